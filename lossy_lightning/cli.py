@@ -1,0 +1,44 @@
+"""The command line: Lightning's own, with a datamodule's spec handed to the model and a test after each fit."""
+
+import warnings
+from typing import Any
+
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+
+
+class LossyCLI(LightningCLI):
+    """`LightningCLI` with two links and a test after fit.
+
+    ``data.spec`` and ``data.num_classes`` go to the model's arguments of these names, where both sides have them; any
+    other LightningModule or LightningDataModule runs as it is. After ``fit`` the best checkpoint (the last one where
+    nothing is monitored) is tested into the same run; ``--test_after_fit false`` turns it off.
+    """
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the links and the switch."""
+        parser.link_arguments("data.spec", "model.init_args.spec", apply_on="instantiate")
+        parser.link_arguments("data.num_classes", "model.init_args.num_classes", apply_on="instantiate")
+        parser.add_argument("--test_after_fit", type=bool, default=True, help="Test the best checkpoint after fit.")
+
+    def after_fit(self) -> None:
+        """Test into the run of the fit."""
+        trainer = self.trainer
+        if not self.config["fit"]["test_after_fit"] or trainer.interrupted or trainer.fast_dev_run:
+            return
+        best = getattr(trainer.checkpoint_callback, "best_model_path", "")
+        trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best or None)
+
+
+def main(args: ArgsType = None) -> LossyCLI:
+    """Run the command line.
+
+    Args:
+        args: Instead of the process's arguments.
+    """
+    # Cached codes are memory-mapped: a loader without workers is no bottleneck here.
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    return LossyCLI(args=args, **_settings())
+
+
+def _settings() -> dict[str, Any]:
+    return {"subclass_mode_model": True, "subclass_mode_data": True, "save_config_kwargs": {"overwrite": True}}

@@ -1,0 +1,69 @@
+"""The conventional pipeline as a codec: decode first, then learn on what comes out."""
+
+from collections.abc import Iterable, Iterator
+from typing import Self
+
+from torch import Tensor
+
+from lossy_lightning.codecs.pcm import PCM
+from lossy_lightning.codes import Codec, CodeSpec, TrainableCodec
+from lossy_lightning.functional import crop
+
+
+class Decoded(TrainableCodec):
+    """The decoded signal of a codec, seen through another one.
+
+    ``Decoded(VQ((4, 4), 16))`` yields 8-bit pixels that hold exactly the information of the 4-bit codes, so that
+    learning on codes and on decoded signals differ in nothing else.
+
+    Args:
+        codec: What the signal goes through first.
+        view: How the decoded signal is coded; by default as its own samples.
+
+    Example:
+        >>> import torch
+        >>> Decoded(PCM()).encode(torch.tensor([[7, 250]], dtype=torch.uint8))
+        tensor([[  7, 250]], dtype=torch.uint8)
+    """
+
+    def __init__(self, codec: Codec, view: Codec = PCM()) -> None:
+        super().__init__()
+        self.codec = codec
+        self.view = view
+        self.sample_rate = codec.sample_rate
+        self.on_device = codec.on_device and view.on_device
+        self.idempotent = codec.idempotent and isinstance(view, PCM)
+
+    @property
+    def fitted(self) -> bool:
+        """Whether both codecs are."""
+        return all(c.fitted for c in (self.codec, self.view) if isinstance(c, TrainableCodec))
+
+    def fit(self, signals: Iterable[Tensor]) -> Self:
+        """Fit the codec to the signals, and the view to what the codec makes of them, where they can be fitted."""
+        if isinstance(signals, Iterator):
+            signals = list(signals)  # read twice
+        if isinstance(self.codec, TrainableCodec):
+            self.codec.fit(signals)
+        if isinstance(self.view, TrainableCodec):
+            self.view.fit(self._decoded(batch) for batch in signals)
+        return self
+
+    def encode(self, signal: Tensor) -> Tensor:
+        """The view's code of the decoded signal."""
+        return self.view.encode(self._decoded(signal))
+
+    def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
+        """The view's signal."""
+        return self.view.decode(code, shape)
+
+    def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
+        """The view's spec."""
+        return self.view.spec(shape)
+
+    def codebooks(self) -> Tensor | None:
+        """The view's codebooks."""
+        return self.view.codebooks()
+
+    def _decoded(self, signal: Tensor) -> Tensor:
+        return crop(self.codec.decode(self.codec.encode(signal)), signal.shape)

@@ -1,0 +1,349 @@
+"""A data set seen through a codec."""
+
+import hashlib
+import os
+from abc import ABC
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningDataModule
+from lightning.pytorch.overrides.distributed import UnrepeatedDistributedSampler
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, Subset, default_collate
+
+from lossy_lightning.codes import Codec, CodeSpec, CodeStatistics, TrainableCodec
+from lossy_lightning.data.cache import (
+    EncodedDataset,
+    evenly_spaced,
+    fingerprint_examples,
+    fit_once,
+    open_codes,
+    write_codes,
+)
+
+Split = Literal["train", "val", "test"]
+Examples = Dataset[tuple[Tensor, Any]]
+
+_SPLITS: dict[str, tuple[Split, ...]] = {
+    "fit": ("train", "val"),
+    "validate": ("val",),
+    "test": ("test",),
+    "predict": ("test",),
+}
+
+
+class EncodedDataModule(LightningDataModule, ABC):
+    """Batches ``(code, target)`` of a data set whose signals went through a codec.
+
+    Subclass it with `signal_shape`, `num_classes` (where there are classes) and `signals`; everything else follows:
+    the codec is fitted once to the training split, each split is encoded once and cached in the smallest integer
+    dtype, and batches are fetched whole from memory-mapped files. The predict split is the test split.
+
+    Args:
+        codec: What the signals go through.
+        root: Folder of the data; by default ``$LOSSY_DATA``, or ``data`` where it is not set.
+        cache_dir: Folder of the encoded splits; by default ``<root>/lossy_lightning``.
+        batch_size: Examples of a batch.
+        num_workers: Of each loader. Cached codes need none.
+        val_fraction: Share of the training examples taken for validation, where the data set has no such split.
+        seed: Of that choice.
+        transform: Of signals, in training only. Training codes are then made anew for each batch, on its device.
+        augmentation: Of codes, in training only, on the batch's device.
+        train_codecs: Codec of the training and validation examples, for all classes or for some; a class that is not
+            named goes through ``codec``.
+        test_codecs: The same for test examples.
+
+    Attributes:
+        signal_shape: Shape of a signal without batch; None where it varies.
+        num_classes: Number of classes, where the targets are classes.
+
+    Raises:
+        ValueError: Where the codecs' specs do not fit together, or a number is out of range.
+    """
+
+    signal_shape: tuple[int | None, ...]
+    num_classes: int
+
+    def __init__(
+        self,
+        codec: Codec,
+        root: str | Path | None = None,
+        cache_dir: str | Path | None = None,
+        batch_size: int = 64,
+        num_workers: int = 0,
+        val_fraction: float = 0.1,
+        seed: int = 0,
+        transform: Callable[[Tensor], Tensor] | None = None,
+        augmentation: nn.Module | None = None,
+        train_codecs: Codec | dict[int, Codec] | None = None,
+        test_codecs: Codec | dict[int, Codec] | None = None,
+    ) -> None:
+        super().__init__()
+        if not 0 <= val_fraction < 1 or batch_size < 1:
+            raise ValueError(f"val_fraction is in [0, 1) and batch_size at least 1; got {val_fraction=}, {batch_size=}")
+        self.codec = codec
+        self.root = Path(root or os.environ.get("LOSSY_DATA", "data"))
+        self.cache_dir = Path(cache_dir) if cache_dir else self.root / "lossy_lightning"
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.val_fraction = val_fraction
+        self.seed = seed
+        self.transform = transform
+        self.augmentation = augmentation
+        self.train_codecs = train_codecs
+        self.test_codecs = test_codecs
+        self._datasets: dict[Split, Examples | None] = {}
+
+    # What a subclass may write.
+
+    def signals(self, split: Split) -> Examples | None:
+        """Pairs of signal and target of a split; None for "val" where a part of "train" is to be taken."""
+        return None
+
+    def codes(self, split: Split) -> Examples | None:
+        """Pairs of code and target of a split, for files that hold codes already; they are not cached again."""
+        return None
+
+    def loader(self, dataset: Examples, split: Split) -> DataLoader[Any]:
+        """Loader of a split: shuffled in training; in validation and test each example once, on any number of ranks."""
+        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+        return DataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            shuffle=split == "train",
+            # Lightning would repeat examples to give all ranks the same number.
+            sampler=UnrepeatedDistributedSampler(dataset, shuffle=False) if distributed and split != "train" else None,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            collate_fn=EncodedDataset.collate if isinstance(dataset, EncodedDataset) else default_collate,
+        )
+
+    # What the codes are.
+
+    @property
+    def spec(self) -> CodeSpec:
+        """Spec of the codes, the union over all codecs."""
+        return CodeSpec.union(*(codec.spec(self.signal_shape) for codec in self._codecs().values()))
+
+    @property
+    def statistics(self) -> CodeStatistics:
+        """Mean and standard deviation of each channel of the training codes.
+
+        Over all of them where they are cached, else over those of 1 024 evenly spaced training examples.
+        """
+        dataset = self._dataset("train")
+        if isinstance(dataset, EncodedDataset):
+            return dataset.statistics
+        return self._sampled_statistics()
+
+    # What Lightning calls.
+
+    def prepare_data(self) -> None:
+        """Fit the codecs and encode the splits, where that was not done before."""
+        self._open_splits(None)
+
+    def setup(self, stage: str) -> None:
+        """Open the splits of the stage."""
+        self._open_splits(stage)
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Loader of the training split."""
+        return self._loader("train")
+
+    def val_dataloader(self) -> DataLoader[Any] | list[Any]:
+        """Loader of the validation split; an empty list where there is none."""
+        return self._loader("val") if self._dataset("val") is not None else []
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """Loader of the test split."""
+        return self._loader("test")
+
+    def predict_dataloader(self) -> DataLoader[Any]:
+        """Loader of the test split."""
+        return self._loader("test")
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Encode transformed signals and augment codes, on the device, while training."""
+        if self.trainer is None or not self.trainer.training:
+            return batch
+        code, target = batch
+        if self._encodes_on_device():
+            code = self._encode("train", code, target)
+        if self.augmentation is not None:
+            code = self.augmentation.to(code.device)(code)
+        return code, target
+
+    def state_dict(self) -> dict[str, Any]:
+        """Fingerprints of the codecs, and the tensors of those that can be fitted."""
+        return {
+            name: {
+                "codec": repr(codec) if isinstance(codec, TrainableCodec) else codec.fingerprint(),
+                "state": codec.state_dict() if isinstance(codec, TrainableCodec) else {},
+            }
+            for name, codec in self._codecs().items()
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over a checkpoint's fitted codecs; their codes are made anew.
+
+        Raises:
+            MisconfigurationException: Where the checkpoint was made with another codec.
+        """
+        own = self.state_dict()
+        for name in sorted(own.keys() | state_dict.keys()):
+            mine, saved = (state.get(name, {"codec": "none"})["codec"] for state in (own, state_dict))
+            if mine != saved:
+                raise MisconfigurationException(
+                    f"the checkpoint was made with {name} = {saved}, but this datamodule has {mine}; "
+                    "use the codec of the checkpoint"
+                )
+        for name, codec in self._codecs().items():
+            if isinstance(codec, TrainableCodec):
+                codec.load_state_dict(state_dict[name]["state"])
+        self._datasets.clear()
+
+    # How it is done.
+
+    def _codecs(self) -> dict[str, Codec]:
+        codecs = {"codec": self.codec}
+        for name, chosen in (("train_codecs", self.train_codecs), ("test_codecs", self.test_codecs)):
+            if isinstance(chosen, Codec):
+                codecs[name] = chosen
+            elif chosen is not None:
+                codecs |= {f"{name}[{label}]": codec for label, codec in chosen.items()}
+        return codecs
+
+    def _encode(self, split: Split, signals: Tensor, targets: Any) -> Tensor:
+        """Codes of a batch; the one place where a label chooses a codec."""
+        chosen = self.test_codecs if split == "test" else self.train_codecs
+        if not isinstance(chosen, dict):
+            return _on(chosen or self.codec, signals.device).encode(signals)
+        labels = torch.as_tensor(targets, device=signals.device)
+        shape = tuple(size or 0 for size in self.spec.shape)
+        codes = torch.empty((len(signals), *shape), dtype=self.spec.dtype, device=signals.device)
+        for label in set(labels.tolist()):
+            where = labels == label
+            codec = _on(chosen.get(label, self.codec), signals.device)
+            codes[where] = codec.encode(signals[where]).to(codes.dtype)
+        return codes
+
+    def _encodes_on_device(self) -> bool:
+        return self.transform is not None and all(codec.on_device for codec in self._codecs().values())
+
+    def _open_splits(self, stage: str | None) -> None:
+        trainer = self.trainer
+        if trainer is not None:
+            stage = stage or (trainer.state.fn.value if trainer.state.fn else None)
+            fitted = all(c.fitted for c in self._codecs().values() if isinstance(c, TrainableCodec))
+            if trainer.ckpt_path and not fitted:
+                return  # the checkpoint brings the fitted codec; the splits are opened when loaders are made
+        for split in _SPLITS[stage] if stage else ("train", "val", "test"):
+            self._dataset(split)
+
+    def _loader(self, split: Split) -> DataLoader[Any]:
+        dataset = self._dataset(split)
+        if dataset is None:
+            raise MisconfigurationException(
+                f"{type(self).__name__} has no {split} split; return one from signals({split!r}) or codes({split!r})"
+            )
+        return self.loader(dataset, split)
+
+    def _dataset(self, split: Split) -> Examples | None:
+        if split not in self._datasets:
+            self._datasets[split] = self._open(split)
+        return self._datasets[split]
+
+    def _open(self, split: Split) -> Examples | None:
+        codes = self._examples(self.codes, split)
+        if codes is not None:
+            self.spec.check(codes[0][0])
+            return codes
+        signals = self._examples(self.signals, split)
+        if signals is None:
+            return None
+        self._fit_codecs()
+        if split == "train" and self.transform is not None:
+            encode = None if self._encodes_on_device() else partial(self._encode, "train")
+            return _Transformed(signals, self.transform, encode)
+        return self._open_cached(split, signals)
+
+    def _open_cached(self, split: Split, signals: Examples) -> EncodedDataset:
+        def write() -> None:
+            write_codes(folder, signals, lambda x, y: self._encode(split, x, y), self.spec, self.num_workers)
+
+        codecs = ", ".join(f"{name}={codec.fingerprint()}" for name, codec in self._codecs().items())
+        folder = self._path(split, signals, codecs)
+        return open_codes(folder, write)
+
+    def _path(self, split: Split, signals: Examples, codecs: str) -> Path:
+        """Path in the cache of what these codecs make of these signals."""
+        key = hashlib.sha256(f"{codecs} {fingerprint_examples(signals)}".encode()).hexdigest()[:16]
+        return self.cache_dir / f"{type(self).__name__}-{split}-{key}"
+
+    def _examples(self, source: Callable[[Split], Examples | None], split: Split) -> Examples | None:
+        """A split of the data set, where "val" may have to be taken from "train"."""
+        if split == "test":
+            return source("test")
+        val = source("val")
+        if val is not None:
+            return val if split == "val" else source("train")
+        train = source("train")
+        if train is None:
+            return None
+        total = len(train)  # type: ignore[arg-type]
+        order = torch.randperm(total, generator=torch.Generator().manual_seed(self.seed)).tolist()
+        count = round(total * self.val_fraction)
+        chosen = order[:count] if split == "val" else order[count:]
+        return Subset(train, sorted(chosen)) if chosen else None
+
+    def _fit_codecs(self) -> None:
+        """Fit what is not fitted to the training signals; other ranks and later runs read what was fitted."""
+        for name, codec in self._codecs().items():
+            if isinstance(codec, TrainableCodec) and not codec.fitted:
+                signals = self._examples(self.signals, "train")
+                if signals is None:
+                    raise MisconfigurationException(f"{name} = {codec} is not fitted, and there are no train signals")
+                fit_once(codec, signals, self._path("train", signals, codec.fingerprint()), self.num_workers)
+
+    def _sampled_statistics(self) -> CodeStatistics:
+        codes = self._examples(self.codes, "train")
+        examples = codes if codes is not None else self._examples(self.signals, "train")
+        if examples is None:
+            raise MisconfigurationException(
+                f"{type(self).__name__} has no train split, so its codes have no statistics"
+            )
+        values, targets = zip(*(examples[i] for i in evenly_spaced(len(examples), 1024)), strict=True)  # type: ignore[arg-type]
+        batch = torch.stack(values)
+        channels = (batch if codes is not None else self._encode("train", batch, targets)).transpose(0, 1).flatten(1)
+        return CodeStatistics(channels.float().mean(1), channels.float().std(1, correction=0))
+
+
+class _Transformed(Dataset[tuple[Tensor, Any]]):
+    """Signals that are transformed at each reading, and encoded here where their codec runs on the host only."""
+
+    def __init__(
+        self,
+        signals: Examples,
+        transform: Callable[[Tensor], Tensor],
+        encode: Callable[[Tensor, Any], Tensor] | None,
+    ) -> None:
+        self.signals = signals
+        self.transform = transform
+        self.encode = encode
+
+    def __len__(self) -> int:
+        return len(self.signals)  # type: ignore[arg-type]
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Any]:
+        signal, target = self.signals[index]
+        signal = self.transform(signal)
+        return (signal if self.encode is None else self.encode(signal[None], [target])[0]), target
+
+
+def _on(codec: Codec, device: torch.device) -> Codec:
+    return codec.to(device) if isinstance(codec, TrainableCodec) else codec

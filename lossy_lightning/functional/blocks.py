@@ -1,0 +1,63 @@
+"""Blocks of a signal: cut, put together again, crop."""
+
+from collections.abc import Sequence
+from itertools import chain
+from math import prod
+
+import torch
+from torch import Tensor
+
+
+def to_blocks(signal: Tensor, block: tuple[int, ...]) -> Tensor:
+    """Cut a signal into non-overlapping blocks; the last ones are padded by replication.
+
+    Args:
+        signal: ``(..., channels, *size)``, as many sizes as ``block`` has.
+        block: Samples of a block along each axis.
+
+    Returns:
+        ``(..., *grid, channels * prod(block))`` with ``grid = ceil(size / block)``; channel first within a block.
+
+    Example:
+        >>> to_blocks(torch.arange(16).view(1, 4, 4), (2, 2))[0, 1]
+        tensor([2, 3, 6, 7])
+    """
+    first = signal.ndim - len(block)
+    for axis, width in enumerate(block, start=first):
+        size = signal.shape[axis]
+        if size % width:
+            index = torch.arange(-(-size // width) * width, device=signal.device).clamp(max=size - 1)
+            signal = signal.index_select(axis, index)
+    split = chain.from_iterable((signal.shape[first + i] // width, width) for i, width in enumerate(block))
+    parts = signal.reshape(*signal.shape[:first], *split)
+    batch = list(range(first - 1))
+    grid = list(range(first, parts.ndim, 2))
+    inner = list(range(first + 1, parts.ndim, 2))
+    return parts.permute(*batch, *grid, first - 1, *inner).flatten(-len(block) - 1)
+
+
+def from_blocks(blocks: Tensor, block: tuple[int, ...]) -> Tensor:
+    """Put blocks together again, the inverse of `to_blocks` for sizes that are multiples of the block.
+
+    Args:
+        blocks: ``(..., *grid, channels * prod(block))``.
+        block: Samples of a block along each axis.
+
+    Returns:
+        The signal ``(..., channels, *(grid * block))``.
+    """
+    rank = len(block)
+    batch, grid = blocks.shape[: -rank - 1], blocks.shape[-rank - 1 : -1]
+    channels = blocks.shape[-1] // prod(block)
+    parts = blocks.reshape(*batch, *grid, channels, *block)
+    first = len(batch)
+    pairs = chain.from_iterable((first + i, first + rank + 1 + i) for i in range(rank))
+    sizes = (cells * width for cells, width in zip(grid, block, strict=True))
+    return parts.permute(*range(first), first + rank, *pairs).reshape(*batch, channels, *sizes)
+
+
+def crop(signal: Tensor, size: Sequence[int]) -> Tensor:
+    """The first ``size`` samples along each of the last axes: ``(..., *larger)`` to ``(..., *size)``."""
+    for axis, length in enumerate(size, start=signal.ndim - len(size)):
+        signal = signal.narrow(axis, 0, length)
+    return signal

@@ -1,0 +1,28 @@
+"""Vector quantization."""
+
+import torch
+from torch import Tensor
+
+
+def nearest_codewords(vectors: Tensor, codebook: Tensor) -> Tensor:
+    """Index of the codeword of least squared distance; the first one on a tie.
+
+    Distances are computed in float64, exact for integer vectors, so that the answer does not depend on how vectors
+    are batched.
+
+    Args:
+        vectors: ``(..., dim)``.
+        codebook: ``(levels, dim)``.
+
+    Returns:
+        ``(...)``, int64.
+    """
+    words = codebook.double()
+    offset = words.square().sum(1) / 2
+    rows = max(1, 2**22 // len(codebook))  # bounds the table of distances to 32 MiB
+    flat = vectors.reshape(-1, vectors.shape[-1])
+    nearest = torch.empty(len(flat), dtype=torch.int64, device=flat.device)
+    for start in range(0, len(flat), rows):
+        chunk = slice(start, start + rows)
+        nearest[chunk] = (offset - flat[chunk].double() @ words.T).argmin(1)
+    return nearest.view(vectors.shape[:-1])

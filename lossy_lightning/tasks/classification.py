@@ -1,0 +1,127 @@
+"""Classification of codes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from torch import Tensor, nn
+from torchmetrics import Metric
+from torchmetrics.classification import MulticlassAccuracy
+
+from lossy_lightning.codes import CodeSpec, Stem
+
+
+class ClassificationTask(LightningModule):
+    """A stem and a backbone trained with cross-entropy; logs ``{train,val,test}_{loss,acc}``.
+
+    Batches are ``(code, target)`` with codes ``(N, C, *grid)`` of the spec and targets ``(N,)`` int64.
+
+    Args:
+        spec: Of the codes, from the datamodule.
+        num_classes: Number of classes.
+        stem: Makes the first layer from the spec. Its module has a ``shape``, that of the features.
+        backbone: Makes the rest from the features' shape and the number of classes.
+        optimizer: Makes the optimizer from the parameters.
+        lr_scheduler: Makes the learning rate scheduler from the optimizer; it is stepped after each epoch.
+
+    Raises:
+        ValueError: Where stem and spec, or backbone and features, do not fit together.
+
+    Example:
+        >>> from functools import partial
+        >>> from lossy_lightning.nn import MLP, Bits
+        >>> spec = CodeSpec.uniform((1, 7, 7), 0, 15, ordinal=False)
+        >>> task = ClassificationTask(spec, 10, stem=Bits, backbone=partial(MLP, hidden_features=(64, 64)))
+        >>> task(torch.zeros(2, 1, 7, 7, dtype=torch.uint8)).shape
+        torch.Size([2, 10])
+    """
+
+    def __init__(
+        self,
+        spec: CodeSpec,
+        num_classes: int,
+        stem: Callable[[CodeSpec], nn.Module],
+        backbone: Callable[[tuple[int, ...], int], nn.Module],
+        optimizer: OptimizerCallable = torch.optim.Adam,
+        lr_scheduler: LRSchedulerCallable | None = None,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        # A callable in a checkpoint would break loading it weights-only; the CLI's are plain dicts and stay.
+        for name in [name for name, value in self.hparams.items() if callable(value)]:
+            del self.hparams[name]
+        self.spec = spec
+        self.stem = stem(spec)
+        self.backbone = backbone(self.stem.shape, num_classes)  # type: ignore[arg-type]
+        self.optimizer = optimizer
+        self.lr_scheduler = lr_scheduler
+        self.train_acc = MulticlassAccuracy(num_classes, average="micro")
+        self.val_acc = self.train_acc.clone()
+        self.test_acc = self.train_acc.clone()
+
+    def setup(self, stage: str) -> None:
+        """Check the datamodule against the spec, and let the stem adapt to it before fitting.
+
+        Raises:
+            MisconfigurationException: Where the datamodule's codes are not what the task was built for.
+        """
+        data: Any = getattr(self.trainer, "datamodule", None)
+        spec = getattr(data, "spec", None)
+        if spec is None:
+            return
+        if spec != self.spec:
+            raise MisconfigurationException(
+                f"this task was built for codes of {self.spec}, but the datamodule gives {spec}; "
+                "build the task with spec=datamodule.spec"
+            )
+        # A checkpoint brings adapted stems of its own.
+        if stage == "fit" and isinstance(self.stem, Stem) and not self.trainer.ckpt_path:
+            self.stem.adapt(data.codec, data.statistics)
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Logits ``(N, num_classes)`` of codes ``(N, C, *grid)``.
+
+        Raises:
+            ValueError: Where the codes have not the shape of the spec or are no integers.
+        """
+        self.spec.check_layout(code)
+        logits: Tensor = self.backbone(self.stem(code))
+        return logits
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """Loss of a training batch."""
+        return self._step(batch, "train", self.train_acc)
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Log loss and accuracy of a validation batch."""
+        self._step(batch, "val", self.val_acc)
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Log loss and accuracy of a test batch."""
+        self._step(batch, "test", self.test_acc)
+
+    def predict_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """Probabilities ``(N, num_classes)`` of a batch."""
+        return self.forward(batch[0]).softmax(1)
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer, and the scheduler where there is one."""
+        optimizer = self.optimizer(self.parameters())
+        if self.lr_scheduler is None:
+            return optimizer
+        scheduler = self.lr_scheduler(optimizer)
+        monitor = getattr(scheduler, "monitor", "val_loss")
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": monitor}}
+
+    def _step(self, batch: tuple[Tensor, Tensor], split: str, accuracy: Metric) -> Tensor:
+        code, target = batch
+        logits = self(code)
+        loss = F.cross_entropy(logits, target)
+        accuracy(logits, target)
+        self.log(f"{split}_loss", loss, on_step=False, on_epoch=True, batch_size=len(code), sync_dist=True)
+        self.log(f"{split}_acc", accuracy, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(code))
+        return loss
