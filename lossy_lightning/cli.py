@@ -1,7 +1,6 @@
 """The command line: Lightning's own, with a datamodule's spec handed to the model and a test after each fit."""
 
 import warnings
-from typing import Any
 
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
@@ -23,13 +22,13 @@ class LossyCLI(LightningCLI):
     def after_fit(self) -> None:
         """Test into the run of the fit."""
         trainer = self.trainer
-        if not self.config["fit"]["test_after_fit"] or trainer.interrupted or trainer.fast_dev_run:
+        if not self.config["fit"]["test_after_fit"] or trainer.interrupted:
             return
         best = getattr(trainer.checkpoint_callback, "best_model_path", "")
         trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best or None)
 
 
-def main(args: ArgsType = None) -> LossyCLI:
+def main(args: ArgsType = None) -> None:
     """Run the command line.
 
     Args:
@@ -37,8 +36,4 @@ def main(args: ArgsType = None) -> LossyCLI:
     """
     # Cached codes are memory-mapped: a loader without workers is no bottleneck here.
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
-    return LossyCLI(args=args, **_settings())
-
-
-def _settings() -> dict[str, Any]:
-    return {"subclass_mode_model": True, "subclass_mode_data": True, "save_config_kwargs": {"overwrite": True}}
+    LossyCLI(args=args)

@@ -218,7 +218,7 @@ def _as_pairs(pairs: list[tuple[Tensor, Any]]) -> list[tuple[Tensor, Any]]:
 
 
 def _checksum(codes: np.ndarray[Any, Any]) -> int:
-    return zlib.crc32(memoryview(codes.reshape(-1).view(np.uint8)))
+    return zlib.crc32(codes.reshape(-1).view(np.uint8).data)
 
 
 def _save(value: Any, path: Path) -> None:

@@ -1,13 +1,15 @@
 """Data sets of images, seen through a codec."""
 
 from pathlib import Path
+from typing import cast
 
 import torch
 from sklearn.datasets import load_digits
+from torch import Tensor
 from torch.utils.data import TensorDataset
 from torchvision import datasets
 
-from lossy_lightning.data.encoded import EncodedDataModule, Split
+from lossy_lightning.data.encoded import EncodedDataModule, Examples, Split
 
 
 class Digits(EncodedDataModule):
@@ -26,14 +28,14 @@ class Digits(EncodedDataModule):
     signal_shape = (1, 8, 8)
     num_classes = 10
 
-    def signals(self, split: Split) -> TensorDataset | None:
+    def signals(self, split: Split) -> Examples | None:
         """Images ``(1, 8, 8)`` uint8 and their digits."""
         if split == "val":
             return None
         digits = load_digits()
         images = torch.from_numpy(digits.images * (255 / 16)).round().to(torch.uint8).unsqueeze(1)
         chosen = (torch.arange(len(images)) % 5 == 4) == (split == "test")
-        return TensorDataset(images[chosen], torch.from_numpy(digits.target)[chosen])
+        return _pairs(images[chosen], torch.from_numpy(digits.target)[chosen])
 
 
 class MNIST(EncodedDataModule):
@@ -62,7 +64,7 @@ class MNIST(EncodedDataModule):
             raise FileNotFoundError(self._missing(f"nor could be downloaded ({error})")) from error
         super().prepare_data()
 
-    def signals(self, split: Split) -> TensorDataset | None:
+    def signals(self, split: Split) -> Examples | None:
         """Images ``(1, 28, 28)`` uint8 and their classes."""
         if split == "val":
             return None
@@ -70,7 +72,7 @@ class MNIST(EncodedDataModule):
             data = self._dataset_class(self.root, train=split == "train")
         except RuntimeError as error:
             raise FileNotFoundError(self._missing("; call prepare_data() to download them")) from error
-        return TensorDataset(data.data.unsqueeze(1), data.targets)
+        return _pairs(data.data.unsqueeze(1), data.targets)
 
     def _missing(self, what: str) -> str:
         name = self._dataset_class.__name__
@@ -89,3 +91,7 @@ class FashionMNIST(MNIST):
     """
 
     _dataset_class = datasets.FashionMNIST
+
+
+def _pairs(images: Tensor, labels: Tensor) -> Examples:
+    return cast(Examples, TensorDataset(images, labels))
