@@ -1,0 +1,183 @@
+"""The codec contract as one function, for our codecs and for yours."""
+
+import copy
+import multiprocessing
+import pickle
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lossy_lightning.codes import Codec, FileCodec, TrainableCodec
+
+
+def mean_squared_error(signal: Tensor, decoded: Tensor) -> float:
+    """Mean of the squared differences of samples."""
+    return float(F.mse_loss(decoded.double(), signal.double()))
+
+
+def check_codec(
+    codec: Codec,
+    shape: tuple[int, ...],
+    signals: Tensor | None = None,
+    distortion: Callable[[Tensor, Tensor], float] = mean_squared_error,
+    max_distortion: float | None = None,
+) -> None:
+    """Check that a codec keeps the contract of `Codec`.
+
+    - Codes are of an integer dtype, and of the shape and range that ``spec`` says, for odd sizes too.
+    - Leading batch dimensions commute with ``encode`` and ``decode``.
+    - ``decode(code, shape)`` restores shape and dtype of the signal.
+    - Encoding the decoded signal gives the code again, where ``codec.idempotent``.
+    - File codecs: bytes to code to bytes is exact.
+    - The distortion is at most ``max_distortion``.
+    - ``encode`` is deterministic; the codec can be pickled; ``spec`` depends on the constructor alone.
+    - Equal codecs have equal fingerprints, in another process too; other arguments or tensors change it.
+
+    The other process is spawned, so a script must call this under ``if __name__ == "__main__":``.
+
+    Args:
+        codec: The codec; if it is trainable and not fitted yet, it is fitted to the signals.
+        shape: Of a signal, without batch.
+        signals: ``(N, *shape)`` with N >= 2; by default seeded noise, uint8, or int16 where the shape has two axes
+            (channels, samples).
+        distortion: Of a signal and its decoded form.
+        max_distortion: Greatest allowed distortion; None: no limit.
+
+    Raises:
+        AssertionError: Where the codec breaks a clause; the message says which and how.
+
+    Example:
+        >>> from lossy_lightning.codecs import PCM
+        >>> if __name__ == "__main__":
+        ...     check_codec(PCM(), (3, 9, 7), max_distortion=0)
+    """
+    signals = _noise(shape) if signals is None else signals
+    if isinstance(codec, TrainableCodec) and not codec.fitted:
+        codec.fit([signals])
+    for cropped in (signals, _odd(signals)):
+        _check_code(codec, cropped)
+        _check_batches(codec, cropped)
+        _check_decoded(codec, cropped)
+        if isinstance(codec, FileCodec):
+            _check_bytes(codec, cropped)
+    _check_distortion(codec, signals, distortion, max_distortion)
+    _check_spec(codec, shape)
+    _check_copies(codec, signals)
+    _check_fingerprint(codec)
+
+
+def _noise(shape: tuple[int, ...]) -> Tensor:
+    dtype = torch.int16 if len(shape) == 2 else torch.uint8
+    info, generator = torch.iinfo(dtype), torch.Generator().manual_seed(0)
+    return torch.randint(info.min, info.max + 1, (4, *shape), dtype=dtype, generator=generator)
+
+
+def _odd(signals: Tensor) -> Tensor:
+    """The signals less their last sample along each axis."""
+    for axis in range(2, signals.ndim):
+        signals = signals.narrow(axis, 0, max(1, signals.shape[axis] - 1))
+    return signals
+
+
+def _check_code(codec: Codec, signals: Tensor) -> None:
+    code, spec = codec.encode(signals), codec.spec(tuple(signals.shape[1:]))
+    expected = (len(signals), *spec.shape)
+    assert not code.is_floating_point(), f"encode must give an integer dtype; got {code.dtype}"
+    assert tuple(code.shape) == expected, f"encode must give the shape {expected} of the spec; got {tuple(code.shape)}"
+    try:
+        spec.check(code)
+    except ValueError as error:
+        raise AssertionError(f"the code leaves its spec: {error}") from error
+
+
+def _check_batches(codec: Codec, signals: Tensor) -> None:
+    code = codec.encode(signals)
+    single = torch.stack([codec.encode(signal) for signal in signals])
+    nested = codec.encode(signals[None])[0]
+    assert torch.equal(code, single), "encode must give a batch the codes of its signals one by one"
+    assert torch.equal(code, nested), "encode must take any number of batch dimensions"
+
+
+def _check_decoded(codec: Codec, signals: Tensor) -> None:
+    shape = tuple(signals.shape[1:])
+    code = codec.encode(signals)
+    decoded = codec.decode(code, shape)
+    assert decoded.shape == signals.shape, f"decode must give the shape {shape}; got {tuple(decoded.shape[1:])}"
+    assert decoded.dtype == signals.dtype, f"decode must give {signals.dtype}, the signal's; got {decoded.dtype}"
+    single = torch.stack([codec.decode(one, shape) for one in code])
+    assert torch.equal(decoded, single), "decode must give a batch the signals of its codes one by one"
+    if codec.idempotent:
+        again = codec.encode(decoded)
+        changed = int((again != code).sum())
+        assert not changed, f"encode(decode(code)) must be the code where idempotent; {changed} values differ"
+
+
+def _check_bytes(codec: FileCodec, signals: Tensor) -> None:
+    shape = tuple(signals.shape[1:])
+    for code in codec.encode(signals):
+        data = codec.write(code, shape)
+        read, read_shape = codec.read(data)
+        assert torch.equal(read, code), "read(write(code)) must be the code"
+        assert read_shape == shape, f"read must give the signal's shape {shape}; got {read_shape}"
+        assert codec.write(read, read_shape) == data, "write(read(data)) must be the same bytes"
+
+
+def _check_distortion(
+    codec: Codec, signals: Tensor, distortion: Callable[[Tensor, Tensor], float], most: float | None
+) -> None:
+    if most is not None:
+        got = distortion(signals, codec.decode(codec.encode(signals), tuple(signals.shape[1:])))
+        assert got <= most, f"the distortion must be at most {most}; got {got}"
+
+
+def _check_spec(codec: Codec, shape: tuple[int, ...]) -> None:
+    fresh = type(codec)(**codec._arguments())
+    assert fresh.spec(shape) == codec.spec(shape), "spec must depend on the constructor's arguments alone, not on data"
+
+
+def _check_copies(codec: Codec, signals: Tensor) -> None:
+    code = codec.encode(signals)
+    assert torch.equal(code, codec.encode(signals)), "encode must be deterministic"
+    try:
+        twin = pickle.loads(pickle.dumps(codec))
+    except Exception as error:
+        raise AssertionError(f"a codec must be picklable, for the loader's workers: {error}") from error
+    assert torch.equal(code, twin.encode(signals)), "a pickled codec must encode as the original does"
+
+
+def _check_fingerprint(codec: Codec) -> None:
+    mine, twin = codec.fingerprint(), copy.deepcopy(codec).fingerprint()
+    assert mine == twin, f"equal codecs must have equal fingerprints; got {mine} and {twin}"
+    for name, value in codec._arguments().items():
+        other = copy.deepcopy(codec)
+        if _alter(other, name, value):
+            assert other.fingerprint() != mine, f"the fingerprint must change with the argument {name}; got {mine}"
+    if isinstance(codec, TrainableCodec):
+        other = copy.deepcopy(codec)
+        for tensor in other.state_dict().values():
+            if isinstance(tensor, Tensor):
+                tensor += 1
+        assert other.fingerprint() != mine, f"the fingerprint must change with the fitted tensors; got {mine}"
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        theirs = pool.submit(codec.__class__.fingerprint, codec).result()
+    assert mine == theirs, f"the fingerprint must be the same in another process; got {mine} and {theirs}"
+
+
+def _alter(codec: Codec, name: str, value: Any) -> bool:
+    """Set an argument's attribute to another value; whether that was possible."""
+    match value:
+        case bool():
+            setattr(codec, name, not value)
+        case int() | float():
+            setattr(codec, name, value + 1)
+        case str():
+            setattr(codec, name, value + "'")
+        case tuple() | list():
+            setattr(codec, name, (*value, 1))
+        case _:
+            return False
+    return True
