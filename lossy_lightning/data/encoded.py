@@ -6,14 +6,14 @@ from abc import ABC
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.overrides.distributed import UnrepeatedDistributedSampler
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, Subset, default_collate
+from torch.utils.data import DataLoader, default_collate
 
 from lossy_lightning.codes import Codec, CodeSpec, CodeStatistics, TrainableCodec
 from lossy_lightning.data.cache import (
@@ -24,9 +24,7 @@ from lossy_lightning.data.cache import (
     open_codes,
     write_codes,
 )
-
-Split = Literal["train", "val", "test"]
-Examples = Dataset[tuple[Tensor, Any]]
+from lossy_lightning.data.splits import Examples, Split, TransformedDataset, take_split
 
 _SPLITS: dict[str, tuple[Split, ...]] = {
     "fit": ("train", "val"),
@@ -269,7 +267,7 @@ class EncodedDataModule(LightningDataModule, ABC):
         self._fit_codecs()
         if split == "train" and self.transform is not None:
             encode = None if self._encodes_on_device() else partial(self._encode, "train")
-            return _Transformed(signals, self.transform, encode)
+            return TransformedDataset(signals, self.transform, encode)
         return self._open_cached(split, signals)
 
     def _open_cached(self, split: Split, signals: Examples) -> EncodedDataset:
@@ -286,20 +284,7 @@ class EncodedDataModule(LightningDataModule, ABC):
         return self.cache_dir / f"{type(self).__name__}-{split}-{key}"
 
     def _examples(self, source: Callable[[Split], Examples | None], split: Split) -> Examples | None:
-        """A split of the data set, where "val" may have to be taken from "train"."""
-        if split == "test":
-            return source("test")
-        val = source("val")
-        if val is not None:
-            return val if split == "val" else source("train")
-        train = source("train")
-        if train is None:
-            return None
-        total = len(train)  # type: ignore[arg-type]
-        order = torch.randperm(total, generator=torch.Generator().manual_seed(self.seed)).tolist()
-        count = round(total * self.val_fraction)
-        chosen = order[:count] if split == "val" else order[count:]
-        return Subset(train, sorted(chosen)) if chosen else None
+        return take_split(source, split, self.val_fraction, self.seed)
 
     def _fit_codecs(self) -> None:
         """Fit what is not fitted to the training signals; other ranks and later runs read what was fitted."""
@@ -321,28 +306,6 @@ class EncodedDataModule(LightningDataModule, ABC):
         batch = torch.stack(values)
         channels = (batch if codes is not None else self._encode("train", batch, targets)).transpose(0, 1).flatten(1)
         return CodeStatistics(channels.float().mean(1), channels.float().std(1, correction=0))
-
-
-class _Transformed(Dataset[tuple[Tensor, Any]]):
-    """Signals that are transformed at each reading, and encoded here where their codec runs on the host only."""
-
-    def __init__(
-        self,
-        signals: Examples,
-        transform: Callable[[Tensor], Tensor],
-        encode: Callable[[Tensor, Any], Tensor] | None,
-    ) -> None:
-        self.signals = signals
-        self.transform = transform
-        self.encode = encode
-
-    def __len__(self) -> int:
-        return len(self.signals)  # type: ignore[arg-type]
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Any]:
-        signal, target = self.signals[index]
-        signal = self.transform(signal)
-        return (signal if self.encode is None else self.encode(signal[None], [target])[0]), target
 
 
 def _on(codec: Codec, device: torch.device) -> Codec:

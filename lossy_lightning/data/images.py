@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.utils.data import TensorDataset
 from torchvision import datasets
 
-from lossy_lightning.data.encoded import EncodedDataModule, Examples, Split
+from lossy_lightning.data.encoded import EncodedDataModule
+from lossy_lightning.data.splits import Examples, Split
 
 
 class Digits(EncodedDataModule):
