@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from lossy_lightning.nn.layers import batch_norm, conv2d
+from lossy_lightning.nn.layers import batch_norm, conv2d, nonlinearity
 from lossy_lightning.nn.mlp import MLP
 
 
@@ -12,8 +12,8 @@ class ConvNet(nn.Sequential):
     """Convolutional network: 3x3 convolutions without padding, then an `MLP`; by default Larq's for MNIST.
 
     Each convolution is followed by a 2x2 maximum pooling where ``pool`` says so, and a batch norm without scale.
-    Each layer quantizes its own input, and that quantizer is the nonlinearity between layers; where inputs are not
-    quantized (32 bits), a ReLU stands in its place. The first layer reads its input unquantized unless told otherwise.
+    Each layer quantizes its own input. At 1 bit that sign is the nonlinearity between layers; at 2 to 8 bits a hard
+    tanh stands before the quantizer, at 32 bits (not quantized) a ReLU. By default the first layer's input is real.
 
     Args:
         shape: Shape ``(C, H, W)`` of the features it reads, without batch.
@@ -64,16 +64,15 @@ class ConvNet(nn.Sequential):
         depth, height, width = shape
         layers: list[nn.Module] = []
         for features, pooled, (weight_bits, input_bits) in zip(channels, pool, bit_widths, strict=True):
-            if layers and input_bits == 32:
-                layers.append(nn.ReLU())
+            if layers:
+                layers += nonlinearity(input_bits)
             layers.append(conv2d(depth, features, 3, weight_bit_width=weight_bits, input_bit_width=input_bits))
             depth, height, width = features, height - 2, width - 2
             if pooled:
                 layers.append(nn.MaxPool2d(2))
                 height, width = height // 2, width // 2
             layers.append(batch_norm(depth, dimensions=2))
-        if input_bit_width == 32:
-            layers.append(nn.ReLU())
+        layers += nonlinearity(input_bit_width)
         layers.append(MLP((depth, height, width), num_classes, hidden_features, weight_bit_width, input_bit_width))
         super().__init__(*layers)
 

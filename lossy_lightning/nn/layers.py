@@ -150,6 +150,21 @@ def batch_norm(features: int, dimensions: int = 0) -> nn.BatchNorm1d | nn.BatchN
     return norm
 
 
+def nonlinearity(input_bit_width: int) -> list[nn.Module]:
+    """What stands between layers, before one of that input bit width.
+
+    At 1 bit that layer's own sign is the nonlinearity, so nothing. At 2 to 8 bits rounding alone leaves a network all
+    but linear, so the hard tanh, whose symmetric range signed integers fill. At 32 bits a ReLU.
+
+    Example:
+        >>> nonlinearity(1), nonlinearity(4), nonlinearity(32)
+        ([], [Hardtanh(min_val=-1.0, max_val=1.0)], [ReLU()])
+    """
+    if input_bit_width == 1:
+        return []
+    return [nn.ReLU() if input_bit_width == 32 else nn.Hardtanh()]
+
+
 class _Sign(torch.autograd.Function):
     """Sign with a straight-through gradient where ``|x| <= 1``; each way is one pass of vectorized kernels."""
 

@@ -5,14 +5,14 @@ from math import prod
 
 from torch import nn
 
-from lossy_lightning.nn.layers import batch_norm, linear
+from lossy_lightning.nn.layers import batch_norm, linear, nonlinearity
 
 
 class MLP(nn.Sequential):
     """Fully connected network: each linear layer is followed by a batch norm without scale.
 
-    Each linear layer quantizes its own input, and that quantizer (the sign, or the rounding of 2 to 8 bits) is the
-    nonlinearity between layers; where inputs are not quantized (32 bits), a ReLU stands in its place.
+    Each linear layer quantizes its own input. At 1 bit that sign is the nonlinearity between layers; at 2 to 8 bits a
+    hard tanh stands before the quantizer, at 32 bits (not quantized) a ReLU.
 
     Args:
         shape: Shape of the features it reads, without batch; they are flattened.
@@ -56,8 +56,8 @@ class MLP(nn.Sequential):
         if input_norm:
             layers.append(batch_norm(features[0]))
         for i, (weight_bits, input_bits) in enumerate(bit_widths):
-            if i > 0 and input_bits == 32:
-                layers.append(nn.ReLU())
+            if i > 0:
+                layers += nonlinearity(input_bits)
             layers.append(linear(features[i], features[i + 1], weight_bits, input_bits))
             layers.append(batch_norm(features[i + 1]))
         super().__init__(*layers)
