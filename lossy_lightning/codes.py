@@ -225,8 +225,8 @@ class Stem(nn.Module, ABC):
     A stem is built from a `CodeSpec` and raises ValueError where it does not fit that spec.
     """
 
-    shape: tuple[int, ...]
-    """Shape of the features, without batch."""
+    shape: tuple[int | None, ...]
+    """Shape of the features, without batch; None where it varies."""
 
     @abstractmethod
     def forward(self, code: Tensor) -> Tensor:

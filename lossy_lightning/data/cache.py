@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 from filelock import FileLock
+from numpy.lib.format import open_memmap
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
 from lossy_lightning.codes import CodeSpec, CodeStatistics, TrainableCodec
+from lossy_lightning.functional import pad_codes
 
 _CHUNK_BYTES = 64 * 2**20
 
@@ -31,7 +33,10 @@ class EncodedDataset(Dataset[tuple[Tensor, Any]]):
         folder: Where the split lies.
 
     Attributes:
-        codes: ``(N, C, *grid)``, in the smallest integer dtype of the spec.
+        codes: ``(N, C, *grid)``, in the smallest integer dtype of the spec; all values in one row, ``(values,)``, where
+            codes differ in size.
+        grid_sizes: ``(N, axes of the grid)`` where codes differ in size, else None; such codes are batched as
+            ``(code, target, grid_size)``, padded.
         targets: ``(N,)`` int64 where all targets are integers, else a list.
         statistics: Mean and standard deviation of each channel.
     """
@@ -41,21 +46,28 @@ class EncodedDataset(Dataset[tuple[Tensor, Any]]):
         meta = torch.load(folder / "meta.pt", weights_only=True)
         # Copy-on-write, because torch wants writable memory; nothing is copied unless somebody writes.
         self.codes = torch.from_numpy(np.load(folder / "codes.npy", mmap_mode="c"))
+        self.grid_sizes: Tensor | None = meta["grid_sizes"]
         self.targets: Tensor | list[Any] = meta["targets"]
         self.statistics = CodeStatistics(meta["mean"], meta["std"])
         self._checksum: int = meta["checksum"]
+        if self.grid_sizes is not None:
+            values = len(self.statistics.mean) * self.grid_sizes.prod(1)
+            self._starts = (values.cumsum(0) - values).tolist()
 
     def __len__(self) -> int:
-        return len(self.codes)
+        return len(self.targets)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Any]:
-        return self.codes[index], self.targets[index]
+        return self._code(index), self.targets[index]
 
-    def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, Any]:
+    def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, ...]:
         where = torch.tensor(indices)
-        if isinstance(self.targets, Tensor):
-            return self.codes[where], self.targets[where]
-        return self.codes[where], default_collate([self.targets[i] for i in indices])
+        targets = self.targets
+        target = targets[where] if isinstance(targets, Tensor) else default_collate([targets[i] for i in indices])
+        if self.grid_sizes is None:
+            return self.codes[where], target
+        code, grid_size = pad_codes([self._code(i) for i in indices])
+        return code, target, grid_size
 
     def __reduce__(self) -> tuple[type["EncodedDataset"], tuple[Path]]:
         return EncodedDataset, (self.folder,)  # a spawned worker maps the same file
@@ -65,13 +77,20 @@ class EncodedDataset(Dataset[tuple[Tensor, Any]]):
         """The batch itself, which `__getitems__` has put together."""
         return batch
 
+    def _code(self, index: int) -> Tensor:
+        if self.grid_sizes is None:
+            return self.codes[index]
+        channels = len(self.statistics.mean)
+        grid = self.grid_sizes[index].tolist()
+        return self.codes[self._starts[index] : self._starts[index] + channels * math.prod(grid)].view(channels, *grid)
+
     def check(self) -> None:
         """Compare the codes with the checksum made when they were written.
 
         Raises:
             ValueError: Where they differ.
         """
-        if len(self.codes) != len(self.targets) or _checksum(self.codes.numpy()) != self._checksum:
+        if _checksum(self.codes.numpy()) != self._checksum:
             raise ValueError("the checksum of the codes is wrong")
 
 
@@ -121,13 +140,13 @@ def write_codes(
         raise ValueError(f"the split to be written to {folder} has no examples")
     partial = folder.with_suffix(".partial")
     partial.mkdir(parents=True, exist_ok=True)
-    size = max(1, min(4096, _CHUNK_BYTES // max(1, spec.num_bits // 8)))
+    size = 256 if None in spec.shape else max(1, min(4096, _CHUNK_BYTES // max(1, spec.num_bits // 8)))
     chunks = [partial / f"chunk-{start:09}.pt" for start in range(0, total, size)]
     for start, chunk in zip(range(0, total, size), chunks, strict=True):
         if not chunk.exists():
             part = Subset(examples, range(start, min(start + size, total)))
             _save(_encode_chunk(part, encode, spec, num_workers), chunk)
-    _join(chunks, total, partial, spec)
+    _join(chunks, partial, spec)
     partial.rename(folder)
 
 
@@ -172,41 +191,61 @@ def _encode_chunk(
     encode: Callable[[Tensor, Any], Tensor],
     spec: CodeSpec,
     num_workers: int,
-) -> tuple[Tensor, list[Any]]:
+) -> dict[str, Any]:
     loader = DataLoader(part, batch_size=256, num_workers=num_workers, collate_fn=_as_pairs)
     codes, targets = [], []
     for batch in loader:
         signals, labels = zip(*batch, strict=True)
-        code = encode(torch.stack(signals), labels)
-        spec.check(code)
-        codes.append(code.cpu().to(spec.dtype))
+        if len({signal.shape for signal in signals}) == 1:
+            codes += list(encode(torch.stack(signals), labels).cpu())
+        else:
+            codes += [encode(signal[None], [label])[0].cpu() for signal, label in batch]
         targets += [int(label) if isinstance(label, Tensor) and label.ndim == 0 else label for label in labels]
-    return torch.cat(codes), targets
+    moments = torch.zeros(3, len(spec.low), dtype=torch.float64)
+    for code in codes:
+        spec.check(code)
+        values = code.flatten(1).double()
+        moments += torch.stack([values.sum(1), values.square().sum(1), torch.full_like(values[:, 0], values.shape[1])])
+    return {
+        "values": torch.cat([code.flatten() for code in codes]).to(spec.dtype),
+        "grid_sizes": torch.tensor([code.shape[1:] for code in codes]),
+        "targets": targets,
+        "moments": moments,
+    }
 
 
-def _join(chunks: list[Path], total: int, partial: Path, spec: CodeSpec) -> None:
-    shape = tuple(size for size in spec.shape if size is not None)
-    dtype = np.dtype(str(spec.dtype).removeprefix("torch."))
-    codes = np.lib.format.open_memmap(partial / "codes.npy", mode="w+", dtype=dtype, shape=(total, *shape))
-    targets: list[Any] = []
-    moments = torch.zeros(2, shape[0], dtype=torch.float64)
-    for chunk in chunks:
-        code, labels = torch.load(chunk, weights_only=True)
-        codes[len(targets) : len(targets) + len(code)] = code.numpy()
-        targets += labels
-        values = code.transpose(0, 1).flatten(1).double()
-        moments += torch.stack([values.sum(1), values.square().sum(1)])
-    codes.flush()
-    mean, square = moments / (total * math.prod(shape[1:]))
+def _join(chunks: list[Path], partial: Path, spec: CodeSpec) -> None:
+    parts = [torch.load(chunk, weights_only=True, mmap=True) for chunk in chunks]
+    values = open_memmap(
+        partial / "codes.npy",
+        mode="w+",
+        dtype=np.dtype(str(spec.dtype).removeprefix("torch.")),
+        shape=_shape_of_all(parts, spec),
+    )
+    flat = values.reshape(-1)
+    start = 0
+    for part in parts:
+        flat[start : start + len(part["values"])] = part["values"].numpy()
+        start += len(part["values"])
+    values.flush()
+    targets = [target for part in parts for target in part["targets"]]
+    total, square, count = sum(part["moments"] for part in parts)
     meta = {
-        "targets": torch.tensor(targets) if all(type(label) is int for label in targets) else targets,
-        "mean": mean.float(),
-        "std": (square - mean.square()).clamp(min=0).sqrt().float(),
-        "checksum": _checksum(codes),
+        "targets": torch.tensor(targets) if all(type(target) is int for target in targets) else targets,
+        "grid_sizes": torch.cat([part["grid_sizes"] for part in parts]) if None in spec.shape else None,
+        "mean": (total / count).float(),
+        "std": (square / count - (total / count).square()).clamp(min=0).sqrt().float(),
+        "checksum": _checksum(values),
     }
     _save(meta, partial / "meta.pt")
     for chunk in chunks:
         chunk.unlink()
+
+
+def _shape_of_all(parts: list[dict[str, Any]], spec: CodeSpec) -> tuple[int, ...]:
+    if None in spec.shape:
+        return (sum(len(part["values"]) for part in parts),)
+    return (sum(len(part["targets"]) for part in parts), *(size for size in spec.shape if size is not None))
 
 
 def _stack_signals(pairs: list[tuple[Tensor, Any]]) -> Tensor:

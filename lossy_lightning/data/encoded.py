@@ -169,12 +169,14 @@ class EncodedDataModule(LightningDataModule, ABC):
         """Encode transformed signals and augment codes, on the device, while training."""
         if self.trainer is None or not self.trainer.training:
             return batch
-        code, target = batch
+        code, *rest = batch
         if self._encodes_on_device():
-            code = self._encode("train", code, target)
+            code = self._encode("train", code, rest[0])
         if self.augmentation is not None:
+            if len(rest) > 1:
+                raise MisconfigurationException("an augmentation needs codes of one size; crop the signals or codes")
             code = self.augmentation.to(code.device)(code)
-        return code, target
+        return code, *rest
 
     def state_dict(self) -> dict[str, Any]:
         """Fingerprints of the codecs, and the tensors of those that can be fitted."""

@@ -61,3 +61,26 @@ def crop(signal: Tensor, size: Sequence[int]) -> Tensor:
     for axis, length in enumerate(size, start=signal.ndim - len(size)):
         signal = signal.narrow(axis, 0, length)
     return signal
+
+
+def pad_codes(codes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Batch of codes of different size; each is padded at its ends with its channels' first values, valid ones.
+
+    Args:
+        codes: Each ``(C, *grid)``, of one C and one number of axes.
+
+    Returns:
+        The batch ``(N, C, *largest grid)``, and each code's own grid ``(N, axes)``, int64.
+
+    Example:
+        >>> batch, grid_size = pad_codes([torch.ones(1, 2), torch.zeros(1, 3)])
+        >>> batch.shape, grid_size.flatten()
+        (torch.Size([2, 1, 3]), tensor([2, 3]))
+    """
+    grid_size = torch.tensor([code.shape[1:] for code in codes])
+    largest = grid_size.amax(0).tolist()
+    batch = codes[0].new_empty((len(codes), len(codes[0]), *largest))
+    for row, code in zip(batch, codes, strict=True):
+        row[...] = code.flatten(1)[:, 0].view(-1, *[1] * len(largest))
+        crop(row, code.shape[1:]).copy_(code)
+    return batch, grid_size

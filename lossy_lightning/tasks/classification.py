@@ -1,5 +1,6 @@
 """Classification of codes."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,9 @@ from lossy_lightning.codes import CodeSpec, Stem
 class ClassificationTask(LightningModule):
     """A stem and a backbone trained with cross-entropy; logs ``{train,val,test}_{loss,acc}``.
 
-    Batches are ``(code, target)`` with codes ``(N, C, *grid)`` of the spec and targets ``(N,)`` int64.
+    Batches are ``(code, target)`` with codes ``(N, C, *grid)`` of the spec and targets ``(N,)`` int64, or
+    ``(code, target, grid_size)`` where codes of different size are padded: the backbone's ``forward`` must then take
+    ``grid_size``, ``(N, axes of the grid)`` int64, and ignore the padding.
 
     Args:
         spec: Of the codes, from the datamodule.
@@ -82,31 +85,42 @@ class ClassificationTask(LightningModule):
         if stage == "fit" and isinstance(self.stem, Stem) and not self.trainer.ckpt_path:
             self.stem.adapt(data.codec, data.statistics)
 
-    def forward(self, code: Tensor) -> Tensor:
+    def forward(self, code: Tensor, grid_size: Tensor | None = None) -> Tensor:
         """Logits ``(N, num_classes)`` of codes ``(N, C, *grid)``.
 
         Raises:
             ValueError: Where the codes have not the shape of the spec or are no integers.
+            MisconfigurationException: Where codes are padded and the backbone cannot ignore it.
         """
         self.spec.check_layout(code)
-        logits: Tensor = self.backbone(self.stem(code))
+        features = self.stem(code)
+        if grid_size is None:
+            logits: Tensor = self.backbone(features)
+            return logits
+        if "grid_size" not in inspect.signature(self.backbone.forward).parameters:
+            raise MisconfigurationException(
+                f"codes of different size were padded, but {type(self.backbone).__name__}.forward takes no grid_size; "
+                "crop the codes to one size, or use a backbone that ignores padding"
+            )
+        logits = self.backbone(features, grid_size)
         return logits
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
         """Loss of a training batch."""
         return self._step(batch, "train", self.train_acc)
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+    def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
         """Log loss and accuracy of a validation batch."""
         self._step(batch, "val", self.val_acc)
 
-    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+    def test_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
         """Log loss and accuracy of a test batch."""
         self._step(batch, "test", self.test_acc)
 
-    def predict_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+    def predict_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
         """Probabilities ``(N, num_classes)`` of a batch."""
-        return self.forward(batch[0]).softmax(1)
+        code, _, *grid_size = batch
+        return self.forward(code, *grid_size).softmax(1)
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and the scheduler where there is one."""
@@ -117,9 +131,9 @@ class ClassificationTask(LightningModule):
         monitor = getattr(scheduler, "monitor", "val_loss")
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": monitor}}
 
-    def _step(self, batch: tuple[Tensor, Tensor], split: str, accuracy: Metric) -> Tensor:
-        code, target = batch
-        logits = self(code)
+    def _step(self, batch: tuple[Tensor, ...], split: str, accuracy: Metric) -> Tensor:
+        code, target, *grid_size = batch
+        logits = self(code, *grid_size)
         loss = F.cross_entropy(logits, target)
         accuracy(logits, target)
         self.log(f"{split}_loss", loss, on_step=False, on_epoch=True, batch_size=len(code), sync_dist=True)
