@@ -1,6 +1,7 @@
 """The codes of a split on disk: written once in chunks, then memory-mapped and fetched by whole batches."""
 
 import hashlib
+import io
 import math
 import os
 import shutil
@@ -38,7 +39,7 @@ class EncodedDataset(Dataset[tuple[Tensor, Any]]):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        meta = torch.load(folder / "meta.pt", weights_only=True)
+        meta = _load(folder / "meta.pt")
         # Copy-on-write, because torch wants writable memory; nothing is copied unless somebody writes.
         self.codes = torch.from_numpy(np.load(folder / "codes.npy", mmap_mode="c"))
         self.targets: Tensor | list[Any] = meta["targets"]
@@ -124,7 +125,7 @@ def write_codes(
     size = max(1, min(4096, _CHUNK_BYTES // max(1, spec.num_bits // 8)))
     chunks = [partial / f"chunk-{start:09}.pt" for start in range(0, total, size)]
     for start, chunk in zip(range(0, total, size), chunks, strict=True):
-        if not chunk.exists():
+        if not _is_intact(chunk):
             part = Subset(examples, range(start, min(start + size, total)))
             _save(_encode_chunk(part, encode, spec, num_workers), chunk)
     _join(chunks, total, partial, spec)
@@ -145,8 +146,8 @@ def fit_once(codec: TrainableCodec, examples: Dataset[tuple[Tensor, Any]], path:
     state = path.with_suffix(".codec")
     state.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
-        if state.exists():
-            codec.load_state_dict(torch.load(state, weights_only=True))
+        if _is_intact(state):
+            codec.load_state_dict(_load(state))
         else:
             codec.fit(DataLoader(examples, batch_size=1024, num_workers=num_workers, collate_fn=_stack_signals))
             _save(codec.state_dict(), state)
@@ -174,14 +175,23 @@ def _encode_chunk(
     num_workers: int,
 ) -> tuple[Tensor, list[Any]]:
     loader = DataLoader(part, batch_size=256, num_workers=num_workers, collate_fn=_as_pairs)
-    codes, targets = [], []
+    codes: list[Tensor] = []
+    targets: list[Any] = []
     for batch in loader:
         signals, labels = zip(*batch, strict=True)
         code = encode(torch.stack(signals), labels)
         spec.check(code)
         codes.append(code.cpu().to(spec.dtype))
-        targets += [int(label) if isinstance(label, Tensor) and label.ndim == 0 else label for label in labels]
+        targets += map(_plain, labels)
     return torch.cat(codes), targets
+
+
+def _plain(label: Any) -> Any:
+    """An integer, or what comes from NumPy, as the plain number or tensor that a file can hold."""
+    if isinstance(label, np.ndarray):
+        return torch.from_numpy(label)
+    integer = isinstance(label, Tensor) and label.ndim == 0 and not label.is_floating_point()
+    return label.item() if integer or isinstance(label, np.generic) else label
 
 
 def _join(chunks: list[Path], total: int, partial: Path, spec: CodeSpec) -> None:
@@ -191,7 +201,7 @@ def _join(chunks: list[Path], total: int, partial: Path, spec: CodeSpec) -> None
     targets: list[Any] = []
     moments = torch.zeros(2, shape[0], dtype=torch.float64)
     for chunk in chunks:
-        code, labels = torch.load(chunk, weights_only=True)
+        code, labels = _load(chunk)
         codes[len(targets) : len(targets) + len(code)] = code.numpy()
         targets += labels
         values = code.transpose(0, 1).flatten(1).double()
@@ -222,6 +232,30 @@ def _checksum(codes: np.ndarray[Any, Any]) -> int:
 
 
 def _save(value: Any, path: Path) -> None:
+    """Write a value and its checksum under a temporary name first: whoever sees the file sees all of it."""
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    data = buffer.getvalue()
     temporary = path.with_suffix(".tmp")
-    torch.save(value, temporary)
+    temporary.write_bytes(data + zlib.crc32(data).to_bytes(4, "little"))
     os.replace(temporary, path)
+
+
+def _load(path: Path) -> Any:
+    content = path.read_bytes()
+    data, checksum = content[:-4], int.from_bytes(content[-4:], "little")
+    # torch.load itself does not notice a flipped bit.
+    if zlib.crc32(data) != checksum:
+        raise ValueError(f"the checksum of {path.name} is wrong")
+    return torch.load(io.BytesIO(data), weights_only=True)
+
+
+def _is_intact(path: Path) -> bool:
+    if not path.exists():
+        return False
+    try:
+        _load(path)
+    except Exception as error:
+        warnings.warn(f"{path} is damaged ({error}); it is made anew", stacklevel=2)
+        return False
+    return True
