@@ -1,6 +1,7 @@
 """The codes of a split on disk: written once in chunks, then memory-mapped and fetched by whole batches."""
 
 import hashlib
+import io
 import math
 import os
 import shutil
@@ -43,7 +44,7 @@ class EncodedDataset(Dataset[tuple[Tensor, Any]]):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        meta = torch.load(folder / "meta.pt", weights_only=True)
+        meta = _load(folder / "meta.pt")
         # Copy-on-write, because torch wants writable memory; nothing is copied unless somebody writes.
         self.codes = torch.from_numpy(np.load(folder / "codes.npy", mmap_mode="c"))
         self.grid_sizes: Tensor | None = meta["grid_sizes"]
@@ -143,14 +144,20 @@ def write_codes(
     size = 256 if None in spec.shape else max(1, min(4096, _CHUNK_BYTES // max(1, spec.num_bits // 8)))
     chunks = [partial / f"chunk-{start:09}.pt" for start in range(0, total, size)]
     for start, chunk in zip(range(0, total, size), chunks, strict=True):
-        if not chunk.exists():
+        if not _is_intact(chunk):
             part = Subset(examples, range(start, min(start + size, total)))
             _save(_encode_chunk(part, encode, spec, num_workers), chunk)
     _join(chunks, partial, spec)
     partial.rename(folder)
 
 
-def fit_once(codec: TrainableCodec, examples: Dataset[tuple[Tensor, Any]], path: Path, num_workers: int = 0) -> None:
+def fit_once(
+    codec: TrainableCodec,
+    examples: Dataset[tuple[Tensor, Any]],
+    path: Path,
+    num_workers: int = 0,
+    batch_size: int = 1024,
+) -> None:
     """Fit a codec to the signals of a split, or load what was fitted to them before.
 
     One process at a time fits; the others wait for it.
@@ -160,14 +167,15 @@ def fit_once(codec: TrainableCodec, examples: Dataset[tuple[Tensor, Any]], path:
         examples: Pairs of signal and target.
         path: Of the fitted state, without its ending.
         num_workers: Of the loader that reads the signals.
+        batch_size: Signals that the codec is handed at once; 1 where they differ in size.
     """
     state = path.with_suffix(".codec")
     state.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
-        if state.exists():
-            codec.load_state_dict(torch.load(state, weights_only=True))
+        if _is_intact(state):
+            codec.load_state_dict(_load(state))
         else:
-            codec.fit(DataLoader(examples, batch_size=1024, num_workers=num_workers, collate_fn=_stack_signals))
+            codec.fit(DataLoader(examples, batch_size=batch_size, num_workers=num_workers, collate_fn=_stack_signals))
             _save(codec.state_dict(), state)
 
 
@@ -193,59 +201,60 @@ def _encode_chunk(
     num_workers: int,
 ) -> dict[str, Any]:
     loader = DataLoader(part, batch_size=256, num_workers=num_workers, collate_fn=_as_pairs)
-    codes, targets = [], []
-    for batch in loader:
-        signals, labels = zip(*batch, strict=True)
-        if len({signal.shape for signal in signals}) == 1:
-            codes += list(encode(torch.stack(signals), labels).cpu())
-        else:
-            codes += [encode(signal[None], [label])[0].cpu() for signal, label in batch]
-        targets += [int(label) if isinstance(label, Tensor) and label.ndim == 0 else label for label in labels]
+    values: list[Tensor] = []
+    grid_sizes: list[tuple[int, ...]] = []
+    targets: list[Any] = []
     moments = torch.zeros(3, len(spec.low), dtype=torch.float64)
-    for code in codes:
-        spec.check(code)
-        values = code.flatten(1).double()
-        moments += torch.stack([values.sum(1), values.square().sum(1), torch.full_like(values[:, 0], values.shape[1])])
-    return {
-        "values": torch.cat([code.flatten() for code in codes]).to(spec.dtype),
-        "grid_sizes": torch.tensor([code.shape[1:] for code in codes]),
-        "targets": targets,
-        "moments": moments,
-    }
+    for pairs in loader:
+        same_size = len({signal.shape for signal, _ in pairs}) == 1
+        for group in [pairs] if same_size else [[pair] for pair in pairs]:
+            signals, labels = zip(*group, strict=True)
+            code = encode(torch.stack(signals), labels).cpu()
+            spec.check(code)
+            values.append(code.to(spec.dtype).flatten())
+            grid_sizes += [tuple(code.shape[2:])] * len(group)
+            targets += map(_plain, labels)
+            channels = code.transpose(0, 1).flatten(1).double()
+            count = torch.full_like(channels[:, 0], channels.shape[1])
+            moments += torch.stack([channels.sum(1), channels.square().sum(1), count])
+    sizes = torch.tensor(grid_sizes)
+    return {"values": torch.cat(values), "grid_sizes": sizes, "targets": targets, "moments": moments}
+
+
+def _plain(label: Any) -> Any:
+    """An integer, or what comes from NumPy, as the plain number or tensor that a file can hold."""
+    if isinstance(label, np.ndarray):
+        return torch.from_numpy(label)
+    integer = isinstance(label, Tensor) and label.ndim == 0 and not label.is_floating_point()
+    return label.item() if integer or isinstance(label, np.generic) else label
 
 
 def _join(chunks: list[Path], partial: Path, spec: CodeSpec) -> None:
-    parts = [torch.load(chunk, weights_only=True, mmap=True) for chunk in chunks]
-    values = open_memmap(
-        partial / "codes.npy",
-        mode="w+",
-        dtype=np.dtype(str(spec.dtype).removeprefix("torch.")),
-        shape=_shape_of_all(parts, spec),
-    )
-    flat = values.reshape(-1)
-    start = 0
-    for part in parts:
-        flat[start : start + len(part["values"])] = part["values"].numpy()
-        start += len(part["values"])
-    values.flush()
+    parts = [{name: value for name, value in _load(chunk).items() if name != "values"} for chunk in chunks]
+    grid_sizes = torch.cat([part["grid_sizes"] for part in parts])
     targets = [target for part in parts for target in part["targets"]]
-    total, square, count = sum(part["moments"] for part in parts)
+    varies = None in spec.shape
+    fixed = (len(targets), *(size for size in spec.shape if size is not None))
+    shape = (len(spec.low) * int(grid_sizes.prod(1).sum()),) if varies else fixed
+    dtype = np.dtype(str(spec.dtype).removeprefix("torch."))
+    codes = open_memmap(partial / "codes.npy", mode="w+", dtype=dtype, shape=shape)
+    start = 0
+    for chunk in chunks:
+        values = _load(chunk)["values"].numpy()
+        codes.reshape(-1)[start : start + len(values)] = values
+        start += len(values)
+    codes.flush()
+    total, square, count = torch.stack([part["moments"] for part in parts]).sum(0)
     meta = {
         "targets": torch.tensor(targets) if all(type(target) is int for target in targets) else targets,
-        "grid_sizes": torch.cat([part["grid_sizes"] for part in parts]) if None in spec.shape else None,
+        "grid_sizes": grid_sizes if varies else None,
         "mean": (total / count).float(),
         "std": (square / count - (total / count).square()).clamp(min=0).sqrt().float(),
-        "checksum": _checksum(values),
+        "checksum": _checksum(codes),
     }
     _save(meta, partial / "meta.pt")
     for chunk in chunks:
         chunk.unlink()
-
-
-def _shape_of_all(parts: list[dict[str, Any]], spec: CodeSpec) -> tuple[int, ...]:
-    if None in spec.shape:
-        return (sum(len(part["values"]) for part in parts),)
-    return (sum(len(part["targets"]) for part in parts), *(size for size in spec.shape if size is not None))
 
 
 def _stack_signals(pairs: list[tuple[Tensor, Any]]) -> Tensor:
@@ -261,6 +270,30 @@ def _checksum(codes: np.ndarray[Any, Any]) -> int:
 
 
 def _save(value: Any, path: Path) -> None:
+    """Write a value and its checksum under a temporary name first: whoever sees the file sees all of it."""
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    data = buffer.getvalue()
     temporary = path.with_suffix(".tmp")
-    torch.save(value, temporary)
+    temporary.write_bytes(data + zlib.crc32(data).to_bytes(4, "little"))
     os.replace(temporary, path)
+
+
+def _load(path: Path) -> Any:
+    content = path.read_bytes()
+    data, checksum = content[:-4], int.from_bytes(content[-4:], "little")
+    # torch.load itself does not notice a flipped bit.
+    if zlib.crc32(data) != checksum:
+        raise ValueError(f"the checksum of {path.name} is wrong")
+    return torch.load(io.BytesIO(data), weights_only=True)
+
+
+def _is_intact(path: Path) -> bool:
+    if not path.exists():
+        return False
+    try:
+        _load(path)
+    except Exception as error:
+        warnings.warn(f"{path} is damaged ({error}); it is made anew", stacklevel=2)
+        return False
+    return True

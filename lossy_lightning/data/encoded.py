@@ -295,7 +295,10 @@ class EncodedDataModule(LightningDataModule, ABC):
                 signals = self._examples(self.signals, "train")
                 if signals is None:
                     raise MisconfigurationException(f"{name} = {codec} is not fitted, and there are no train signals")
-                fit_once(codec, signals, self._path("train", signals, codec.fingerprint()), self.num_workers)
+                batch_size = 1 if None in self.signal_shape else 1024
+                fit_once(
+                    codec, signals, self._path("train", signals, codec.fingerprint()), batch_size, self.num_workers
+                )
 
     def _sampled_statistics(self) -> CodeStatistics:
         codes = self._examples(self.codes, "train")

@@ -62,7 +62,7 @@ class MNIST(EncodedDataModule):
         try:
             self._dataset_class(self.root, download=True)
         except (OSError, RuntimeError) as error:
-            raise FileNotFoundError(self._missing(f"nor could be downloaded ({error})")) from error
+            raise FileNotFoundError(self._missing(f"and cannot be downloaded ({error})")) from error
         super().prepare_data()
 
     def signals(self, split: Split) -> Examples | None:
@@ -72,7 +72,7 @@ class MNIST(EncodedDataModule):
         try:
             data = self._dataset_class(self.root, train=split == "train")
         except RuntimeError as error:
-            raise FileNotFoundError(self._missing("; call prepare_data() to download them")) from error
+            raise FileNotFoundError(self._missing("and prepare_data() was not called to download them")) from error
         return _pairs(data.data.unsqueeze(1), data.targets)
 
     def _missing(self, what: str) -> str:
