@@ -1,0 +1,165 @@
+"""Decoding of single blocks, sequential (T.81 annex F) and progressive (annex G).
+
+Every kernel takes and returns the stream's position in bits. It never reads more than ``PADDING`` bytes behind the
+stream, because a block has at most 64 symbols; the caller checks the position after each block.
+"""
+
+import numpy as np
+from numba import njit
+
+from ._bits import extend, top_bits, window
+from ._frames import BAD_CODE, BAD_RUN, OK
+from ._huffman import END_OF_BLOCK, FAST_BITS, next_symbol
+from ._tables import NATURAL_ORDER
+
+_FAST_SHIFT = np.uint64(64 - FAST_BITS)
+_LOOKUPS = (57 - FAST_BITS) // FAST_BITS + 1  # that one window is sure to feed
+_ONE, _FOUR, _TEN, _14, _16, _63 = (np.uint64(i) for i in (1, 4, 10, 14, 16, 63))
+_LOW4, _LOW5, _LOW6 = (np.uint64((1 << i) - 1) for i in (4, 5, 6))
+_ZERO = np.uint64(0)
+
+
+@njit(nogil=True, cache=True)
+def dc_difference(stream, position, fast, symbols, limits, offsets, keys, slot):
+    """Difference of a DC coefficient (T.81 F.2.2.1): position behind it, difference, status."""
+    bits = window(stream, position)
+    entry = fast[slot, bits >> _FAST_SHIFT]
+    if entry != 0:
+        return position + np.uint64(entry & np.uint32(0xFFFF)), np.int64(np.int32(entry) >> 16), OK
+    length, size = next_symbol(symbols, limits, offsets, keys, slot, bits)
+    if length == 0:
+        return position + _16, np.int64(0), BAD_CODE
+    value = top_bits(bits << np.uint64(length), np.uint64(size))
+    return position + np.uint64(length + size), extend(value, size), OK
+
+
+@njit(nogil=True, cache=True)
+def ac_coefficients(stream, position, fast, symbols, limits, offsets, keys, slot, out, base):
+    """The AC coefficients of a sequential block (T.81 F.2.2.2): position behind them, status.
+
+    The block must hold zeros. An entry of ``fast`` is one or two whole coefficients and whether the block ends; two are
+    always written, the later one first, so that the only branches are those that leave the loop.
+    """
+    k = _ONE
+    while True:
+        bits = window(stream, position)
+        for _ in range(_LOOKUPS):
+            signed = np.int32(fast[slot, bits >> _FAST_SHIFT])
+            entry = np.uint64(np.uint32(signed))
+            if entry == _ZERO:
+                break
+            first, second = k + ((entry >> _TEN) & _LOW4), k + ((entry >> _14) & _LOW5)
+            out[base + np.uint64(NATURAL_ORDER[second])] = np.int32(signed << np.int32(7)) >> np.int32(26)
+            out[base + np.uint64(NATURAL_ORDER[first])] = signed >> np.int32(25)
+            length = entry & _LOW4
+            k += (entry >> _FOUR) & _LOW6
+            if k > _63:
+                if second < _63:
+                    return position + length, OK
+                if first != _63:
+                    return position + length, (OK if second == _63 else BAD_RUN)
+                # the block is full: what else the entry holds belongs to the next one
+                code, symbol = next_symbol(symbols, limits, offsets, keys, slot, window(stream, position))
+                return position + np.uint64(code + (symbol & 15)), OK
+            position += length
+            bits <<= length
+        else:
+            continue
+        bits = window(stream, position)
+        code, symbol = next_symbol(symbols, limits, offsets, keys, slot, bits)
+        if code == 0:
+            return position + _16, BAD_CODE
+        run, size = symbol >> 4, symbol & 15
+        position += np.uint64(code + size)
+        if size == 0 and run < 15:
+            return position, OK
+        k += np.uint64(run)
+        if size > 0:
+            value = top_bits(bits << np.uint64(code), np.uint64(size))
+            out[base + np.uint64(NATURAL_ORDER[k])] = extend(value, size)
+        if k > _63:
+            return position, BAD_RUN
+        k += _ONE
+        if k > _63:
+            return position, OK
+
+
+@njit(nogil=True, cache=True)
+def ac_first(stream, position, symbols, limits, offsets, keys, slot, out, base, start, end, low):
+    """First scan of a band of AC coefficients (T.81 G.1.2.2): position, further blocks that end here, status."""
+    k = start
+    while k <= end:
+        bits = window(stream, position)
+        length, symbol = next_symbol(symbols, limits, offsets, keys, slot, bits)
+        if length == 0:
+            return position + _16, np.int64(0), BAD_CODE
+        run, size = symbol >> 4, symbol & 15
+        position += np.uint64(length)
+        bits <<= np.uint64(length)
+        if size > 0:
+            k += run
+            value = extend(top_bits(bits, np.uint64(size)), size) << low
+            out[base + np.uint64(NATURAL_ORDER[k & 127])] = value
+            position += np.uint64(size)
+            if k > end:
+                return position, np.int64(0), BAD_RUN
+            k += 1
+        elif run == 15:
+            k += 16
+        else:
+            return position + np.uint64(run), (np.int64(1) << run) - 1 + top_bits(bits, np.uint64(run)), OK
+    return position, np.int64(0), OK
+
+
+@njit(nogil=True, cache=True)
+def ac_refine(stream, position, symbols, limits, offsets, keys, slot, out, base, start, end, low, ended):
+    """One more bit for a band of AC coefficients (T.81 G.1.2.3): position, further blocks that end here, status.
+
+    Args:
+        ended: Whether an earlier block's EOBn run covers this block, which then holds correction bits only.
+    """
+    k, blocks = start, np.int64(0)
+    while k <= end and not ended:
+        bits = window(stream, position)
+        length, symbol = next_symbol(symbols, limits, offsets, keys, slot, bits)
+        if length == 0:
+            return position + _16, np.int64(0), BAD_CODE
+        run, size = symbol >> 4, symbol & 15
+        position += np.uint64(length)
+        bits <<= np.uint64(length)
+        value = np.int64(0)
+        if size > 0:  # libjpeg reads one bit whatever the size; T.81 allows size 1 only
+            value = (np.int64(1) if bits >> _63 else np.int64(-1)) << low
+            position += _ONE
+        elif run < 15:
+            blocks = (np.int64(1) << run) - 1 + top_bits(bits, np.uint64(run))
+            position += np.uint64(run)
+            ended = True
+            break
+        k, position = _refine_run(stream, position, out, base, k, end, low, run)
+        if value != 0:
+            if k > end:
+                return position, np.int64(0), BAD_RUN
+            out[base + np.uint64(NATURAL_ORDER[k & 127])] = value
+        k += 1
+    if ended:
+        k, position = _refine_run(stream, position, out, base, k, end, low, np.int64(64))
+    return position, blocks, OK
+
+
+@njit(nogil=True, cache=True)
+def _refine_run(stream, position, out, base, k, end, low, run):
+    """Correct nonzero coefficients up to the zero behind ``run`` zeros: that one's index, and the position."""
+    while k <= end:
+        at = base + np.uint64(NATURAL_ORDER[k & 127])
+        old = np.int64(out[at])
+        if old == 0:
+            if run == 0:
+                break
+            run -= 1
+        else:
+            if window(stream, position) >> _63 and (abs(old) >> low) & 1 == 0:
+                out[at] = old + ((np.int64(1) << low) if old > 0 else -(np.int64(1) << low))
+            position += _ONE
+        k += 1
+    return k, position
