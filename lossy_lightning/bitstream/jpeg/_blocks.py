@@ -9,7 +9,7 @@ from numba import njit
 
 from ._bits import extend, top_bits, window
 from ._frames import BAD_CODE, BAD_RUN, OK
-from ._huffman import END_OF_BLOCK, FAST_BITS, next_symbol
+from ._huffman import FAST_BITS, next_symbol
 from ._tables import NATURAL_ORDER
 
 _FAST_SHIFT = np.uint64(64 - FAST_BITS)
@@ -19,22 +19,22 @@ _LOW4, _LOW5, _LOW6 = (np.uint64((1 << i) - 1) for i in (4, 5, 6))
 _ZERO = np.uint64(0)
 
 
-@njit(nogil=True, cache=True)
-def dc_difference(stream, position, fast, symbols, limits, offsets, keys, slot):
+@njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+def dc_difference(stream, position, table):
     """Difference of a DC coefficient (T.81 F.2.2.1): position behind it, difference, status."""
     bits = window(stream, position)
-    entry = fast[slot, bits >> _FAST_SHIFT]
+    entry = table.fast[bits >> _FAST_SHIFT]
     if entry != 0:
         return position + np.uint64(entry & np.uint32(0xFFFF)), np.int64(np.int32(entry) >> 16), OK
-    length, size = next_symbol(symbols, limits, offsets, keys, slot, bits)
+    length, size = next_symbol(table, bits)
     if length == 0:
         return position + _16, np.int64(0), BAD_CODE
     value = top_bits(bits << np.uint64(length), np.uint64(size))
     return position + np.uint64(length + size), extend(value, size), OK
 
 
-@njit(nogil=True, cache=True)
-def ac_coefficients(stream, position, fast, symbols, limits, offsets, keys, slot, out, base):
+@njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+def ac_coefficients(stream, position, table, out, base):
     """The AC coefficients of a sequential block (T.81 F.2.2.2): position behind them, status.
 
     The block must hold zeros. An entry of ``fast`` is one or two whole coefficients and whether the block ends; two are
@@ -44,7 +44,7 @@ def ac_coefficients(stream, position, fast, symbols, limits, offsets, keys, slot
     while True:
         bits = window(stream, position)
         for _ in range(_LOOKUPS):
-            signed = np.int32(fast[slot, bits >> _FAST_SHIFT])
+            signed = np.int32(table.fast[bits >> _FAST_SHIFT])
             entry = np.uint64(np.uint32(signed))
             if entry == _ZERO:
                 break
@@ -59,14 +59,14 @@ def ac_coefficients(stream, position, fast, symbols, limits, offsets, keys, slot
                 if first != _63:
                     return position + length, (OK if second == _63 else BAD_RUN)
                 # the block is full: what else the entry holds belongs to the next one
-                code, symbol = next_symbol(symbols, limits, offsets, keys, slot, window(stream, position))
+                code, symbol = next_symbol(table, window(stream, position))
                 return position + np.uint64(code + (symbol & 15)), OK
             position += length
             bits <<= length
         else:
             continue
         bits = window(stream, position)
-        code, symbol = next_symbol(symbols, limits, offsets, keys, slot, bits)
+        code, symbol = next_symbol(table, bits)
         if code == 0:
             return position + _16, BAD_CODE
         run, size = symbol >> 4, symbol & 15
@@ -84,13 +84,13 @@ def ac_coefficients(stream, position, fast, symbols, limits, offsets, keys, slot
             return position, OK
 
 
-@njit(nogil=True, cache=True)
-def ac_first(stream, position, symbols, limits, offsets, keys, slot, out, base, start, end, low):
+@njit(nogil=True, cache=True, error_model="numpy")
+def ac_first(stream, position, table, out, base, start, end, low):
     """First scan of a band of AC coefficients (T.81 G.1.2.2): position, further blocks that end here, status."""
     k = start
     while k <= end:
         bits = window(stream, position)
-        length, symbol = next_symbol(symbols, limits, offsets, keys, slot, bits)
+        length, symbol = next_symbol(table, bits)
         if length == 0:
             return position + _16, np.int64(0), BAD_CODE
         run, size = symbol >> 4, symbol & 15
@@ -111,8 +111,8 @@ def ac_first(stream, position, symbols, limits, offsets, keys, slot, out, base, 
     return position, np.int64(0), OK
 
 
-@njit(nogil=True, cache=True)
-def ac_refine(stream, position, symbols, limits, offsets, keys, slot, out, base, start, end, low, ended):
+@njit(nogil=True, cache=True, error_model="numpy")
+def ac_refine(stream, position, table, out, base, start, end, low, ended):
     """One more bit for a band of AC coefficients (T.81 G.1.2.3): position, further blocks that end here, status.
 
     Args:
@@ -121,7 +121,7 @@ def ac_refine(stream, position, symbols, limits, offsets, keys, slot, out, base,
     k, blocks = start, np.int64(0)
     while k <= end and not ended:
         bits = window(stream, position)
-        length, symbol = next_symbol(symbols, limits, offsets, keys, slot, bits)
+        length, symbol = next_symbol(table, bits)
         if length == 0:
             return position + _16, np.int64(0), BAD_CODE
         run, size = symbol >> 4, symbol & 15
@@ -147,7 +147,7 @@ def ac_refine(stream, position, symbols, limits, offsets, keys, slot, out, base,
     return position, blocks, OK
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _refine_run(stream, position, out, base, k, end, low, run):
     """Correct nonzero coefficients up to the zero behind ``run`` zeros: that one's index, and the position."""
     while k <= end:

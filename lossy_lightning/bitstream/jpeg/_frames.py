@@ -61,7 +61,7 @@ COMPONENT = np.dtype(
 SOF0, SOF1, SOF2, DHT, SOI, EOI, SOS, DQT, DNL, DRI = 0xC0, 0xC1, 0xC2, 0xC4, 0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def fail(frame, error, offset, marker, detail):
     """Note what is wrong with a file."""
     frame.error = error
@@ -71,13 +71,13 @@ def fail(frame, error, offset, marker, detail):
     return error
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def big16(data, position):
     """A 16-bit number (T.81 B.1.1.1)."""
     return np.int64(data[position]) << 8 | np.int64(data[position + 1])
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def next_marker(data, position, end):
     """Position behind the next marker and its second byte, 0 where there is none; bytes between segments are skipped."""
     while position + 1 < end:
@@ -87,7 +87,7 @@ def next_marker(data, position, end):
     return end, np.int64(0)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def start_file(data, frame, huffman, start, end):
     """Begin a file: SOI must stand at its very start, and the standard Huffman tables hold until others are defined."""
     frame.start, frame.position, frame.end = start, start + 2, end
@@ -99,7 +99,7 @@ def start_file(data, frame, huffman, start, end):
         fail(frame, NOT_JPEG, start, 0, 0)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def read_until_scan(data, frame, components, quantization, huffman, max_pixels):
     """Read marker segments up to and including the next SOS.
 
@@ -139,7 +139,7 @@ def read_until_scan(data, frame, components, quantization, huffman, max_pixels):
             return True
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _read_segment(data, position, stop, marker, frame, components, quantization, huffman, max_pixels):
     if marker == SOF0 or marker == SOF1 or marker == SOF2:
         return _read_frame(data, position, stop, marker, frame, components, max_pixels)
@@ -162,7 +162,7 @@ def _read_segment(data, position, stop, marker, frame, components, quantization,
     return OK
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _read_application(data, position, stop, marker, frame):
     """JFIF and Adobe segments say what the components mean (T.871 10.1; T.872 6.5.3); all others are skipped."""
     size = stop - position
@@ -173,7 +173,7 @@ def _read_application(data, position, stop, marker, frame):
             frame.adobe = data[position + 11]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _read_quantization(data, position, stop, frame, quantization):
     """DQT (T.81 B.2.4.1): 8- or 16-bit tables, kept in natural order."""
     while position < stop:
@@ -192,7 +192,7 @@ def _read_quantization(data, position, stop, frame, quantization):
     return OK
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _read_huffman(data, position, stop, frame, huffman):
     """DHT (T.81 B.2.4.2): note where each table stands; it is built when a scan uses it."""
     while position < stop:
@@ -210,7 +210,7 @@ def _read_huffman(data, position, stop, frame, huffman):
     return OK
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _read_frame(data, position, stop, marker, frame, components, max_pixels):
     """SOF (T.81 B.2.2)."""
     if frame.num_components > 0:
@@ -244,7 +244,7 @@ def _read_frame(data, position, stop, marker, frame, components, max_pixels):
     return OK
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _lay_out(frame, components):
     """Blocks of each component: whole MCUs (T.81 A.1.1, A.2); the MCU of a single component is one block."""
     for c in range(frame.num_components):
@@ -261,7 +261,7 @@ def _lay_out(frame, components):
         frame.num_blocks += component.rows * component.columns
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _read_scan(data, position, stop, frame, components):
     """SOS (T.81 B.2.3)."""
     if frame.num_components == 0:
@@ -299,7 +299,7 @@ def _read_scan(data, position, stop, frame, components):
     return OK
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _is_progression(frame):
     """Whether the parameters of a progressive scan are allowed (T.81 G.1.1.1)."""
     if frame.spectral_start == 0:
@@ -310,7 +310,7 @@ def _is_progression(frame):
     return band and low <= 13 and (high == 0 or low == high - 1)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def color_space(frame, components):
     """Index of the colour space as libjpeg finds it: unknown, grey, YCbCr, RGB, CMYK, YCCK (T.871; T.872 6.5.3)."""
     if frame.num_components == 1:

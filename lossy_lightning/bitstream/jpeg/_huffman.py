@@ -1,10 +1,7 @@
 """Huffman tables: from a DHT segment to look-up tables, kept by their bytes so that equal tables are built once."""
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from ._bits import extend
 
@@ -12,52 +9,30 @@ SLOTS = 16  # a scan uses at most eight tables, so the ones in use are never evi
 SYMBOL_BITS = 9  # first look-up of a code
 FAST_BITS = 11  # look-up of codes together with their additional bits
 
-END_OF_BLOCK = np.uint64(63)  # the advance of an entry that ends its block; it leaves any block
-
 _SYMBOL_SHIFT = np.uint64(64 - SYMBOL_BITS)
-_U4, _U6, _U8, _U10, _U13, _U14, _U19, _U25, _U48 = (np.uint64(i) for i in (4, 6, 8, 10, 13, 14, 19, 25, 48))
-_LOW4, _LOW5, _LOW6, _LOW8 = (np.uint64((1 << i) - 1) for i in (4, 5, 6, 8))
+_U48 = np.uint64(48)
 
 
-class HuffmanTables(NamedTuple):
-    """Slots of decoding tables, least recently used out first.
-
-    Attributes:
-        keys: The table's class, 16 counts and symbols, as in DHT.
-        stamps: When the slot was last asked for; 0 for an empty slot. The last entry is the clock.
-        symbols: ``length << 8 | symbol`` by the next ``SYMBOL_BITS`` bits; 0 where the code is longer or none.
-        limits: Least 16-bit window that is no code of that length or shorter.
-        offsets: What to add to a code of that length to get its index in DHT order.
-        fast: By the next ``FAST_BITS`` bits: see `fast_dc_entry` and `fast_ac_entry`; 0 where that is not enough.
-        has_fast: Whether ``fast`` is built.
-        singles: Work space of `build_fast_ac`.
-    """
-
-    keys: NDArray[np.uint8]
-    stamps: NDArray[np.int64]
-    symbols: NDArray[np.uint16]
-    limits: NDArray[np.int64]
-    offsets: NDArray[np.int64]
-    fast: NDArray[np.uint32]
-    has_fast: NDArray[np.bool_]
-    singles: NDArray[np.uint32]
+#: A decoding table. ``key`` is its class, 16 counts and symbols, as in DHT; ``stamp`` is when it was last asked for, 0 in
+#: an empty slot. ``symbols`` holds ``length << 8 | symbol`` by the next ``SYMBOL_BITS`` bits, 0 where the code is longer
+#: or none; ``limits`` the least 16-bit window that is no code of that length or shorter, ``offsets`` what to add to such
+#: a code to get its index in DHT order. ``fast``, by the next ``FAST_BITS`` bits, holds coefficients: see
+#: `fast_dc_entry` and `fast_ac_entry`; 0 where those bits are not enough.
+TABLE = np.dtype(
+    [
+        ("key", np.uint8, 1 + 16 + 256),
+        ("stamp", np.int64),
+        ("symbols", np.uint16, 1 << SYMBOL_BITS),
+        ("limits", np.int64, 17),
+        ("offsets", np.int64, 17),
+        ("has_fast", np.int64),
+        ("fast", np.uint32, 1 << FAST_BITS),
+    ],
+    align=True,
+)
 
 
-def empty_tables() -> HuffmanTables:
-    """Room for ``SLOTS`` tables, none of them filled."""
-    return HuffmanTables(
-        keys=np.zeros((SLOTS, 1 + 16 + 256), np.uint8),
-        stamps=np.zeros(SLOTS + 1, np.int64),
-        symbols=np.zeros((SLOTS, 1 << SYMBOL_BITS), np.uint16),
-        limits=np.zeros((SLOTS, 17), np.int64),
-        offsets=np.zeros((SLOTS, 17), np.int64),
-        fast=np.zeros((SLOTS, 1 << FAST_BITS), np.uint32),
-        has_fast=np.zeros(SLOTS, np.bool_),
-        singles=np.zeros(1 << FAST_BITS, np.uint32),
-    )
-
-
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def count_codes(data, start):
     """Number of codes of the table whose 16 counts start at ``start`` (T.81 B.2.4.2)."""
     total = 0
@@ -66,87 +41,93 @@ def count_codes(data, start):
     return total
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def find_table(tables, table_class, data, start):
     """Slot of the table of that class at ``start`` of ``data``, built where it is new; -1 where it is no Huffman code."""
     size = 16 + count_codes(data, start)
-    tables.stamps[SLOTS] += 1
-    oldest = 0
-    for slot in range(SLOTS):
-        key = tables.keys[slot]
-        if tables.stamps[slot] > 0 and key[0] == table_class:
-            same = 0
-            while same < size and key[1 + same] == data[start + same]:
-                same += 1
-            if same == size:
-                tables.stamps[slot] = tables.stamps[SLOTS]
-                return slot
-        if tables.stamps[slot] < tables.stamps[oldest]:
+    oldest, newest = 0, np.int64(0)
+    found = -1
+    for slot in range(len(tables)):
+        table = tables[slot]
+        newest = max(newest, table.stamp)
+        if table.stamp < tables[oldest].stamp:
             oldest = slot
-    tables.stamps[oldest] = 0
-    key = tables.keys[oldest]
-    key[0] = table_class
+        if table.stamp > 0 and table.key[0] == table_class and _is_key(table, data, start, size):
+            found = slot
+    if found < 0:
+        found = oldest
+        tables[found].stamp = 0
+        tables[found].key[0] = table_class
+        for i in range(size):
+            tables[found].key[1 + i] = data[start + i]
+        if not _build(tables[found]):
+            return -1
+    tables[found].stamp = newest + 1
+    return found
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _is_key(table, data, start, size):
     for i in range(size):
-        key[1 + i] = data[start + i]
-    if not build_symbols(key, tables.symbols[oldest], tables.limits[oldest], tables.offsets[oldest]):
-        return -1
-    tables.has_fast[oldest] = False
-    tables.stamps[oldest] = tables.stamps[SLOTS]
-    return oldest
+        if table.key[1 + i] != data[start + i]:
+            return False
+    return True
 
 
-@njit(nogil=True, cache=True)
-def build_symbols(key, symbols, limits, offsets):
+@njit(nogil=True, cache=True, error_model="numpy")
+def _build(table):
     """Canonical codes of a table (T.81 C.2): the first look-up, and limits for longer codes. False where it is no code."""
-    symbols[:] = 0
+    table.has_fast = 0
+    table.symbols[:] = 0
     code, index = 0, 0
     for length in range(1, 17):
-        offsets[length] = index - code
-        for _ in range(key[length]):
-            symbol = key[17 + index]
-            if key[0] == 0 and symbol > 15:  # DC differences have at most 15 bits (T.81 F.1.2.1.2, 12-bit samples)
+        table.offsets[length] = index - code
+        for _ in range(table.key[length]):
+            symbol = np.int64(table.key[17 + index])
+            if table.key[0] == 0 and symbol > 15:  # longer differences are lossless JPEG's (T.81 F.1.2.1, H.1.2.2)
                 return False
-            if length <= SYMBOL_BITS and code >> length == 0:
+            if code >= (1 << length) - 1:  # a code of all ones is reserved (T.81 C.2)
+                return False
+            if length <= SYMBOL_BITS:
                 spare = SYMBOL_BITS - length
-                for entry in range(code << spare, (code + 1) << spare):
-                    symbols[entry] = length << 8 | symbol
+                table.symbols[code << spare : (code + 1) << spare] = length << 8 | symbol
             code += 1
             index += 1
-        if code >= 1 << length and index > 0 and key[length] > 0:  # all ones is no code either (T.81 C.2)
-            return False
-        limits[length] = code << (16 - length)
+        table.limits[length] = code << (16 - length)
         code <<= 1
     return True
 
 
-@njit(nogil=True, cache=True)
-def next_symbol(symbols, limits, offsets, keys, slot, bits):
+@njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+def next_symbol(table, bits):
     """Length and symbol of the code at the top of a window; length 0 where there is none (T.81 F.2.2.3, DECODE)."""
-    entry = np.int64(symbols[slot, bits >> _SYMBOL_SHIFT])
+    entry = np.int64(table.symbols[bits >> _SYMBOL_SHIFT])
     if entry != 0:
         return entry >> 8, entry & 255
-    code = np.int64(bits >> _U48)
-    for length in range(1, 17):
-        if code < limits[slot, length]:
-            index = (code >> (16 - length)) + offsets[slot, length]
-            return np.int64(length), np.int64(keys[slot, 17 + (index & 255)])
+    return _long_symbol(table, np.int64(bits >> _U48))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _long_symbol(table, code):
+    for length in range(SYMBOL_BITS + 1, 17):
+        if code < table.limits[length]:
+            index = (code >> (16 - length)) + table.offsets[length]
+            return np.int64(length), np.int64(table.key[17 + (index & 255)])
     return np.int64(0), np.int64(0)
 
 
-@njit(nogil=True, cache=True)
-def build_fast(tables, slot):
+@njit(nogil=True, cache=True, error_model="numpy")
+def build_fast(table):
     """Build the table of codes with their additional bits, where it is not there yet."""
-    if tables.has_fast[slot]:
+    if table.has_fast:
         return
-    tables.has_fast[slot] = True
-    if tables.keys[slot, 0] == 0:
-        _fill_fast(tables.keys[slot], tables.fast[slot])
-    else:
-        _fill_fast(tables.keys[slot], tables.singles)
-        _pair(tables.singles, tables.fast[slot])
+    table.has_fast = 1
+    _fill_fast(table.key, table.fast)
+    if table.key[0] != 0:
+        _pair(table.fast.copy(), table.fast)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _fill_fast(key, fast):
     """Entries of single symbols: each code followed by each value that still fits."""
     fast[:] = 0
@@ -167,7 +148,7 @@ def _fill_fast(key, fast):
         code <<= 1
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _entry(table_class, run, size, value, length):
     if table_class == 0:
         return fast_dc_entry(value, length)
@@ -176,13 +157,13 @@ def _entry(table_class, run, size, value, length):
     return fast_ac_entry(value, 0, run, run, run + 1, length) if -64 <= value < 64 else np.uint32(0)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def fast_dc_entry(difference, length):
     """16 bits difference, 16 bits length of code and additional bits."""
     return np.uint32(((difference & 0xFFFF) << 16) | length)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def fast_ac_entry(first, second, first_run, second_offset, advance, length):
     """Up to two coefficients: where to put them and what follows.
 
@@ -194,7 +175,7 @@ def fast_ac_entry(first, second, first_run, second_offset, advance, length):
     return np.uint32(values | (second_offset << 14) | (first_run << 10) | (advance << 4) | length)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _pair(singles, fast):
     """Join each symbol with the one after it, where both fit."""
     for index in range(1 << FAST_BITS):

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from ._bits import stuffed_position, top_bits, unstuff, window
+from ._bits import borrowed, stuffed_position, top_bits, unstuff, window
 from ._blocks import ac_coefficients, ac_first, ac_refine, dc_difference
 from ._frames import (
     BAD_HUFFMAN,
@@ -26,7 +26,7 @@ _U3, _U6, _ONE, _64 = np.uint64(3), np.uint64(6), np.uint64(1), np.uint64(64)
 UNIT = np.dtype([(name, np.int64) for name in "first row_step column_step order dc ac".split()])
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def plan_units(frame, components, units):
     """The blocks of the scan's MCU in order (T.81 A.2.2, A.2.3): their number, MCUs in a row, and MCUs."""
     count, per_row, rows = 0, np.int64(0), np.int64(0)
@@ -50,7 +50,7 @@ def plan_units(frame, components, units):
     return count, per_row, per_row * rows
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def prepare_scan(data, frame, components, quantization, latched, huffman, tables, units, count):
     """Take over the quantization tables of new components, find the Huffman tables of the scan."""
     for c in range(frame.num_components):
@@ -73,16 +73,16 @@ def prepare_scan(data, frame, components, quantization, latched, huffman, tables
             offset = huffman[0, component.dc_table] if dc < 0 else huffman[1, component.ac_table]
             return fail(frame, BAD_HUFFMAN, offset, DHT, 0)
         if needs_dc:
-            build_fast(tables, dc)
+            build_fast(tables[dc])
         if frame.process != 2:
-            build_fast(tables, ac)
+            build_fast(tables[ac])
         for u in range(count):
             if units[u].order == component.scan_order:
                 units[u].dc, units[u].ac = dc, ac
     return OK
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def decode_scan(data, frame, components, quantization, latched, huffman, tables, units, stream, out, fill):
     """Decode the scan whose SOS has just been read; ``frame.position`` moves to the marker behind it."""
     count, per_row, num_mcus = plan_units(frame, components, units)
@@ -100,9 +100,8 @@ def decode_scan(data, frame, components, quantization, latched, huffman, tables,
         stop = min(mcu + interval, num_mcus)
         if frame.process != 2:
             error, position = _decode_sequential(
-                stream, size, mcu, stop, per_row, units[:count], tables.fast, tables.symbols, tables.limits,
-                tables.offsets, tables.keys, out, clear, fill,
-            )  # fmt: skip
+                stream, size, mcu, stop, per_row, units[:count], tables, out, clear, fill
+            )
         elif frame.spectral_start == 0:
             error, position = _decode_dc(
                 stream, size, mcu, stop, per_row, units[:count], tables, out, frame.approximation_high,
@@ -131,7 +130,7 @@ def decode_scan(data, frame, components, quantization, latched, huffman, tables,
         restart += 1
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _clear_rest(mcu, num_mcus, per_row, units, out, clear):
     """Zeros where data end early, as libjpeg fills them in."""
     if clear:
@@ -142,13 +141,12 @@ def _clear_rest(mcu, num_mcus, per_row, units, out, clear):
     return OK
 
 
-@njit(nogil=True, cache=True)
-def _decode_sequential(
-    stream, size, mcu, stop, per_row, units, fast, symbols, limits, offsets, keys, out, clear, fill
-):  # fmt: skip
+@njit(nogil=True, cache=True, error_model="numpy")
+def _decode_sequential(stream, size, mcu, stop, per_row, units, tables, out, clear, fill):
     """MCUs ``mcu`` to ``stop`` of a sequential scan (T.81 F.2): status, and position in bits."""
     position, end = np.uint64(0), np.uint64(8 * size)
     predictions = np.zeros(4, np.int64)
+    stream, out, units, tables = borrowed(stream), borrowed(out), borrowed(units), borrowed(tables)
     row, column = mcu // per_row, mcu % per_row
     for m in range(mcu, stop):
         for u in range(len(units)):
@@ -157,13 +155,9 @@ def _decode_sequential(
             if clear:
                 for i in range(64):
                     out[base + np.uint64(i)] = 0
-            position, difference, error = dc_difference(
-                stream, position, fast, symbols, limits, offsets, keys, unit.dc
-            )
+            position, difference, error = dc_difference(stream, position, tables[unit.dc])
             if error == OK or position > end:
-                position, error = ac_coefficients(
-                    stream, position, fast, symbols, limits, offsets, keys, unit.ac, out, base
-                )
+                position, error = ac_coefficients(stream, position, tables[unit.ac], out, base)
             predictions[unit.order] += difference
             out[base] = predictions[unit.order]
             if position > end:
@@ -180,7 +174,7 @@ def _decode_sequential(
     return OK, position
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _decode_dc(stream, size, mcu, stop, per_row, units, tables, out, high, low, fill):
     """MCUs ``mcu`` to ``stop`` of a progressive DC scan (T.81 G.1.2.1): status, and position in bits."""
     position, end = np.uint64(0), np.uint64(8 * size)
@@ -191,9 +185,7 @@ def _decode_dc(stream, size, mcu, stop, per_row, units, tables, out, high, low, 
             at = np.uint64(unit.first + m // per_row * unit.row_step + m % per_row * unit.column_step)
             error = OK
             if high == 0:
-                position, difference, error = dc_difference(
-                    stream, position, tables.fast, tables.symbols, tables.limits, tables.offsets, tables.keys, unit.dc
-                )
+                position, difference, error = dc_difference(stream, position, tables[unit.dc])
                 predictions[unit.order] += difference
                 out[at] = predictions[unit.order] << low
             else:
@@ -210,12 +202,12 @@ def _decode_dc(stream, size, mcu, stop, per_row, units, tables, out, high, low, 
     return OK, position
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _decode_ac(stream, size, mcu, stop, per_row, units, tables, out, start, spectral_end, high, low, fill):
     """Blocks ``mcu`` to ``stop`` of a progressive AC scan (T.81 G.1.2.2, G.1.2.3): status, and position in bits."""
     position, end = np.uint64(0), np.uint64(8 * size)
-    symbols, limits, offsets, keys = tables.symbols, tables.limits, tables.offsets, tables.keys
     unit = units[0]
+    table = tables[unit.ac]
     ended = np.int64(0)  # blocks left of an EOBn run
     while mcu < stop:
         if ended > 0 and high == 0:
@@ -227,11 +219,11 @@ def _decode_ac(stream, size, mcu, stop, per_row, units, tables, out, start, spec
         error = OK
         if high == 0:
             position, ended, error = ac_first(
-                stream, position, symbols, limits, offsets, keys, unit.ac, out, base, start, spectral_end, low
+                stream, position, table, out, base, start, spectral_end, low
             )
         else:
             position, further, error = ac_refine(
-                stream, position, symbols, limits, offsets, keys, unit.ac, out, base, start, spectral_end, low, ended > 0
+                stream, position, table, out, base, start, spectral_end, low, ended > 0
             )
             ended = ended - 1 if ended > 0 else further
         if position > end:
@@ -242,7 +234,7 @@ def _decode_ac(stream, size, mcu, stop, per_row, units, tables, out, start, spec
     return OK, position
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def decode_file(data, frame, components, quantization, latched, huffman, tables, units, stream, out, max_pixels, fill):
     """Decode all scans of a file whose first SOS has been read."""
     if not fill and (frame.process == 2 or frame.scan_size < frame.num_components):

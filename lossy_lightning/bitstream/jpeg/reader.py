@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ._bits import PADDING
 from ._errors import describe
 from ._frames import COMPONENT, FRAME, OK, TRUNCATED, color_space, fail, read_until_scan, start_file
-from ._huffman import HuffmanTables, empty_tables
+from ._huffman import SLOTS, TABLE
 from ._scans import UNIT, decode_file
 from ._tables import STANDARD_HUFFMAN
 from .coefficients import JPEGCoefficients, JPEGComponent
@@ -26,13 +26,13 @@ class _Tables(threading.local):
     """Each thread keeps the tables it has built: most files share the same few."""
 
     def __init__(self) -> None:
-        self.huffman: HuffmanTables = empty_tables()
+        self.huffman = np.zeros(SLOTS, TABLE)
 
 
 _tables = _Tables()
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _read_frames(data, bounds, frames, components, quantization, huffman, starts, max_pixels, fill):
     """Read every file up to its first SOS; ``starts`` gets where in the output its coefficients begin."""
     for i in range(len(frames)):
@@ -50,7 +50,7 @@ def _read_frames(data, bounds, frames, components, quantization, huffman, starts
         starts[i + 1] = starts[i] + (64 * frame.num_blocks if frame.error == OK else 0)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _decode_files(data, frames, components, quantization, latched, huffman, tables, starts, out, max_pixels, fill):
     """Decode every file that has no error yet."""
     units = np.zeros(10, UNIT)
