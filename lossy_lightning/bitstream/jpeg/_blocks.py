@@ -13,75 +13,80 @@ from ._huffman import FAST_BITS, next_symbol
 from ._tables import NATURAL_ORDER
 
 _FAST_SHIFT = np.uint64(64 - FAST_BITS)
-_LOOKUPS = (57 - FAST_BITS) // FAST_BITS + 1  # that one window is sure to feed
-_ONE, _FOUR, _TEN, _14, _16, _63 = (np.uint64(i) for i in (1, 4, 10, 14, 16, 63))
-_LOW4, _LOW5, _LOW6 = (np.uint64((1 << i) - 1) for i in (4, 5, 6))
+_LOOKUPS = 57 // FAST_BITS - 1  # of AC coefficients that one window is sure to feed behind a DC difference
+_ONE, _SEVEN, _11, _16, _63, _64 = (np.uint64(i) for i in (1, 7, 11, 16, 63, 64))
+_LOW4, _LOW5 = (np.uint64((1 << i) - 1) for i in (4, 5))
 _ZERO = np.uint64(0)
 
 
 @njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def dc_difference(stream, position, table):
-    """Difference of a DC coefficient (T.81 F.2.2.1): position behind it, difference, status."""
+    """Difference of a DC coefficient (T.81 F.2.2.1): position and window behind it, difference, status."""
     bits = window(stream, position)
     entry = table.fast[bits >> _FAST_SHIFT]
     if entry != 0:
-        return position + np.uint64(entry & np.uint32(0xFFFF)), np.int64(np.int32(entry) >> 16), OK
-    length, size = next_symbol(table, bits)
-    if length == 0:
-        return position + _16, np.int64(0), BAD_CODE
-    value = top_bits(bits << np.uint64(length), np.uint64(size))
-    return position + np.uint64(length + size), extend(value, size), OK
+        length = np.uint64(entry) & _63
+        return position + length, bits << length, np.int64(np.int32(entry) >> np.int32(16)), OK
+    code, size = next_symbol(table, bits)
+    if code == 0:
+        return position + _16, bits, np.int64(0), BAD_CODE
+    difference = extend(top_bits(bits << np.uint64(code), np.uint64(size)), size)
+    position += np.uint64(code + size)
+    return position, window(stream, position), difference, OK
 
 
 @njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
-def ac_coefficients(stream, position, table, out, base):
-    """The AC coefficients of a sequential block (T.81 F.2.2.2): position behind them, status.
+def ac_coefficients(stream, position, bits, table, out, base):
+    """The AC coefficients of a sequential block that holds zeros (T.81 F.2.2.2): position behind them, status.
 
-    The block must hold zeros. An entry of ``fast`` is one or two whole coefficients and whether the block ends; two are
-    always written, the later one first, so that the only branches are those that leave the loop.
+    Args:
+        bits: The window at ``position``; it must feed ``_LOOKUPS`` look-ups.
+
+    An entry of ``fast`` is one or two whole coefficients and whether the block ends. Two are always written, the later
+    one first, so that the only branches are those that leave the loop.
     """
     k = _ONE
     while True:
-        bits = window(stream, position)
         for _ in range(_LOOKUPS):
             signed = np.int32(table.fast[bits >> _FAST_SHIFT])
             entry = np.uint64(np.uint32(signed))
             if entry == _ZERO:
+                k, position, error = _long_coefficient(stream, position, table, out, base, k)
+                if error != OK or k > _63:
+                    return position, error
                 break
-            first, second = k + ((entry >> _TEN) & _LOW4), k + ((entry >> _14) & _LOW5)
-            out[base + np.uint64(NATURAL_ORDER[second])] = np.int32(signed << np.int32(7)) >> np.int32(26)
-            out[base + np.uint64(NATURAL_ORDER[first])] = signed >> np.int32(25)
-            length = entry & _LOW4
-            k += (entry >> _FOUR) & _LOW6
+            first, second = k + ((entry >> _SEVEN) & _LOW4), k + ((entry >> _11) & _LOW5)
+            out[base + np.uint64(NATURAL_ORDER[second])] = np.int8(signed >> np.int32(16))
+            out[base + np.uint64(NATURAL_ORDER[first])] = signed >> np.int32(24)
+            k = (second + _ONE) | (entry & _64)
             if k > _63:
-                if second < _63:
-                    return position + length, OK
-                if first != _63:
-                    return position + length, (OK if second == _63 else BAD_RUN)
+                if second < _63 or (second == _63 and first < _63):
+                    return position + (entry & _63), OK
+                if first > _63 or second > _63 and first < _63:
+                    return position + (entry & _63), BAD_RUN
                 # the block is full: what else the entry holds belongs to the next one
                 code, symbol = next_symbol(table, window(stream, position))
                 return position + np.uint64(code + (symbol & 15)), OK
-            position += length
-            bits <<= length
-        else:
-            continue
+            bits <<= entry & _63
+            position += entry & _63
         bits = window(stream, position)
-        code, symbol = next_symbol(table, bits)
-        if code == 0:
-            return position + _16, BAD_CODE
-        run, size = symbol >> 4, symbol & 15
-        position += np.uint64(code + size)
-        if size == 0 and run < 15:
-            return position, OK
-        k += np.uint64(run)
-        if size > 0:
-            value = top_bits(bits << np.uint64(code), np.uint64(size))
-            out[base + np.uint64(NATURAL_ORDER[k])] = extend(value, size)
-        if k > _63:
-            return position, BAD_RUN
-        k += _ONE
-        if k > _63:
-            return position, OK
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _long_coefficient(stream, position, table, out, base, k):
+    """A symbol that ``fast`` does not hold: the next index, 64 at the end of the block, position, status."""
+    bits = window(stream, position)
+    code, symbol = next_symbol(table, bits)
+    if code == 0:
+        return k, position + _16, BAD_CODE
+    run, size = symbol >> 4, symbol & 15
+    position += np.uint64(code + size)
+    if size == 0 and run < 15:
+        return _64, position, OK
+    k += np.uint64(run)
+    if size > 0:
+        out[base + np.uint64(NATURAL_ORDER[k])] = extend(top_bits(bits << np.uint64(code), np.uint64(size)), size)
+    return k + _ONE, position, OK if k <= _63 else BAD_RUN
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

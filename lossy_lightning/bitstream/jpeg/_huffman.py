@@ -152,9 +152,9 @@ def _fill_fast(key, fast):
 def _entry(table_class, run, size, value, length):
     if table_class == 0:
         return fast_dc_entry(value, length)
-    if size == 0:
-        return fast_ac_entry(0, 0, 0, 0, 63, length) if run == 0 else np.uint32(0)
-    return fast_ac_entry(value, 0, run, run, run + 1, length) if -64 <= value < 64 else np.uint32(0)
+    if size == 0 and run < 15:
+        return fast_ac_entry(0, 0, 0, 0, length, True) if run == 0 else np.uint32(0)
+    return fast_ac_entry(value, 0, run, run, length, False) if -128 <= value < 128 else np.uint32(0)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -164,15 +164,15 @@ def fast_dc_entry(difference, length):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def fast_ac_entry(first, second, first_run, second_offset, advance, length):
-    """Up to two coefficients: where to put them and what follows.
+def fast_ac_entry(first, second, first_run, second_run, length, ends):
+    """One or two coefficients, and whether the block ends behind them.
 
-    From the top: 7 bits first coefficient, 6 bits second one (written before the first, so that an entry of one
-    coefficient may overwrite itself), 5 and 4 bits their distance from the current index, 6 bits advance of the
-    index, 4 bits length.
+    From the top: 8 bits first coefficient, 8 bits second one, 5 and 4 bits their distances from the current index,
+    1 bit end of block, so that it adds 64 to the index, 6 bits length, as a shift takes it. An entry of one coefficient
+    has both at the same place, and the first one is written last; a run of 16 zeros is a coefficient of 0.
     """
-    values = ((first & 127) << 25) | ((second & 63) << 19)
-    return np.uint32(values | (second_offset << 14) | (first_run << 10) | (advance << 4) | length)
+    values = ((first & 255) << 24) | ((second & 255) << 16)
+    return np.uint32(values | (second_run << 11) | (first_run << 7) | (ends << 6) | length)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -180,17 +180,12 @@ def _pair(singles, fast):
     """Join each symbol with the one after it, where both fit."""
     for index in range(1 << FAST_BITS):
         entry = np.int64(singles[index])
-        length, advance = entry & 15, (entry >> 4) & 63
-        after = np.int64(singles[(index << length) & ((1 << FAST_BITS) - 1)])
-        length += after & 15
-        fast[index] = entry
-        if entry == 0 or advance == 63 or after == 0 or length > FAST_BITS:
+        after = np.int64(singles[(index << (entry & 63)) & ((1 << FAST_BITS) - 1)])
+        length = (entry & 63) + (after & 63)
+        if entry == 0 or entry & 64 or after == 0 or length > FAST_BITS:
             continue
-        first, run = entry >> 25, (entry >> 10) & 15
-        if (after >> 4) & 63 == 63:
-            fast[index] = fast_ac_entry(first, 0, run, run, 63, length)
-            continue
-        second = np.int64(np.int32(after)) >> 25
-        if -32 <= second < 32:
-            offset = advance + ((after >> 10) & 15)
-            fast[index] = fast_ac_entry(first, second, run, offset, offset + 1, length)
+        first, run = entry >> 24, (entry >> 7) & 15
+        if after & 64:
+            fast[index] = fast_ac_entry(first, 0, run, run, length, True)
+        else:
+            fast[index] = fast_ac_entry(first, after >> 24, run, run + 1 + ((after >> 7) & 15), length, False)

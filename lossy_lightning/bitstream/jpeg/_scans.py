@@ -155,9 +155,9 @@ def _decode_sequential(stream, size, mcu, stop, per_row, units, tables, out, cle
             if clear:
                 for i in range(64):
                     out[base + np.uint64(i)] = 0
-            position, difference, error = dc_difference(stream, position, tables[unit.dc])
+            position, bits, difference, error = dc_difference(stream, position, tables[unit.dc])
             if error == OK or position > end:
-                position, error = ac_coefficients(stream, position, tables[unit.ac], out, base)
+                position, error = ac_coefficients(stream, position, bits, tables[unit.ac], out, base)
             predictions[unit.order] += difference
             out[base] = predictions[unit.order]
             if position > end:
@@ -185,7 +185,7 @@ def _decode_dc(stream, size, mcu, stop, per_row, units, tables, out, high, low, 
             at = np.uint64(unit.first + m // per_row * unit.row_step + m % per_row * unit.column_step)
             error = OK
             if high == 0:
-                position, difference, error = dc_difference(stream, position, tables[unit.dc])
+                position, _, difference, error = dc_difference(stream, position, tables[unit.dc])
                 predictions[unit.order] += difference
                 out[at] = predictions[unit.order] << low
             else:

@@ -19,6 +19,7 @@ from ._tables import STANDARD_HUFFMAN
 from .coefficients import JPEGCoefficients, JPEGComponent
 
 _STANDARD = b"".join(table for tables in STANDARD_HUFFMAN for table in tables)
+_ARRAY_SIZE = 2**21  # coefficients: small arrays are memory used again, and one image kept keeps little else alive
 _COLOR_SPACES = ("unknown", "grey", "YCbCr", "RGB", "CMYK", "YCCK")
 
 
@@ -110,7 +111,7 @@ def read_coefficients_batch(
 ) -> list[JPEGCoefficients]:
     """Read the quantized coefficients of many JPEG files in one compiled call a thread, without the GIL.
 
-    The coefficients a thread reads stand in one array, which lives as long as any of its images.
+    Images of up to 4 MiB together share one array, which lives as long as any of them.
 
     Args:
         files: The files' bytes.
@@ -164,7 +165,7 @@ def _split(files: Sequence[bytes], parts: int) -> list[Sequence[bytes]]:
 def _read(
     files: Sequence[bytes], max_pixels: int, fill: bool
 ) -> tuple[list[JPEGCoefficients], tuple[int, str] | None]:
-    """Read files in one go: the images, or the first bad file's index and what is wrong with it."""
+    """Read files: the images, and where one is bad, its index and what is wrong with it."""
     count = len(files)
     bounds = np.empty(count + 1, np.int64)
     bounds[0] = len(_STANDARD)
@@ -175,21 +176,23 @@ def _read(
     quantization, huffman = np.zeros((count, 4, 65), np.uint16), np.empty((count, 2, 4), np.int64)
     starts = np.zeros(count + 1, np.int64)
     _read_frames(data, bounds, frames, components, quantization, huffman, starts, max_pixels, fill)
-    out = (np.zeros if fill else np.empty)(starts[-1], np.int16)
     latched = np.zeros((count, 4, 64), np.uint16)
-    _decode_files(
-        data, frames, components, quantization, latched, huffman, _tables.huffman, starts, out, max_pixels, fill
-    )
-    if frames["error"].any():
-        first = int(np.flatnonzero(frames["error"])[0])
-        return [], (first, describe(frames[first]))
-    columns = (frames[name].tolist() for name in ("width", "height", "color", "precision", "adobe"))
-    return [
-        JPEGCoefficients(
-            width, height, _COLOR_SPACES[color], partial(_views, out, starts, components, latched, i), precision, adobe >= 0
-        )
-        for i, (width, height, color, precision, adobe) in enumerate(zip(*columns, strict=True))
-    ], None
+    images: list[JPEGCoefficients] = []
+    while len(images) < count:
+        first, last = len(images), int(np.searchsorted(starts, starts[len(images)] + _ARRAY_SIZE, "right")) - 1
+        part = slice(first, max(last, first + 1))
+        offsets = starts[first : part.stop + 1] - starts[first]
+        out = (np.zeros if fill else np.empty)(offsets[-1], np.int16)
+        state = frames[part], components[part], quantization[part], latched[part], huffman[part]
+        _decode_files(data, *state, _tables.huffman, offsets, out, max_pixels, fill)
+        bad = np.flatnonzero(frames[part]["error"])
+        if len(bad) > 0:
+            return images, (first + int(bad[0]), describe(frames[first + bad[0]]))
+        columns = (frames[part][name].tolist() for name in ("width", "height", "color", "precision", "adobe"))
+        for i, (width, height, color, precision, adobe) in enumerate(zip(*columns, strict=True)):
+            views = partial(_views, out, offsets, components[part], latched[part], i)
+            images.append(JPEGCoefficients(width, height, _COLOR_SPACES[color], views, precision, adobe >= 0))
+    return images, None
 
 
 def _views(
