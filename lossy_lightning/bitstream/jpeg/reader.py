@@ -19,7 +19,7 @@ from ._tables import STANDARD_HUFFMAN
 from .coefficients import JPEGCoefficients, JPEGComponent
 
 _STANDARD = b"".join(table for tables in STANDARD_HUFFMAN for table in tables)
-_ARRAY_SIZE = 2**21  # coefficients: small arrays are memory used again, and one image kept keeps little else alive
+_ARRAY_SIZE = 2**25  # coefficients that share an array: large ones come in huge pages, which cost less to touch
 _COLOR_SPACES = ("unknown", "grey", "YCbCr", "RGB", "CMYK", "YCCK")
 
 
@@ -111,7 +111,7 @@ def read_coefficients_batch(
 ) -> list[JPEGCoefficients]:
     """Read the quantized coefficients of many JPEG files in one compiled call a thread, without the GIL.
 
-    Images of up to 4 MiB together share one array, which lives as long as any of them.
+    Images of up to 64 MiB together share one array, which lives as long as any of them.
 
     Args:
         files: The files' bytes.
