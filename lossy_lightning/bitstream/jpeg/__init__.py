@@ -2,5 +2,12 @@
 
 from lossy_lightning.bitstream.jpeg.coefficients import JPEGCoefficients, JPEGComponent
 from lossy_lightning.bitstream.jpeg.reader import read_coefficients, read_coefficients_batch
+from lossy_lightning.bitstream.jpeg.writer import write_coefficients
 
-__all__ = ["JPEGCoefficients", "JPEGComponent", "read_coefficients", "read_coefficients_batch"]
+__all__ = [
+    "JPEGCoefficients",
+    "JPEGComponent",
+    "read_coefficients",
+    "read_coefficients_batch",
+    "write_coefficients",
+]

@@ -72,7 +72,7 @@ def ac_coefficients(stream, position, bits, table, out, base):
         bits = window(stream, position)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def _long_coefficient(stream, position, table, out, base, k):
     """A symbol that ``fast`` does not hold: the next index, 64 at the end of the block, position, status."""
     bits = window(stream, position)

@@ -240,12 +240,12 @@ def _read_frame(data, position, stop, marker, frame, components, max_pixels):
         if component.quantization > 3:
             return fail(frame, BAD_TABLE, position + 8 + 3 * c, marker, component.quantization)
         frame.max_h, frame.max_v = max(frame.max_h, component.h), max(frame.max_v, component.v)
-    _lay_out(frame, components)
+    lay_out(frame, components)
     return OK
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _lay_out(frame, components):
+def lay_out(frame, components):
     """Blocks of each component: whole MCUs (T.81 A.1.1, A.2); the MCU of a single component is one block."""
     for c in range(frame.num_components):
         component = components[c]

@@ -183,14 +183,15 @@ def _read(
         part = slice(first, max(last, first + 1))
         offsets = starts[first : part.stop + 1] - starts[first]
         out = (np.zeros if fill else np.empty)(offsets[-1], np.int16)
-        state = frames[part], components[part], quantization[part], latched[part], huffman[part]
+        layout, tables = components[part], latched[part]
+        state = frames[part], layout, quantization[part], tables, huffman[part]
         _decode_files(data, *state, _tables.huffman, offsets, out, max_pixels, fill)
         bad = np.flatnonzero(frames[part]["error"])
         if len(bad) > 0:
             return images, (first + int(bad[0]), describe(frames[first + bad[0]]))
         columns = (frames[part][name].tolist() for name in ("width", "height", "color", "precision", "adobe"))
         for i, (width, height, color, precision, adobe) in enumerate(zip(*columns, strict=True)):
-            views = partial(_views, out, offsets, components[part], latched[part], i)
+            views = partial(_views, out, offsets, layout, tables, i)
             images.append(JPEGCoefficients(width, height, _COLOR_SPACES[color], views, precision, adobe >= 0))
     return images, None
 
