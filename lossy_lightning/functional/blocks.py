@@ -22,18 +22,29 @@ def to_blocks(signal: Tensor, block: tuple[int, ...]) -> Tensor:
         >>> to_blocks(torch.arange(16).view(1, 4, 4), (2, 2))[0, 1]
         tensor([2, 3, 6, 7])
     """
+    signal = pad_to_multiple(signal, block)
     first = signal.ndim - len(block)
-    for axis, width in enumerate(block, start=first):
-        size = signal.shape[axis]
-        if size % width:
-            index = torch.arange(-(-size // width) * width, device=signal.device).clamp(max=size - 1)
-            signal = signal.index_select(axis, index)
     split = chain.from_iterable((signal.shape[first + i] // width, width) for i, width in enumerate(block))
     parts = signal.reshape(*signal.shape[:first], *split)
     batch = list(range(first - 1))
     grid = list(range(first, parts.ndim, 2))
     inner = list(range(first + 1, parts.ndim, 2))
     return parts.permute(*batch, *grid, first - 1, *inner).flatten(-len(block) - 1)
+
+
+def pad_to_multiple(signal: Tensor, multiple: Sequence[int]) -> Tensor:
+    """Repeat the last samples along each of the last axes until their sizes are multiples.
+
+    Example:
+        >>> pad_to_multiple(torch.tensor([1, 2, 3]), (4,))
+        tensor([1, 2, 3, 3])
+    """
+    for axis, width in enumerate(multiple, start=signal.ndim - len(multiple)):
+        size = signal.shape[axis]
+        if size % width:
+            index = torch.arange(-(-size // width) * width, device=signal.device).clamp(max=size - 1)
+            signal = signal.index_select(axis, index)
+    return signal
 
 
 def from_blocks(blocks: Tensor, block: tuple[int, ...]) -> Tensor:

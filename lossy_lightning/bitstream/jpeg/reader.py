@@ -1,0 +1,209 @@
+"""Files to coefficients."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ._bits import PADDING
+from ._errors import describe
+from ._frames import COMPONENT, FRAME, OK, TRUNCATED, color_space, fail, read_until_scan, start_file
+from ._huffman import SLOTS, TABLE
+from ._scans import UNIT, decode_file
+from ._tables import STANDARD_HUFFMAN
+from .coefficients import JPEGCoefficients, JPEGComponent
+
+_STANDARD = b"".join(table for tables in STANDARD_HUFFMAN for table in tables)
+_ARRAY_SIZE = 2**25  # coefficients that share an array: large ones come in huge pages, which cost less to touch
+_COLOR_SPACES = ("unknown", "grey", "YCbCr", "RGB", "CMYK", "YCCK")
+
+
+class _Tables(threading.local):
+    """Each thread keeps the tables it has built: most files share the same few."""
+
+    def __init__(self) -> None:
+        self.huffman = np.zeros(SLOTS, TABLE)
+
+
+_tables = _Tables()
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _read_frames(data, bounds, frames, components, quantization, huffman, starts, max_pixels, fill):
+    """Read every file up to its first SOS; ``starts`` gets where in the output its coefficients begin."""
+    for i in range(len(frames)):
+        frame = frames[i]
+        start_file(data, frame, huffman[i], bounds[i], bounds[i + 1])
+        if frame.error == OK:
+            read_until_scan(data, frame, components[i], quantization[i], huffman[i], max_pixels)
+        blocks = 0
+        for c in range(frame.num_components):
+            blocks += components[i, c].sample_rows * components[i, c].sample_columns
+        shortest = blocks if frame.process == 2 else 2 * blocks  # a bit for each DC, one more for each end of block
+        if frame.error == OK and shortest > 8 * (frame.end - frame.position) and not fill:
+            fail(frame, TRUNCATED, frame.end, 0, 0)
+        frame.color = color_space(frame, components[i])
+        starts[i + 1] = starts[i] + (64 * frame.num_blocks if frame.error == OK else 0)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _decode_files(data, frames, components, quantization, latched, huffman, tables, starts, out, max_pixels, fill):
+    """Decode every file that has no error yet."""
+    units = np.zeros(10, UNIT)
+    longest = 0
+    for i in range(len(frames)):
+        longest = max(longest, frames[i].end - frames[i].position)
+    stream = np.empty(longest + PADDING, np.uint8)
+    for i in range(len(frames)):
+        if frames[i].error == OK:
+            decode_file(
+                data, frames[i], components[i], quantization[i], latched[i], huffman[i], tables, units, stream,
+                out[starts[i] : starts[i + 1]], max_pixels, fill,
+            )  # fmt: skip
+
+
+def read_coefficients(
+    data: bytes, max_pixels: int = 2**27, on_truncation: Literal["error", "fill"] = "error"
+) -> JPEGCoefficients:
+    """Read the quantized coefficients of a JPEG file: entropy decoding only, bit-exact with libjpeg.
+
+    Baseline, extended sequential and progressive files are read, of 8 or 12 bits, one to four components and any
+    sampling factors. The first call of a process loads compiled code from disk; the first one ever compiles it.
+
+    Args:
+        data: The file's bytes.
+        max_pixels: Larger images are refused.
+        on_truncation: What to do where data end early: ``"error"``, or ``"fill"`` the rest with zeros as libjpeg does.
+
+    Returns:
+        The image's coefficients.
+
+    Raises:
+        ValueError: Where the file is unsupported (arithmetic, lossless, hierarchical), broken or too large; the message
+            names marker, byte offset and reason.
+
+    Source:
+        ITU-T T.81 (1992), annexes B, C, F and G; T.871 (JFIF) and T.872 (Adobe) for colour spaces.
+
+    Example:
+        >>> from lossy_lightning.bitstream.jpeg import write_coefficients
+        >>> grey = JPEGComponent(np.ones((1, 2, 8, 8), np.int16), np.full((8, 8), 16, np.uint16), (1, 1))
+        >>> image = read_coefficients(write_coefficients(JPEGCoefficients(10, 8, "grey", (grey,))))
+        >>> image.width, image.components[0].coefficients.shape
+        (10, (1, 2, 8, 8))
+    """
+    images, error = _read([data], max_pixels, _fills(on_truncation))
+    if error is not None:
+        raise ValueError(error[1])
+    return images[0]
+
+
+def read_coefficients_batch(
+    files: Sequence[bytes],
+    num_threads: int = 1,
+    max_pixels: int = 2**27,
+    on_truncation: Literal["error", "fill"] = "error",
+) -> list[JPEGCoefficients]:
+    """Read the quantized coefficients of many JPEG files in one compiled call a thread, without the GIL.
+
+    Images of up to 64 MiB together share one array, which lives as long as any of them.
+
+    Args:
+        files: The files' bytes.
+        num_threads: Number of threads.
+        max_pixels: Larger images are refused.
+        on_truncation: As in `read_coefficients`.
+
+    Returns:
+        The coefficients of each file.
+
+    Raises:
+        ValueError: Where a file cannot be read; the message begins with its index.
+
+    Example:
+        >>> read_coefficients_batch([])
+        []
+    """
+    if num_threads < 1:
+        raise ValueError(f"num_threads must be at least 1; got {num_threads}")
+    fill = _fills(on_truncation)
+    chunks = _split(files, num_threads)
+    if len(chunks) == 1:
+        results = [_read(files, max_pixels, fill)]
+    else:
+        with ThreadPoolExecutor(len(chunks)) as pool:
+            results = list(pool.map(lambda chunk: _read(chunk, max_pixels, fill), chunks))
+    images: list[JPEGCoefficients] = []
+    for read, error in results:
+        if error is not None:
+            raise ValueError(f"file {len(images) + error[0]} of the batch: {error[1]}")
+        images += read
+    return images
+
+
+def _fills(on_truncation: str) -> bool:
+    if on_truncation not in ("error", "fill"):
+        raise ValueError(f"on_truncation must be 'error' or 'fill'; got {on_truncation!r}")
+    return on_truncation == "fill"
+
+
+def _split(files: Sequence[bytes], parts: int) -> list[Sequence[bytes]]:
+    """Consecutive runs of files of about equal bytes."""
+    if parts == 1 or len(files) < 2:
+        return [files]
+    total = np.cumsum([len(data) for data in files])
+    cuts = np.searchsorted(total, np.arange(1, parts) * total[-1] / parts)
+    edges = [0, *(int(cut) for cut in cuts), len(files)]
+    return [files[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True) if a < b]
+
+
+def _read(files: Sequence[bytes], max_pixels: int, fill: bool) -> tuple[list[JPEGCoefficients], tuple[int, str] | None]:
+    """Read files: the images, and where one is bad, its index and what is wrong with it."""
+    count = len(files)
+    bounds = np.empty(count + 1, np.int64)
+    bounds[0] = len(_STANDARD)
+    bounds[1:] = [len(data) for data in files]
+    np.cumsum(bounds, out=bounds)
+    data = np.frombuffer(b"".join((_STANDARD, *files)), np.uint8)
+    frames, components = np.zeros(count, FRAME), np.zeros((count, 4), COMPONENT)
+    quantization, huffman = np.zeros((count, 4, 65), np.uint16), np.empty((count, 2, 4), np.int64)
+    starts = np.zeros(count + 1, np.int64)
+    _read_frames(data, bounds, frames, components, quantization, huffman, starts, max_pixels, fill)
+    latched = np.zeros((count, 4, 64), np.uint16)
+    images: list[JPEGCoefficients] = []
+    while len(images) < count:
+        first, last = len(images), int(np.searchsorted(starts, starts[len(images)] + _ARRAY_SIZE, "right")) - 1
+        part = slice(first, max(last, first + 1))
+        offsets = starts[first : part.stop + 1] - starts[first]
+        out = (np.zeros if fill else np.empty)(offsets[-1], np.int16)
+        layout, tables = components[part], latched[part]
+        state = frames[part], layout, quantization[part], tables, huffman[part]
+        _decode_files(data, *state, _tables.huffman, offsets, out, max_pixels, fill)
+        bad = np.flatnonzero(frames[part]["error"])
+        if len(bad) > 0:
+            return images, (first + int(bad[0]), describe(frames[first + bad[0]]))
+        columns = (frames[part][name].tolist() for name in ("width", "height", "color", "precision", "adobe"))
+        for i, (width, height, color, precision, adobe) in enumerate(zip(*columns, strict=True)):
+            views = partial(_views, out, offsets, layout, tables, i)
+            images.append(JPEGCoefficients(width, height, _COLOR_SPACES[color], views, precision, adobe >= 0))
+    return images, None
+
+
+def _views(
+    out: NDArray[np.int16], starts: NDArray[np.int64], components: NDArray[Any], latched: NDArray[np.uint16], index: int
+) -> tuple[JPEGComponent, ...]:
+    """The components of one image as views of what was decoded."""
+    views = []
+    for component, table in zip(components[index], latched[index], strict=True):
+        if component["rows"] > 0:
+            first = starts[index] + component["start"]
+            shape = (int(component["rows"]), int(component["columns"]), 8, 8)
+            values = out[first : first + 64 * shape[0] * shape[1]].reshape(shape)
+            factors = int(component["h"]), int(component["v"])
+            views.append(JPEGComponent(values, table.reshape(8, 8), factors))
+    return tuple(views)
