@@ -53,10 +53,12 @@ class EncodedDataset(Dataset[tuple[Tensor, Any]]):
         return self.codes[index], self.targets[index]
 
     def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, Any]:
-        where = torch.tensor(indices)
+        # NumPy takes rows in half the time of torch, which matters beside the step of a small network.
+        where = np.asarray(indices)
+        codes = torch.from_numpy(self.codes.numpy().take(where, 0))
         if isinstance(self.targets, Tensor):
-            return self.codes[where], self.targets[where]
-        return self.codes[where], default_collate([self.targets[i] for i in indices])
+            return codes, torch.from_numpy(self.targets.numpy().take(where, 0))
+        return codes, default_collate([self.targets[i] for i in indices])
 
     def __reduce__(self) -> tuple[type["EncodedDataset"], tuple[Path]]:
         return EncodedDataset, (self.folder,)  # a spawned worker maps the same file
