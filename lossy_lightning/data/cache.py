@@ -62,11 +62,14 @@ class EncodedDataset(Dataset[tuple[Tensor, Any]]):
         return self._code(index), self.targets[index]
 
     def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, ...]:
-        where = torch.tensor(indices)
-        targets = self.targets
-        target = targets[where] if isinstance(targets, Tensor) else default_collate([targets[i] for i in indices])
+        # NumPy takes rows in half the time of torch, which matters beside the step of a small network.
+        where = np.asarray(indices)
+        if isinstance(self.targets, Tensor):
+            target = torch.from_numpy(self.targets.numpy().take(where, 0))
+        else:
+            target = default_collate([self.targets[i] for i in indices])
         if self.grid_sizes is None:
-            return self.codes[where], target
+            return torch.from_numpy(self.codes.numpy().take(where, 0)), target
         code, grid_size = pad_codes([self._code(i) for i in indices])
         return code, target, grid_size
 

@@ -60,7 +60,7 @@ class EncodedDataModule(LightningDataModule, ABC):
         num_classes: Number of classes, where the targets are classes.
 
     Raises:
-        ValueError: Where the codecs' specs do not fit together, or a number is out of range.
+        ValueError: Where the codec is none, or a number is out of range.
     """
 
     signal_shape: tuple[int | None, ...]
@@ -81,6 +81,8 @@ class EncodedDataModule(LightningDataModule, ABC):
         test_codecs: Codec | dict[int, Codec] | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(codec, Codec):
+            raise ValueError(f"codec must be a Codec, such as PCM() or VQ((4, 4), 16); got {codec!r}")
         if not 0 <= val_fraction < 1 or batch_size < 1:
             raise ValueError(f"val_fraction is in [0, 1) and batch_size at least 1; got {val_fraction=}, {batch_size=}")
         self.codec = codec
@@ -125,7 +127,16 @@ class EncodedDataModule(LightningDataModule, ABC):
 
     @property
     def spec(self) -> CodeSpec:
-        """Spec of the codes, the union over all codecs."""
+        """Spec of the codes, the union over all codecs.
+
+        Raises:
+            MisconfigurationException: Where the datamodule does not state its signals' shape.
+            ValueError: Where the codecs' specs do not fit together.
+        """
+        if not hasattr(self, "signal_shape"):
+            raise MisconfigurationException(
+                f"{type(self).__name__} does not state its signals' shape; set signal_shape, such as (1, 28, 28)"
+            )
         return CodeSpec.union(*(codec.spec(self.signal_shape) for codec in self._codecs().values()))
 
     @property
@@ -171,7 +182,7 @@ class EncodedDataModule(LightningDataModule, ABC):
             return batch
         code, *rest = batch
         if self._encodes_on_device():
-            code = self._encode("train", code, rest[0])
+            code = self._encoder("train")(code, rest[0])
         if self.augmentation is not None:
             if len(rest) > 1:
                 raise MisconfigurationException("an augmentation needs codes of one size; crop the signals or codes")
@@ -218,30 +229,19 @@ class EncodedDataModule(LightningDataModule, ABC):
                 codecs |= {f"{name}[{label}]": codec for label, codec in chosen.items()}
         return codecs
 
-    def _encode(self, split: Split, signals: Tensor, targets: Any) -> Tensor:
-        """Codes of a batch; the one place where a label chooses a codec."""
+    def _encoder(self, split: Split) -> Callable[[Tensor, Any], Tensor]:
+        """What makes codes of a batch of signals and their targets; workers get it without the datamodule."""
         chosen = self.test_codecs if split == "test" else self.train_codecs
-        if not isinstance(chosen, dict):
-            return _on(chosen or self.codec, signals.device).encode(signals)
-        labels = torch.as_tensor(targets, device=signals.device)
-        shape = tuple(size or 0 for size in self.spec.shape)
-        codes = torch.empty((len(signals), *shape), dtype=self.spec.dtype, device=signals.device)
-        for label in set(labels.tolist()):
-            where = labels == label
-            codec = _on(chosen.get(label, self.codec), signals.device)
-            codes[where] = codec.encode(signals[where]).to(codes.dtype)
-        return codes
+        return partial(_encode, self.codec, chosen, self.spec)
 
     def _encodes_on_device(self) -> bool:
         return self.transform is not None and all(codec.on_device for codec in self._codecs().values())
 
     def _open_splits(self, stage: str | None) -> None:
-        trainer = self.trainer
-        if trainer is not None:
-            stage = stage or (trainer.state.fn.value if trainer.state.fn else None)
-            fitted = all(c.fitted for c in self._codecs().values() if isinstance(c, TrainableCodec))
-            if trainer.ckpt_path and not fitted:
-                return  # the checkpoint brings the fitted codec; the splits are opened when loaders are made
+        if stage is None and self.trainer is not None and self.trainer.state.fn is not None:
+            stage = self.trainer.state.fn.value
+        if stage not in (None, "fit") and any(isinstance(c, TrainableCodec) for c in self._codecs().values()):
+            return  # a checkpoint that is loaded later may bring the fitted codec; the loaders open the splits
         for split in _SPLITS[stage] if stage else ("train", "val", "test"):
             self._dataset(split)
 
@@ -268,13 +268,13 @@ class EncodedDataModule(LightningDataModule, ABC):
             return None
         self._fit_codecs()
         if split == "train" and self.transform is not None:
-            encode = None if self._encodes_on_device() else partial(self._encode, "train")
+            encode = None if self._encodes_on_device() else self._encoder("train")
             return TransformedDataset(signals, self.transform, encode)
         return self._open_cached(split, signals)
 
     def _open_cached(self, split: Split, signals: Examples) -> EncodedDataset:
         def write() -> None:
-            write_codes(folder, signals, lambda x, y: self._encode(split, x, y), self.spec, self.num_workers)
+            write_codes(folder, signals, self._encoder(split), self.spec, self.num_workers)
 
         codecs = ", ".join(f"{name}={codec.fingerprint()}" for name, codec in self._codecs().items())
         folder = self._path(split, signals, codecs)
@@ -296,9 +296,8 @@ class EncodedDataModule(LightningDataModule, ABC):
                 if signals is None:
                     raise MisconfigurationException(f"{name} = {codec} is not fitted, and there are no train signals")
                 batch_size = 1 if None in self.signal_shape else 1024
-                fit_once(
-                    codec, signals, self._path("train", signals, codec.fingerprint()), batch_size, self.num_workers
-                )
+                path = self._path("train", signals, codec.fingerprint())
+                fit_once(codec, signals, path, self.num_workers, batch_size)
 
     def _sampled_statistics(self) -> CodeStatistics:
         codes = self._examples(self.codes, "train")
@@ -309,8 +308,24 @@ class EncodedDataModule(LightningDataModule, ABC):
             )
         values, targets = zip(*(examples[i] for i in evenly_spaced(len(examples), 1024)), strict=True)  # type: ignore[arg-type]
         batch = torch.stack(values)
-        channels = (batch if codes is not None else self._encode("train", batch, targets)).transpose(0, 1).flatten(1)
+        channels = (batch if codes is not None else self._encoder("train")(batch, targets)).transpose(0, 1).flatten(1)
         return CodeStatistics(channels.float().mean(1), channels.float().std(1, correction=0))
+
+
+def _encode(
+    codec: Codec, chosen: Codec | dict[int, Codec] | None, spec: CodeSpec, signals: Tensor, targets: Any
+) -> Tensor:
+    """Codes of a batch; the one place where a label chooses a codec."""
+    if not isinstance(chosen, dict):
+        return _on(chosen or codec, signals.device).encode(signals)
+    labels = torch.as_tensor(targets, device=signals.device)
+    shape = tuple(size or 0 for size in spec.shape)
+    codes = torch.empty((len(signals), *shape), dtype=spec.dtype, device=signals.device)
+    for label in set(labels.tolist()):
+        where = labels == label
+        own = _on(chosen.get(label, codec), signals.device)
+        codes[where] = own.encode(signals[where]).to(codes.dtype)
+    return codes
 
 
 def _on(codec: Codec, device: torch.device) -> Codec:

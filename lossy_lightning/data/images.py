@@ -16,6 +16,9 @@ from lossy_lightning.data.encoded import EncodedDataModule
 from lossy_lightning.data.folders import ImageFiles, class_files
 from lossy_lightning.data.splits import Examples, Split
 
+_OFFLINE = "and cannot be downloaded ({})"
+_NOT_PREPARED = "and prepare_data() was not called to download them"
+
 
 class Digits(EncodedDataModule):
     """The 1 797 handwritten 8x8 digits that scikit-learn bundles: no download, seconds to train on.
@@ -63,7 +66,7 @@ class MNIST(EncodedDataModule):
         Raises:
             FileNotFoundError: Where files are missing and cannot be downloaded.
         """
-        with _told_where(self.root, f"{self._dataset_class.__name__}/raw"):
+        with _told_where(self.root, f"{self._dataset_class.__name__}/raw", _OFFLINE):
             self._dataset_class(self.root, download=True)
         super().prepare_data()
 
@@ -71,7 +74,7 @@ class MNIST(EncodedDataModule):
         """Images ``(1, 28, 28)`` uint8 and their classes."""
         if split == "val":
             return None
-        with _told_where(self.root, f"{self._dataset_class.__name__}/raw"):
+        with _told_where(self.root, f"{self._dataset_class.__name__}/raw", _NOT_PREPARED):
             data = self._dataset_class(self.root, train=split == "train")
         return _pairs(data.data.unsqueeze(1), data.targets)
 
@@ -110,7 +113,7 @@ class CIFAR10(EncodedDataModule):
             FileNotFoundError: Where files are missing and cannot be downloaded.
         """
         if self._folder() is None:
-            with _told_where(self.root, "cifar-10-batches-py"):
+            with _told_where(self.root, "cifar-10-batches-py", _OFFLINE):
                 datasets.CIFAR10(self.root, download=True)
         super().prepare_data()
 
@@ -121,7 +124,7 @@ class CIFAR10(EncodedDataModule):
         folder = self._folder()
         if folder is not None:
             return ImageFiles(class_files(folder, split, IMG_EXTENSIONS) or [], (32, 32))
-        with _told_where(self.root, "cifar-10-batches-py"):
+        with _told_where(self.root, "cifar-10-batches-py", _NOT_PREPARED):
             data = datasets.CIFAR10(self.root, train=split == "train")
         return _pairs(torch.from_numpy(data.data).permute(0, 3, 1, 2), torch.tensor(data.targets))
 
@@ -134,12 +137,12 @@ def _pairs(images: Tensor, labels: Tensor) -> Examples:
 
 
 @contextmanager
-def _told_where(root: Path, folder: str) -> Iterator[None]:
-    """Say where the files of a data set are looked for, if they are neither there nor can be downloaded."""
+def _told_where(root: Path, name: str, what: str) -> Iterator[None]:
+    """Say where the files of a data set are looked for, if they are not there."""
     try:
         yield
     except (OSError, RuntimeError) as error:
         raise FileNotFoundError(
-            f"there are no files in {(root / folder).absolute()}, and they could not be downloaded ({error}); "
-            f"set root, or $LOSSY_DATA, to the folder that holds {folder}"
+            f"the {name} files are not in {root.absolute()}, {what.format(error)}; "
+            f"set root, or $LOSSY_DATA, to the folder of {name}"
         ) from error

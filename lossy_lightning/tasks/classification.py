@@ -81,8 +81,7 @@ class ClassificationTask(LightningModule):
                 f"this task was built for codes of {self.spec}, but the datamodule gives {spec}; "
                 "build the task with spec=datamodule.spec"
             )
-        # A checkpoint brings adapted stems of its own.
-        if stage == "fit" and isinstance(self.stem, Stem) and not self.trainer.ckpt_path:
+        if stage == "fit" and isinstance(self.stem, Stem):
             self.stem.adapt(data.codec, data.statistics)
 
     def forward(self, code: Tensor, grid_size: Tensor | None = None) -> Tensor:
