@@ -6,7 +6,7 @@ from abc import ABC
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -25,6 +25,8 @@ from lossy_lightning.data.cache import (
     write_codes,
 )
 from lossy_lightning.data.splits import Examples, Split, TransformedDataset, take_split
+
+AnyCodec = TypeVar("AnyCodec", bound=Codec)
 
 _SPLITS: dict[str, tuple[Split, ...]] = {
     "fit": ("train", "val"),
@@ -315,7 +317,7 @@ class EncodedDataModule(LightningDataModule, ABC):
 def _encode(
     codec: Codec, chosen: Codec | dict[int, Codec] | None, spec: CodeSpec, signals: Tensor, targets: Any
 ) -> Tensor:
-    """Codes of a batch; the one place where a label chooses a codec."""
+    """Codes of a batch."""
     if not isinstance(chosen, dict):
         return _on(chosen or codec, signals.device).encode(signals)
     labels = torch.as_tensor(targets, device=signals.device)
@@ -323,9 +325,14 @@ def _encode(
     codes = torch.empty((len(signals), *shape), dtype=spec.dtype, device=signals.device)
     for label in set(labels.tolist()):
         where = labels == label
-        own = _on(chosen.get(label, codec), signals.device)
+        own = _on(codec_of(codec, chosen, label), signals.device)
         codes[where] = own.encode(signals[where]).to(codes.dtype)
     return codes
+
+
+def codec_of(codec: AnyCodec, chosen: AnyCodec | dict[int, AnyCodec] | None, label: int) -> AnyCodec:
+    """Codec of an example; the one place where a label chooses it."""
+    return chosen.get(label, codec) if isinstance(chosen, dict) else chosen or codec
 
 
 def _on(codec: Codec, device: torch.device) -> Codec:

@@ -1,5 +1,7 @@
 """Colour spaces of images."""
 
+from functools import reduce
+
 import torch
 from torch import Tensor
 
@@ -85,13 +87,12 @@ def downsample(plane: Tensor, factors: tuple[int, int]) -> Tensor:
     if h * v == 1:
         return plane
     wide = plane if plane.is_floating_point() else plane.int()
-    cells = [wide[..., row::v, column::h] for row in range(v) for column in range(h)]
-    total = torch.stack(cells).sum(0, dtype=wide.dtype)
+    cells = (wide[..., row::v, column::h] for row in range(v) for column in range(h))
+    total = reduce(torch.add, cells)
     if plane.is_floating_point():
         return total / (h * v)
-    turn = torch.arange(total.shape[-1], device=plane.device, dtype=torch.int32) % 2
-    bias = turn + (v - 1) if h == 2 else h * v // 2
-    return ((total + bias) // (h * v)).to(plane.dtype)
+    bias = _by_turns(v - 1, v, total, -1) if h == 2 else h * v // 2
+    return ((total + bias) >> (h * v).bit_length() - 1).to(plane.dtype)
 
 
 def upsample(plane: Tensor, factors: tuple[int, int]) -> Tensor:
@@ -114,18 +115,15 @@ def upsample(plane: Tensor, factors: tuple[int, int]) -> Tensor:
     h, v = factors
     if h == 4 or (h == 2 and plane.shape[-1] <= 2):
         return plane.repeat_interleave(h, -1).repeat_interleave(v, -2)
+    if h * v == 1:
+        return plane
     total = plane if plane.is_floating_point() else plane.int()
     for axis, factor in ((-2, v), (-1, h)):
         total = _double(total, axis) if factor == 2 else total
     if plane.is_floating_point():
         return total / (h * v) ** 2
-    lengths = total.shape[-1] if h == 2 else total.shape[-2]
-    turn = torch.arange(lengths, device=plane.device, dtype=torch.int32) % 2
-    if h == 2:
-        bias = 8 - turn if v == 2 else 1 + turn
-    else:
-        bias = (1 + turn).unsqueeze(-1)
-    return ((total + bias) // (h * v) ** 2).to(plane.dtype) if h * v > 1 else plane
+    bias = _by_turns(8, 7, total, -1) if h == v else _by_turns(1, 2, total, -1 if h == 2 else -2)
+    return ((total + bias) >> 2 * (h * v).bit_length() - 2).to(plane.dtype)
 
 
 def _double(plane: Tensor, axis: int) -> Tensor:
@@ -135,3 +133,9 @@ def _double(plane: Tensor, axis: int) -> Tensor:
     before, after = (plane.index_select(axis, (index + step).clamp(0, last)) for step in (-1, 1))
     pairs = torch.stack([3 * plane + before, 3 * plane + after], axis)
     return pairs.flatten(axis - 1, axis)
+
+
+def _by_turns(even: int, odd: int, plane: Tensor, axis: int) -> Tensor:
+    """Two numbers that alternate along an axis of a plane, to be added to it."""
+    turns = torch.arange(plane.shape[axis], device=plane.device, dtype=plane.dtype) % 2 * (odd - even) + even
+    return turns if axis == -1 else turns.unsqueeze(-1)

@@ -22,8 +22,8 @@ def dct(blocks: Tensor) -> Tensor:
     Source: ITU-T T.81 (1992), annex A.3.3, for n = m = 8.
 
     Example:
-        >>> dct(torch.ones(8, 8))[0, 0]
-        tensor(8.)
+        >>> dct(torch.ones(4, 4, dtype=torch.float64)).round(decimals=9)[0, 0]
+        tensor(4., dtype=torch.float64)
     """
     rows, columns = _basis(blocks, -2), _basis(blocks, -1)
     return rows @ (blocks @ columns.mT)
@@ -93,7 +93,7 @@ def double_blocks(coefficients: Tensor, axis: int) -> Tensor:
 
 
 def dct_islow(blocks: Tensor) -> Tensor:
-    """Libjpeg's accurate integer DCT ("islow") of 8 x 8 blocks, to the bit.
+    """Accurate integer DCT of libjpeg ("islow") of 8 x 8 blocks, to the bit.
 
     Args:
         blocks: ``(..., 8, 8)``, integer samples less 128.
@@ -115,7 +115,7 @@ def dct_islow(blocks: Tensor) -> Tensor:
 
 
 def idct_islow(coefficients: Tensor) -> Tensor:
-    """Libjpeg's accurate integer inverse DCT ("islow") of 8 x 8 blocks, to the bit.
+    """Accurate integer inverse DCT of libjpeg ("islow") of 8 x 8 blocks, to the bit.
 
     Args:
         coefficients: ``(..., 8, 8)``, integer, dequantized.
