@@ -1,5 +1,6 @@
 """Pure functions on tensors and models: nothing here keeps state."""
 
+from lossy_lightning.functional.bit_widths import stray_values
 from lossy_lightning.functional.complexity import (
     LayerProfile,
     WeightMemory,
@@ -24,6 +25,7 @@ __all__ = [
     "feature_memory",
     "layer_table",
     "profile_layers",
+    "stray_values",
     "total_profile",
     "weight_memory",
 ]
