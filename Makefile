@@ -1,0 +1,41 @@
+# Everything runs in .venv, which is made once and made anew when the pins or the project's requirements change.
+PYTHON ?= python3
+BIN := .venv/bin
+SHARED_DATA := $(wildcard ../shared/data/unpack.py)
+# Small networks on few cores lose most of their time to thread hand-overs.
+export OMP_NUM_THREADS ?= 1
+ifneq ($(SHARED_DATA),)
+export LOSSY_DATA ?= $(CURDIR)/.data
+endif
+
+.PHONY: demo test test-slow lint clean
+
+demo: .venv/.done
+	$(BIN)/lossy-lightning fit --config examples/digits_vq_bnn.yaml --trainer.accelerator cpu \
+	  --trainer.enable_progress_bar false
+	@echo "Accuracy, MACs and memory of this run are in TensorBoard: $(BIN)/tensorboard --logdir runs"
+
+test: .venv/.done .data/.done
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: .venv/.done .data/.done
+	$(BIN)/python -m pytest -m slow
+
+lint: .venv/.done
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.venv/.done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	@touch $@
+
+# Real data, where it lies beside the checkout; tests without it skip with the reason.
+.data/.done: .venv/.done
+	@mkdir -p .data
+	@if [ -n "$(SHARED_DATA)" ] && [ "$$LOSSY_DATA" = "$(CURDIR)/.data" ]; then $(BIN)/python $(SHARED_DATA) .data; fi
+	@touch $@
+
+clean:
+	rm -rf .venv .data runs lightning_logs data build dist *.egg-info
