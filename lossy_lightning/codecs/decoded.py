@@ -32,7 +32,8 @@ class Decoded(TrainableCodec):
         self.view = view
         self.sample_rate = codec.sample_rate
         self.on_device = codec.on_device and view.on_device
-        self.idempotent = codec.idempotent and isinstance(view, PCM)
+        # Any other codec pads the edges anew after they were cropped, and so may code them differently.
+        self.idempotent = isinstance(codec, PCM) and view.idempotent
 
     @property
     def fitted(self) -> bool:

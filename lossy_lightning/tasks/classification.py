@@ -60,6 +60,7 @@ class ClassificationTask(LightningModule):
         self.spec = spec
         self.stem = stem(spec)
         self.backbone = backbone(self.stem.shape, num_classes)  # type: ignore[arg-type]
+        self._adapted = False
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
         self.train_acc = MulticlassAccuracy(num_classes, average="micro")
@@ -81,8 +82,13 @@ class ClassificationTask(LightningModule):
                 f"this task was built for codes of {self.spec}, but the datamodule gives {spec}; "
                 "build the task with spec=datamodule.spec"
             )
-        if stage == "fit" and isinstance(self.stem, Stem):
+        if stage == "fit" and isinstance(self.stem, Stem) and not self._adapted:
             self.stem.adapt(data.codec, data.statistics)
+            self._adapted = True
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the stem that the checkpoint brings: fitting it further does not adapt it anew."""
+        self._adapted = True
 
     def forward(self, code: Tensor, grid_size: Tensor | None = None) -> Tensor:
         """Logits ``(N, num_classes)`` of codes ``(N, C, *grid)``.
