@@ -138,7 +138,7 @@ def _basis(blocks: Tensor, axis: int) -> Tensor:
     """Orthonormal DCT-II matrix ``(frequency, position)`` of the size of an axis."""
     size = blocks.shape[axis]
     index = torch.arange(size, dtype=torch.float64, device=blocks.device)
-    basis = torch.cos(torch.pi / size * index[:, None] * (index + 0.5)) * (2 / size) ** 0.5
+    basis: Tensor = torch.cos(torch.pi / size * index[:, None] * (index + 0.5)) * (2 / size) ** 0.5
     basis[0] = size**-0.5
     return basis.to(blocks.dtype)
 

@@ -65,7 +65,6 @@ def test_missing_files_without_network_are_one_sentence(tmp_path, monkeypatch, d
         raise RuntimeError("no network")
 
     monkeypatch.setattr(data_class._dataset_class, "download", download)
-    folder = tmp_path / data_class.__name__ / "raw"
     name = data_class.__name__
     with pytest.raises(FileNotFoundError) as caught:
         data_class(PCM(), root=tmp_path).prepare_data()
