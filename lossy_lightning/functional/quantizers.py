@@ -1,4 +1,4 @@
-"""What quantizers and quantized tensors declare, told by what they answer: Brevitas, or anything that does as it does."""
+"""What quantizers and quantized tensors declare: those of Brevitas, or anything that answers as they do."""
 
 import math
 import warnings
