@@ -117,7 +117,16 @@ def test_mnist_one_hot_look_up() -> None:
     table = next(row for row in rows if row.name == "0.table")
     assert table.weight_memory.stored == 196 * 1024
     line = next(line for line in layer_table(rows).splitlines() if "0.table" in line)
-    assert [cell.strip() for cell in line.split("|")[3:-1]] == ["1x64", "0", "49", "3,136", "50,176", "196.00", "0.25"]
+    assert [cell.strip() for cell in line.split("|")[3:-1]] == [
+        "1x64",
+        "0",
+        "0",
+        "49",
+        "3,136",
+        "50,176",
+        "196.00",
+        "0.25",
+    ]
 
 
 def speech(*, binary: bool) -> nn.Sequential:

@@ -12,13 +12,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from lossy_lightning.functional.bit_widths import stray_values
-from lossy_lightning.functional.tracing import (
-    declared_bit_width,
-    is_quant_tensor,
-    is_quantizer,
-    owners,
-    undisturbed,
-)
+from lossy_lightning.functional.quantizers import declared_bit_width, is_quant_tensor, is_quantizer, owners
+from lossy_lightning.functional.tracing import undisturbed
 
 _PRODUCTS = frozenset(
     ["linear", "matmul", "__matmul__", "mm", "bmm"]

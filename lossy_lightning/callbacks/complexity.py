@@ -47,8 +47,8 @@ class ComplexityMonitor(Callback):
         self._shown = False
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Measure the first batch of an epoch."""
-        if batch_idx == 0:
+        """Measure the first batch of an epoch, and the first of a fit that goes on within one."""
+        if batch_idx == 0 or not self._shown:
             rows = self._measure(trainer, pl_module, batch)
             if not self._shown:
                 self._show(trainer, rows)

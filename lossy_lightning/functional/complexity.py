@@ -12,15 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from lossy_lightning.functional.tracing import (
-    Lookups,
-    declared_bit_width,
-    dtype_bit_width,
-    owners,
-    trace,
-    undisturbed,
-    warn_of_unseen,
-)
+from lossy_lightning.functional.quantizers import declared_bit_width, dtype_bit_width, owners
+from lossy_lightning.functional.tracing import Lookups, trace, undisturbed, warn_of_unseen
 
 
 class WeightMemory(NamedTuple):
@@ -225,11 +218,12 @@ def layer_table(rows: Sequence[LayerProfile]) -> str:
     """Profiles and their total as a Markdown table, one line a layer; memory in KiB (1024 bytes).
 
     Example:
-        >>> print(layer_table(profile_layers(nn.Linear(4, 3), torch.ones(1, 4))).splitlines()[-1])
-        | total   |        |        | 12          | 0         | 0         | 15         | 0.06        | 0.01         |
+        >>> table = layer_table(profile_layers(nn.Linear(4, 3), torch.ones(1, 4)))
+        >>> table.splitlines()[-1].replace("|", "").split()
+        ['total', '0', '12', '0', '0', '15', '0.06', '0.01']
     """
     total = total_profile(rows)
-    widths = sorted(total.macs)
+    widths = sorted({1, 32, *total.macs})
     heads = ["layer", "type", "output", *(f"{width}-bit MACs" for width in widths), "rows read", "additions"]
     lines = [[*heads, "parameters", "weights KiB", "features KiB"]]
     for row in [*rows, total]:

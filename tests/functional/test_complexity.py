@@ -28,6 +28,7 @@ from lossy_lightning.functional import (
     total_profile,
     weight_memory,
 )
+from lossy_lightning.functional.operations import multiply_accumulates
 
 
 class Function(nn.Module):
@@ -307,7 +308,7 @@ def test_profiles_add_up_and_stand_by_layer() -> None:
     assert total.weight_memory == weight_memory(model)
     lines = layer_table(rows).splitlines()
     assert len(lines) == 2 + 3 + 1
-    assert [cell.strip() for cell in lines[-1].split("|")[1:5]] == ["total", "", "", "5,190"]
+    assert [cell.strip() for cell in lines[-1].split("|")[1:6]] == ["total", "", "", "0", "5,190"]
 
 
 class Dictionary(nn.Module):
@@ -390,3 +391,11 @@ def test_counts_are_whole_numbers_of_a_counter() -> None:
     assert isinstance(counts, Counter)
     assert counts[1] == 0
     assert all(type(n) is int for n in counts.values())
+
+
+def test_fused_recurrence_of_a_gpu_counts_as_on_the_processor() -> None:
+    lstm = nn.LSTM(8, 6, num_layers=2, bidirectional=True, proj_size=3)
+    weights = list(lstm.parameters())
+    args = (X, weights, 5, None, torch.zeros(4, 5, 3), None, 2, 6, 3, 2, False, 0.0, False, True, [], None)
+    macs = multiply_accumulates(torch.ops.aten._cudnn_rnn.default, args, {}, (torch.zeros(2, 5, 6),))
+    assert {32: macs} == count_macs(lstm, X)
