@@ -62,7 +62,8 @@ class MNIST(EncodedDataModule):
         try:
             self._dataset_class(self.root, download=True)
         except (OSError, RuntimeError) as error:
-            raise FileNotFoundError(self._missing(f"and cannot be downloaded ({error})")) from error
+            reason = str(error).splitlines()[0].rstrip(":")
+            raise FileNotFoundError(self._missing(f"and cannot be downloaded ({reason})")) from None
         super().prepare_data()
 
     def signals(self, split: Split) -> Examples | None:

@@ -269,9 +269,8 @@ def _masks(data, split):
 
 def test_a_codec_for_all_training_or_test_examples(noise):
     data = noise(Xor(1), train_codecs=Xor(2), test_codecs=Xor(4))
-    masks = {split: _masks(data, split) for split in ("train", "val", "test")}
-    assert masks == {"train": dict.fromkeys(range(3), {2}), "val": masks["val"], "test": dict.fromkeys(range(3), {4})}
-    assert all(mask == {2} for mask in masks["val"].values())
+    masks = {split: set().union(*_masks(data, split).values()) for split in ("train", "val", "test")}
+    assert masks == {"train": {2}, "val": {2}, "test": {4}}
 
 
 def test_a_codec_for_some_classes(noise):
@@ -349,7 +348,7 @@ def test_ready_codes_are_passed_on(tmp_path, trainer):
 
 def test_ready_codes_are_checked_before_training(tmp_path, trainer):
     data = type("Wrong", (Ready,), {"greatest": 300})(PCM(), root=tmp_path)
-    with pytest.raises(ValueError, match="channel 0 of a code ranges from 0 to 255; got 0 to 300|got"):
+    with pytest.raises(ValueError, match="channel 0 of a code ranges from 0 to 255; got"):
         trainer().fit(Recorder(), data)
 
 
@@ -495,7 +494,7 @@ def test_no_signals_to_fit_to(noise, monkeypatch):
 
 
 def test_no_signal_shape(tmp_path):
-    with pytest.raises(MisconfigurationException, match="Shapeless .*signal_shape"):
+    with pytest.raises(MisconfigurationException, match=r"Shapeless .*signal_shape"):
         _ = type("Shapeless", (EncodedDataModule,), {})(PCM(), root=tmp_path).spec
 
 
