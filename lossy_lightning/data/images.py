@@ -142,7 +142,8 @@ def _told_where(root: Path, name: str, what: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:
+        reason = what.format(str(error).splitlines()[0].rstrip(":"))
         raise FileNotFoundError(
-            f"the {name} files are not in {root.absolute()}, {what.format(error)}; "
+            f"the {name} files are not in {root.absolute()}, {reason}; "
             f"set root, or $LOSSY_DATA, to the folder of {name}"
-        ) from error
+        ) from None

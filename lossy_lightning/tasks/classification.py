@@ -10,7 +10,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
-from torchmetrics import Metric
+from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
 from lossy_lightning.codes import CodeSpec, Stem
@@ -32,7 +32,7 @@ class ClassificationTask(LightningModule):
         lr_scheduler: Makes the learning rate scheduler from the optimizer; it is stepped after each epoch.
 
     Raises:
-        ValueError: Where stem and spec, or backbone and features, do not fit together.
+        ValueError: Where there is no spec; where stem and spec, or backbone and features, do not fit together.
 
     Example:
         >>> from functools import partial
@@ -53,6 +53,11 @@ class ClassificationTask(LightningModule):
         lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(spec, CodeSpec):
+            raise ValueError(
+                f"a task needs the CodeSpec of its codes; got spec={spec!r}: take a datamodule that has one, such as "
+                "an EncodedDataModule, or set spec and num_classes"
+            )
         self.save_hyperparameters()
         # A callable in a checkpoint would break loading it weights-only; the CLI's are plain dicts and stay.
         for name in [name for name, value in self.hparams.items() if callable(value)]:
@@ -63,6 +68,11 @@ class ClassificationTask(LightningModule):
         self._adapted = False
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
+        # Lightning's own mean over ranks rounds their numbers of examples. A loss of NaN stays one; "disable", which
+        # would say so, drops the weights.
+        self.train_loss = MeanMetric(nan_strategy=float("nan"))
+        self.val_loss = self.train_loss.clone()
+        self.test_loss = self.train_loss.clone()
         self.train_acc = MulticlassAccuracy(num_classes, average="micro")
         self.val_acc = self.train_acc.clone()
         self.test_acc = self.train_acc.clone()
@@ -112,15 +122,15 @@ class ClassificationTask(LightningModule):
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
         """Loss of a training batch."""
-        return self._step(batch, "train", self.train_acc)
+        return self._step(batch, "train", self.train_loss, self.train_acc)
 
     def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
         """Log loss and accuracy of a validation batch."""
-        self._step(batch, "val", self.val_acc)
+        self._step(batch, "val", self.val_loss, self.val_acc)
 
     def test_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
         """Log loss and accuracy of a test batch."""
-        self._step(batch, "test", self.test_acc)
+        self._step(batch, "test", self.test_loss, self.test_acc)
 
     def predict_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
         """Probabilities ``(N, num_classes)`` of a batch."""
@@ -136,11 +146,12 @@ class ClassificationTask(LightningModule):
         monitor = getattr(scheduler, "monitor", "val_loss")
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": monitor}}
 
-    def _step(self, batch: tuple[Tensor, ...], split: str, accuracy: Metric) -> Tensor:
+    def _step(self, batch: tuple[Tensor, ...], split: str, mean_loss: Metric, accuracy: Metric) -> Tensor:
         code, target, *grid_size = batch
         logits = self(code, *grid_size)
         loss = F.cross_entropy(logits, target)
+        mean_loss.update(loss.detach(), len(code))
         accuracy(logits, target)
-        self.log(f"{split}_loss", loss, on_step=False, on_epoch=True, batch_size=len(code), sync_dist=True)
+        self.log(f"{split}_loss", mean_loss, on_step=False, on_epoch=True, batch_size=len(code))
         self.log(f"{split}_acc", accuracy, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(code))
         return loss

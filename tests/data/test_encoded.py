@@ -269,10 +269,8 @@ def _masks(data, split):
 
 def test_a_codec_for_all_training_or_test_examples(noise):
     data = noise(Xor(1), train_codecs=Xor(2), test_codecs=Xor(4))
-    masks = {split: _masks(data, split) for split in ("train", "val", "test")}
-    assert masks["train"] == {label: {2} for label in range(3)}
-    assert masks["test"] == {label: {4} for label in range(3)}
-    assert all(mask == {2} for mask in masks["val"].values())
+    masks = {split: set().union(*_masks(data, split).values()) for split in ("train", "val", "test")}
+    assert masks == {"train": {2}, "val": {2}, "test": {4}}
 
 
 def test_a_codec_for_some_classes(noise):
@@ -350,7 +348,7 @@ def test_ready_codes_are_passed_on(tmp_path, trainer):
 
 def test_ready_codes_are_checked_before_training(tmp_path, trainer):
     data = type("Wrong", (Ready,), {"greatest": 300})(PCM(), root=tmp_path)
-    with pytest.raises(ValueError, match=r"channel 0 of a code ranges from 0 to 255; got \d+ to \d+"):
+    with pytest.raises(ValueError, match="channel 0 of a code ranges from 0 to 255; got"):
         trainer().fit(Recorder(), data)
 
 
