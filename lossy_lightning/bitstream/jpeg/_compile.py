@@ -1,6 +1,7 @@
-"""How kernels are compiled: without the GIL, kept on disk, dividing as C does.
+"""How kernels are compiled: without the GIL, dividing as C does.
 
-Numba looks at the date of a kernel's own file only: after changing one that others call, delete ``__pycache__``.
+Only entry points, which Python calls, are kept on disk, with all that they call. Numba looks at the date of an entry
+point's own file: after changing a kernel in another file, delete ``__pycache__``.
 """
 
 from collections.abc import Callable
@@ -10,5 +11,8 @@ from numba import njit
 
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-kernel: _Decorator = njit(nogil=True, cache=True, error_model="numpy")
-inlined: _Decorator = njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+entry: _Decorator = njit(nogil=True, error_model="numpy", cache=True)
+kernel: _Decorator = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+inlined: _Decorator = njit(
+    nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True
+)

@@ -5,14 +5,14 @@
 
 import numpy as np
 
-from ._compile import kernel
+from ._compile import entry, kernel
 from ._tables import NATURAL_ORDER
 
 RESTART = 8  # instead of a token's table: a restart marker stands here
 TOKEN = np.dtype([("table", np.uint8), ("symbol", np.uint8), ("size", np.uint8), ("value", np.uint16)])
 
 
-@kernel
+@entry
 def tokenize(values, units, num_mcus, per_row, interval, tokens):
     """The symbols of a sequential scan with their additional bits (T.81 F.1.2).
 
@@ -59,7 +59,7 @@ def _token(tokens, count, table, run, value):
     return count + 1
 
 
-@kernel
+@entry
 def optimal_counts(frequencies):
     """Counts of code lengths 1 to 16 and the symbols in order of length, for a table as in DHT (T.81 K.2)."""
     weights = np.zeros(257, np.int64)
@@ -128,7 +128,7 @@ def _limit_to_16(counts):
     counts[length] -= 1
 
 
-@kernel
+@entry
 def emit(tokens, codes, lengths, out):
     """Write tokens as entropy-coded bytes (T.81 F.1.2.3): their number.
 

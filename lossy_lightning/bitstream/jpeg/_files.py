@@ -6,12 +6,12 @@
 import numpy as np
 
 from ._bits import PADDING
-from ._compile import kernel
+from ._compile import entry, kernel
 from ._frames import OK, TRUNCATED, color_space, fail, read_until_scan, start_file
 from ._scans import UNIT, decode_scan
 
 
-@kernel
+@entry
 def read_frames(data, bounds, frames, components, quantization, huffman, starts, max_pixels, fill):
     """Read every file up to its first SOS; ``starts`` gets where in the output its coefficients begin."""
     for i in range(len(frames)):
@@ -29,7 +29,7 @@ def read_frames(data, bounds, frames, components, quantization, huffman, starts,
         starts[i + 1] = starts[i] + (64 * frame.num_blocks if frame.error == OK else 0)
 
 
-@kernel
+@entry
 def decode_files(data, frames, components, quantization, latched, huffman, tables, starts, out, max_pixels, fill):
     """Decode every file that has no error yet."""
     units = np.zeros(10, UNIT)

@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from ._compile import kernel
+from ._compile import entry, kernel
 from ._huffman import count_codes
 from ._tables import NATURAL_ORDER
 
@@ -286,7 +286,7 @@ def ceil_div(a, b):
     return (a + b - 1) // b
 
 
-@kernel
+@entry
 def lay_out(frame, components):
     """Blocks of each component: whole MCUs (T.81 A.1.1, A.2); the MCU of a single component is one block."""
     for c in range(frame.num_components):

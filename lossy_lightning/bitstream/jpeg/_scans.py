@@ -7,7 +7,7 @@ import numpy as np
 
 from ._bits import borrowed, stuffed_position, top_bits, unstuff, window
 from ._blocks import ac_coefficients, ac_first, ac_refine, dc_difference
-from ._compile import kernel
+from ._compile import entry, kernel
 from ._frames import (
     BAD_HUFFMAN,
     BAD_RESTART,
@@ -29,7 +29,7 @@ _U3, _U6, _ONE, _64 = np.uint64(3), np.uint64(6), np.uint64(1), np.uint64(64)
 UNIT = np.dtype([(name, np.int64) for name in ["first", "row_step", "column_step", "order", "dc", "ac"]])
 
 
-@kernel
+@entry
 def plan_units(frame, components, units):
     """The blocks of the scan's MCU in order (T.81 A.2.2, A.2.3): their number, MCUs in a row, and MCUs."""
     count, per_row, rows = 0, np.int64(0), np.int64(0)

@@ -146,8 +146,8 @@ def _read(files: Sequence[bytes], max_pixels: int, fill: bool) -> tuple[list[JPE
         part = slice(first, max(last, first + 1))
         offsets = starts[first : part.stop + 1] - starts[first]
         out = (np.zeros if fill else np.empty)(offsets[-1], np.int16)
-        layout, tables = components[part], latched[part]
-        state = frames[part], layout, quantization[part], tables, huffman[part]
+        layout, tables = components[part][["h", "v", "rows", "columns", "start"]], latched[part]
+        state = frames[part], components[part], quantization[part], tables, huffman[part]
         decode_files(data, *state, _tables.huffman, offsets, out, max_pixels, fill)
         bad = np.flatnonzero(frames[part]["error"])
         if len(bad) > 0:
@@ -164,11 +164,9 @@ def _views(
 ) -> tuple[JPEGComponent, ...]:
     """The components of one image as views of what was decoded."""
     views = []
-    for component, table in zip(components[index], latched[index], strict=True):
-        if component["rows"] > 0:
-            first = starts[index] + component["start"]
-            shape = (int(component["rows"]), int(component["columns"]), 8, 8)
-            values = out[first : first + 64 * shape[0] * shape[1]].reshape(shape)
-            factors = int(component["h"]), int(component["v"])
-            views.append(JPEGComponent(values, table.reshape(8, 8), factors))
+    for (h, v, rows, columns, start), table in zip(components[index].tolist(), latched[index], strict=True):
+        if rows > 0:
+            first = starts[index] + start
+            values = out[first : first + 64 * rows * columns].reshape(rows, columns, 8, 8)
+            views.append(JPEGComponent(values, table.reshape(8, 8), (h, v)))
     return tuple(views)
