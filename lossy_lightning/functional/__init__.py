@@ -11,6 +11,7 @@ from lossy_lightning.functional.jpeg import (
     jpeg_transform,
     quality_tables,
     quantize,
+    round_divide,
 )
 from lossy_lightning.functional.mcu import pad_to_mcus, stack_mcus, unstack_mcus
 from lossy_lightning.functional.vq import nearest_codewords
@@ -33,6 +34,7 @@ __all__ = [
     "quality_tables",
     "quantize",
     "rgb_to_ycbcr",
+    "round_divide",
     "stack_mcus",
     "to_bits",
     "to_blocks",
