@@ -4,11 +4,18 @@ A position in the stream is one unsigned number of bits. Kernels index with unsi
 signed ones for wrap-around.
 """
 
+# mypy: allow-untyped-defs, allow-untyped-calls
+# Numba finds the types of a kernel where it is called.
+
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from llvmlite import ir
-from numba import njit
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from ._compile import inlined, kernel
 
 PADDING = 320  # zero bytes behind a stream: more than one block (64 symbols of at most 31 bits) and one window can read
 
@@ -18,9 +25,7 @@ _U1, _U2, _U3, _U4, _U5, _U6, _U7, _U8 = (np.uint64(i) for i in range(1, 9))
 _U16, _U24, _U32, _U40, _U48, _U56, _U63, _U64 = (np.uint64(i) for i in (16, 24, 32, 40, 48, 56, 63, 64))
 
 
-@intrinsic
-def borrowed(typing_context, array):
-    """The same array without an owner, so that handing it to a kernel costs no reference count."""
+def _borrow(typing_context, array):
 
     def build(context, builder, signature, arguments):
         view = cgutils.create_struct_proxy(array)(context, builder, value=arguments[0])
@@ -31,7 +36,11 @@ def borrowed(typing_context, array):
     return array(array), build
 
 
-@njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+#: The same array without an owner, so that handing it to a kernel costs no reference count.
+borrowed: Callable[..., Any] = intrinsic(_borrow)
+
+
+@inlined
 def load64(data, index):
     """The eight bytes from ``index`` on as one big-endian number; the compiler makes it one load."""
     return (
@@ -46,19 +55,19 @@ def load64(data, index):
     )
 
 
-@njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+@inlined
 def window(stream, position):
     """The bits from ``position`` on, first bit highest; at least 57 of them are valid."""
     return load64(stream, position >> _U3) << (position & _U7)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+@inlined
 def top_bits(bits, count):
     """The highest ``count`` bits of a window as a number; 0 for ``count`` 0."""
     return np.int64((bits >> _U1) >> (_U63 - count))
 
 
-@njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+@inlined
 def extend(value, size):
     """A coefficient from its additional bits (T.81 F.2.2.1, EXTEND)."""
     if size == 0:
@@ -66,7 +75,7 @@ def extend(value, size):
     return value if value >> (size - 1) else value - (1 << size) + 1
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def unstuff(data, position, end, stream):
     """Copy one entropy-coded segment without its stuffed zeros and pad it with zeros (T.81 F.1.2.3, B.1.1.5).
 
@@ -103,7 +112,7 @@ def unstuff(data, position, end, stream):
     return np.int64(count), np.int64(source)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def stuffed_position(data, position, end, count):
     """Where in the file byte number ``count`` of the segment that starts at ``position`` stands, at most ``end``."""
     while position < end and count > 0:

@@ -4,10 +4,13 @@ Every kernel takes and returns the stream's position in bits. It never reads mor
 stream, because a block has at most 64 symbols; the caller checks the position after each block.
 """
 
+# mypy: allow-untyped-defs, allow-untyped-calls
+# Numba finds the types of a kernel where it is called.
+
 import numpy as np
-from numba import njit
 
 from ._bits import extend, top_bits, window
+from ._compile import inlined, kernel
 from ._frames import BAD_CODE, BAD_RUN, OK
 from ._huffman import FAST_BITS, next_symbol
 from ._tables import NATURAL_ORDER
@@ -19,7 +22,7 @@ _LOW4, _LOW5 = (np.uint64((1 << i) - 1) for i in (4, 5))
 _ZERO = np.uint64(0)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+@inlined
 def dc_difference(stream, position, table):
     """Difference of a DC coefficient (T.81 F.2.2.1): position and window behind it, difference, status."""
     bits = window(stream, position)
@@ -35,12 +38,11 @@ def dc_difference(stream, position, table):
     return position, window(stream, position), difference, OK
 
 
-@njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+@inlined
 def ac_coefficients(stream, position, bits, table, out, base):
     """The AC coefficients of a sequential block that holds zeros (T.81 F.2.2.2): position behind them, status.
 
-    Args:
-        bits: The window at ``position``; it must feed ``_LOOKUPS`` look-ups.
+    ``bits`` is the window at ``position``; it must feed ``_LOOKUPS`` look-ups.
 
     An entry of ``fast`` is one or two whole coefficients and whether the block ends. Two are always written, the later
     one first, so that the only branches are those that leave the loop.
@@ -62,7 +64,7 @@ def ac_coefficients(stream, position, bits, table, out, base):
             if k > _63:
                 if second < _63 or (second == _63 and first < _63):
                     return position + (entry & _63), OK
-                if first > _63 or second > _63 and first < _63:
+                if first > _63 or (second > _63 and first < _63):
                     return position + (entry & _63), BAD_RUN
                 # the block is full: what else the entry holds belongs to the next one
                 code, symbol = next_symbol(table, window(stream, position))
@@ -72,7 +74,7 @@ def ac_coefficients(stream, position, bits, table, out, base):
         bits = window(stream, position)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+@inlined
 def _long_coefficient(stream, position, table, out, base, k):
     """A symbol that ``fast`` does not hold: the next index, 64 at the end of the block, position, status."""
     bits = window(stream, position)
@@ -89,7 +91,7 @@ def _long_coefficient(stream, position, table, out, base, k):
     return k + _ONE, position, OK if k <= _63 else BAD_RUN
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def ac_first(stream, position, table, out, base, start, end, low):
     """First scan of a band of AC coefficients (T.81 G.1.2.2): position, further blocks that end here, status."""
     k = start
@@ -116,12 +118,11 @@ def ac_first(stream, position, table, out, base, start, end, low):
     return position, np.int64(0), OK
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def ac_refine(stream, position, table, out, base, start, end, low, ended):
     """One more bit for a band of AC coefficients (T.81 G.1.2.3): position, further blocks that end here, status.
 
-    Args:
-        ended: Whether an earlier block's EOBn run covers this block, which then holds correction bits only.
+    ``ended`` says that an earlier block's EOBn run covers this block, which then holds correction bits only.
     """
     k, blocks = start, np.int64(0)
     while k <= end and not ended:
@@ -152,7 +153,7 @@ def ac_refine(stream, position, table, out, base, start, end, low, ended):
     return position, blocks, OK
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _refine_run(stream, position, out, base, k, end, low, run):
     """Correct nonzero coefficients up to the zero behind ``run`` zeros: that one's index, and the position."""
     while k <= end:

@@ -1,15 +1,18 @@
 """Coefficients to symbols, symbols to Huffman codes, codes to bytes (T.81 annexes C, F and K.2)."""
 
-import numpy as np
-from numba import njit
+# mypy: allow-untyped-defs, allow-untyped-calls
+# Numba finds the types of a kernel where it is called.
 
+import numpy as np
+
+from ._compile import entry, kernel
 from ._tables import NATURAL_ORDER
 
 RESTART = 8  # instead of a token's table: a restart marker stands here
 TOKEN = np.dtype([("table", np.uint8), ("symbol", np.uint8), ("size", np.uint8), ("value", np.uint16)])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@entry
 def tokenize(values, units, num_mcus, per_row, interval, tokens):
     """The symbols of a sequential scan with their additional bits (T.81 F.1.2).
 
@@ -44,7 +47,7 @@ def tokenize(values, units, num_mcus, per_row, interval, tokens):
     return count
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _token(tokens, count, table, run, value):
     size, magnitude = 0, abs(value)
     while magnitude >> size:
@@ -56,7 +59,7 @@ def _token(tokens, count, table, run, value):
     return count + 1
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@entry
 def optimal_counts(frequencies):
     """Counts of code lengths 1 to 16 and the symbols in order of length, for a table as in DHT (T.81 K.2)."""
     weights = np.zeros(257, np.int64)
@@ -77,8 +80,8 @@ def optimal_counts(frequencies):
         others[last] = second
         _lengthen(lengths, others, second)
     counts = np.zeros(258, np.int64)
-    for length in lengths:
-        counts[length] += 1
+    for symbol in range(257):
+        counts[lengths[symbol]] += 1
     _limit_to_16(counts)
     symbols = np.zeros(256, np.uint8)
     index = 0
@@ -90,7 +93,7 @@ def optimal_counts(frequencies):
     return counts[1:17], symbols[:index]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _least(weights, excluded):
     """The last symbol of least weight above 0 (T.81 figure K.1), -1 where there is none."""
     least = -1
@@ -100,14 +103,14 @@ def _least(weights, excluded):
     return least
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _lengthen(lengths, others, symbol):
     while symbol >= 0:
         lengths[symbol] += 1
         symbol = others[symbol]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _limit_to_16(counts):
     """Shorten codes to 16 bits and take out the reserved one (T.81 figure K.3)."""
     for length in range(257, 16, -1):
@@ -125,7 +128,7 @@ def _limit_to_16(counts):
     counts[length] -= 1
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@entry
 def emit(tokens, codes, lengths, out):
     """Write tokens as entropy-coded bytes (T.81 F.1.2.3): their number.
 
@@ -154,7 +157,7 @@ def emit(tokens, codes, lengths, out):
     return _flush(out, count, bits, held)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _put(out, count, byte):
     out[count] = byte
     if byte == 0xFF:
@@ -163,7 +166,7 @@ def _put(out, count, byte):
     return count + 1
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _flush(out, count, bits, held):
     """Fill the last byte with ones."""
     if held == np.uint64(0):

@@ -1,8 +1,11 @@
 """Marker segments: everything of a file that is not entropy-coded (T.81 annex B)."""
 
-import numpy as np
-from numba import njit
+# mypy: allow-untyped-defs, allow-untyped-calls
+# Numba finds the types of a kernel where it is called.
 
+import numpy as np
+
+from ._compile import entry, kernel
 from ._huffman import count_codes
 from ._tables import NATURAL_ORDER
 
@@ -13,11 +16,34 @@ _I8 = np.int64
 FRAME = np.dtype(
     [
         (name, _I8)
-        for name in (
-            "position end error offset marker detail process precision width height num_components max_h max_v "
-            "num_blocks jfif adobe restart_interval num_scans visits scan_size spectral_start spectral_end "
-            "approximation_high approximation_low start color"
-        ).split()
+        for name in [
+            "position",
+            "end",
+            "error",
+            "offset",
+            "marker",
+            "detail",
+            "process",
+            "precision",
+            "width",
+            "height",
+            "num_components",
+            "max_h",
+            "max_v",
+            "num_blocks",
+            "jfif",
+            "adobe",
+            "restart_interval",
+            "num_scans",
+            "visits",
+            "scan_size",
+            "spectral_start",
+            "spectral_end",
+            "approximation_high",
+            "approximation_low",
+            "start",
+            "color",
+        ]
     ]
 )
 
@@ -25,10 +51,21 @@ FRAME = np.dtype(
 COMPONENT = np.dtype(
     [
         (name, _I8)
-        for name in (
-            "identifier h v quantization rows columns sample_rows sample_columns start scanned dc_table ac_table "
-            "scan_order"
-        ).split()
+        for name in [
+            "identifier",
+            "h",
+            "v",
+            "quantization",
+            "rows",
+            "columns",
+            "sample_rows",
+            "sample_columns",
+            "start",
+            "scanned",
+            "dc_table",
+            "ac_table",
+            "scan_order",
+        ]
     ]
 )
 
@@ -61,7 +98,7 @@ COMPONENT = np.dtype(
 SOF0, SOF1, SOF2, DHT, SOI, EOI, SOS, DQT, DNL, DRI = 0xC0, 0xC1, 0xC2, 0xC4, 0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def fail(frame, error, offset, marker, detail):
     """Note what is wrong with a file."""
     frame.error = error
@@ -71,15 +108,15 @@ def fail(frame, error, offset, marker, detail):
     return error
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def big16(data, position):
     """A 16-bit number (T.81 B.1.1.1)."""
     return np.int64(data[position]) << 8 | np.int64(data[position + 1])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def next_marker(data, position, end):
-    """Position behind the next marker and its second byte, 0 where there is none; bytes between segments are skipped."""
+    """Position behind the next marker and its second byte, 0 where there is none; other bytes are skipped."""
     while position + 1 < end:
         if data[position] == 0xFF and data[position + 1] != 0xFF and data[position + 1] != 0:
             return position + 2, np.int64(data[position + 1])
@@ -87,7 +124,7 @@ def next_marker(data, position, end):
     return end, np.int64(0)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def start_file(data, frame, huffman, start, end):
     """Begin a file: SOI must stand at its very start, and the standard Huffman tables hold until others are defined."""
     frame.start, frame.position, frame.end = start, start + 2, end
@@ -99,7 +136,7 @@ def start_file(data, frame, huffman, start, end):
         fail(frame, NOT_JPEG, start, 0, 0)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def read_until_scan(data, frame, components, quantization, huffman, max_pixels):
     """Read marker segments up to and including the next SOS.
 
@@ -139,9 +176,9 @@ def read_until_scan(data, frame, components, quantization, huffman, max_pixels):
             return True
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _read_segment(data, position, stop, marker, frame, components, quantization, huffman, max_pixels):
-    if marker == SOF0 or marker == SOF1 or marker == SOF2:
+    if SOF0 <= marker <= SOF2:
         return _read_frame(data, position, stop, marker, frame, components, max_pixels)
     if marker == DHT:
         return _read_huffman(data, position, stop, frame, huffman)
@@ -162,18 +199,17 @@ def _read_segment(data, position, stop, marker, frame, components, quantization,
     return OK
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _read_application(data, position, stop, marker, frame):
     """JFIF and Adobe segments say what the components mean (T.871 10.1; T.872 6.5.3); all others are skipped."""
     size = stop - position
     if marker == 0xE0 and size >= 14 and big16(data, position) == 0x4A46 and big16(data, position + 2) == 0x4946:
         frame.jfif |= data[position + 4] == 0
-    if marker == 0xEE and size >= 12 and big16(data, position) == 0x4164 and big16(data, position + 2) == 0x6F62:
-        if data[position + 4] == 0x65:
-            frame.adobe = data[position + 11]
+    if marker == 0xEE and size >= 12 and big16(data, position) == 0x4164 and big16(data, position + 3) == 0x6265:
+        frame.adobe = data[position + 11]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _read_quantization(data, position, stop, frame, quantization):
     """DQT (T.81 B.2.4.1): 8- or 16-bit tables, kept in natural order."""
     while position < stop:
@@ -192,7 +228,7 @@ def _read_quantization(data, position, stop, frame, quantization):
     return OK
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _read_huffman(data, position, stop, frame, huffman):
     """DHT (T.81 B.2.4.2): note where each table stands; it is built when a scan uses it."""
     while position < stop:
@@ -210,7 +246,7 @@ def _read_huffman(data, position, stop, frame, huffman):
     return OK
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _read_frame(data, position, stop, marker, frame, components, max_pixels):
     """SOF (T.81 B.2.2)."""
     if frame.num_components > 0:
@@ -244,24 +280,30 @@ def _read_frame(data, position, stop, marker, frame, components, max_pixels):
     return OK
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
+def ceil_div(a, b):
+    """The least integer not below ``a / b``, for positive numbers."""
+    return (a + b - 1) // b
+
+
+@entry
 def lay_out(frame, components):
     """Blocks of each component: whole MCUs (T.81 A.1.1, A.2); the MCU of a single component is one block."""
     for c in range(frame.num_components):
         component = components[c]
         width, height = frame.width * component.h, frame.height * component.v
-        component.sample_columns = -(-(-(-width // frame.max_h)) // 8)
-        component.sample_rows = -(-(-(-height // frame.max_v)) // 8)
+        component.sample_columns = ceil_div(width, 8 * frame.max_h)
+        component.sample_rows = ceil_div(height, 8 * frame.max_v)
         if frame.num_components == 1:
             component.columns, component.rows = component.sample_columns, component.sample_rows
         else:
-            component.columns = -(-frame.width // (8 * frame.max_h)) * component.h
-            component.rows = -(-frame.height // (8 * frame.max_v)) * component.v
+            component.columns = ceil_div(frame.width, 8 * frame.max_h) * component.h
+            component.rows = ceil_div(frame.height, 8 * frame.max_v) * component.v
         component.start = 64 * frame.num_blocks
         frame.num_blocks += component.rows * component.columns
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _read_scan(data, position, stop, frame, components):
     """SOS (T.81 B.2.3)."""
     if frame.num_components == 0:
@@ -275,9 +317,7 @@ def _read_scan(data, position, stop, frame, components):
     for i in range(count):
         at = position + 1 + 2 * i
         c = 0
-        while c < frame.num_components and (
-            components[c].identifier != data[at] or components[c].scan_order >= 0
-        ):
+        while c < frame.num_components and (components[c].identifier != data[at] or components[c].scan_order >= 0):
             c += 1
         if c == frame.num_components:
             return fail(frame, BAD_SCAN, at, SOS, np.int64(data[at]))
@@ -299,7 +339,7 @@ def _read_scan(data, position, stop, frame, components):
     return OK
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _is_progression(frame):
     """Whether the parameters of a progressive scan are allowed (T.81 G.1.1.1)."""
     if frame.spectral_start == 0:
@@ -310,7 +350,7 @@ def _is_progression(frame):
     return band and low <= 13 and (high == 0 or low == high - 1)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def color_space(frame, components):
     """Index of the colour space as libjpeg finds it: unknown, grey, YCbCr, RGB, CMYK, YCCK (T.871; T.872 6.5.3)."""
     if frame.num_components == 1:

@@ -1,9 +1,12 @@
 """Huffman tables: from a DHT segment to look-up tables, kept by their bytes so that equal tables are built once."""
 
+# mypy: allow-untyped-defs, allow-untyped-calls
+# Numba finds the types of a kernel where it is called.
+
 import numpy as np
-from numba import njit
 
 from ._bits import extend
+from ._compile import inlined, kernel
 
 SLOTS = 16  # a scan uses at most eight tables, so the ones in use are never evicted
 SYMBOL_BITS = 9  # first look-up of a code
@@ -13,10 +16,10 @@ _SYMBOL_SHIFT = np.uint64(64 - SYMBOL_BITS)
 _U48 = np.uint64(48)
 
 
-#: A decoding table. ``key`` is its class, 16 counts and symbols, as in DHT; ``stamp`` is when it was last asked for, 0 in
-#: an empty slot. ``symbols`` holds ``length << 8 | symbol`` by the next ``SYMBOL_BITS`` bits, 0 where the code is longer
-#: or none; ``limits`` the least 16-bit window that is no code of that length or shorter, ``offsets`` what to add to such
-#: a code to get its index in DHT order. ``fast``, by the next ``FAST_BITS`` bits, holds coefficients: see
+#: A decoding table. ``key`` is its class, 16 counts and symbols, as in DHT; ``stamp`` is when it was last asked for, 0
+#: in an empty slot. ``symbols`` holds ``length << 8 | symbol`` by the next ``SYMBOL_BITS`` bits, 0 where the code is
+#: longer or none; ``limits`` the least 16-bit window that is no code of that length or shorter, ``offsets`` what to add
+#: to such a code to get its index in DHT order. ``fast``, by the next ``FAST_BITS`` bits, holds coefficients: see
 #: `fast_dc_entry` and `fast_ac_entry`; 0 where those bits are not enough.
 TABLE = np.dtype(
     [
@@ -32,7 +35,7 @@ TABLE = np.dtype(
 )
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def count_codes(data, start):
     """Number of codes of the table whose 16 counts start at ``start`` (T.81 B.2.4.2)."""
     total = 0
@@ -41,9 +44,9 @@ def count_codes(data, start):
     return total
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def find_table(tables, table_class, data, start):
-    """Slot of the table of that class at ``start`` of ``data``, built where it is new; -1 where it is no Huffman code."""
+    """Slot of the table of that class at ``start`` of ``data``, built where new; -1 where it is no Huffman code."""
     size = 16 + count_codes(data, start)
     oldest, newest = 0, np.int64(0)
     found = -1
@@ -66,17 +69,17 @@ def find_table(tables, table_class, data, start):
     return found
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _is_key(table, data, start, size):
-    for i in range(size):
-        if table.key[1 + i] != data[start + i]:
-            return False
-    return True
+    same = 0
+    while same < size and table.key[1 + same] == data[start + same]:
+        same += 1
+    return same == size
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _build(table):
-    """Canonical codes of a table (T.81 C.2): the first look-up, and limits for longer codes. False where it is no code."""
+    """Canonical codes of a table (T.81 C.2): first look-up, limits of longer codes. False where it is no code."""
     table.has_fast = 0
     table.symbols[:] = 0
     code, index = 0, 0
@@ -98,7 +101,7 @@ def _build(table):
     return True
 
 
-@njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+@inlined
 def next_symbol(table, bits):
     """Length and symbol of the code at the top of a window; length 0 where there is none (T.81 F.2.2.3, DECODE)."""
     entry = np.int64(table.symbols[bits >> _SYMBOL_SHIFT])
@@ -107,7 +110,7 @@ def next_symbol(table, bits):
     return _long_symbol(table, np.int64(bits >> _U48))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _long_symbol(table, code):
     for length in range(SYMBOL_BITS + 1, 17):
         if code < table.limits[length]:
@@ -116,7 +119,7 @@ def _long_symbol(table, code):
     return np.int64(0), np.int64(0)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def build_fast(table):
     """Build the table of codes with their additional bits, where it is not there yet."""
     if table.has_fast:
@@ -127,7 +130,7 @@ def build_fast(table):
         _pair(table.fast.copy(), table.fast)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _fill_fast(key, fast):
     """Entries of single symbols: each code followed by each value that still fits."""
     fast[:] = 0
@@ -148,7 +151,7 @@ def _fill_fast(key, fast):
         code <<= 1
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _entry(table_class, run, size, value, length):
     if table_class == 0:
         return fast_dc_entry(value, length)
@@ -157,13 +160,13 @@ def _entry(table_class, run, size, value, length):
     return fast_ac_entry(value, 0, run, run, length, False) if -128 <= value < 128 else np.uint32(0)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def fast_dc_entry(difference, length):
     """16 bits difference, 16 bits length of code and additional bits."""
     return np.uint32(((difference & 0xFFFF) << 16) | length)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def fast_ac_entry(first, second, first_run, second_run, length, ends):
     """One or two coefficients, and whether the block ends behind them.
 
@@ -175,7 +178,7 @@ def fast_ac_entry(first, second, first_run, second_run, length, ends):
     return np.uint32(values | (second_run << 11) | (first_run << 7) | (ends << 6) | length)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _pair(singles, fast):
     """Join each symbol with the one after it, where both fit."""
     for index in range(1 << FAST_BITS):

@@ -1,32 +1,35 @@
 """Decoding of whole scans: geometry, restart intervals, what happens where data end early."""
 
+# mypy: allow-untyped-defs, allow-untyped-calls
+# Numba finds the types of a kernel where it is called.
+
 import numpy as np
-from numba import njit
 
 from ._bits import borrowed, stuffed_position, top_bits, unstuff, window
 from ._blocks import ac_coefficients, ac_first, ac_refine, dc_difference
+from ._compile import entry, kernel
 from ._frames import (
     BAD_HUFFMAN,
     BAD_RESTART,
     DHT,
     EARLY_MARKER,
+    EOI,
     MISSING_QUANTIZATION,
     OK,
     SOS,
     TOO_MUCH_WORK,
     TRUNCATED,
     fail,
-    read_until_scan,
 )
 from ._huffman import build_fast, find_table
 
 _U3, _U6, _ONE, _64 = np.uint64(3), np.uint64(6), np.uint64(1), np.uint64(64)
 
 #: One block of an MCU: where the first one is stored, how far the next MCU row's and the next MCU's are, its tables.
-UNIT = np.dtype([(name, np.int64) for name in "first row_step column_step order dc ac".split()])
+UNIT = np.dtype([(name, np.int64) for name in ["first", "row_step", "column_step", "order", "dc", "ac"]])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@entry
 def plan_units(frame, components, units):
     """The blocks of the scan's MCU in order (T.81 A.2.2, A.2.3): their number, MCUs in a row, and MCUs."""
     count, per_row, rows = 0, np.int64(0), np.int64(0)
@@ -50,7 +53,7 @@ def plan_units(frame, components, units):
     return count, per_row, per_row * rows
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def prepare_scan(data, frame, components, quantization, latched, huffman, tables, units, count):
     """Take over the quantization tables of new components, find the Huffman tables of the scan."""
     for c in range(frame.num_components):
@@ -82,7 +85,7 @@ def prepare_scan(data, frame, components, quantization, latched, huffman, tables
     return OK
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def decode_scan(data, frame, components, quantization, latched, huffman, tables, units, stream, out, fill):
     """Decode the scan whose SOS has just been read; ``frame.position`` moves to the marker behind it."""
     count, per_row, num_mcus = plan_units(frame, components, units)
@@ -90,9 +93,9 @@ def decode_scan(data, frame, components, quantization, latched, huffman, tables,
     if error != OK:
         return error
     frame.visits += count * num_mcus
-    if frame.visits > 64 * frame.num_blocks + 512 * (frame.end - frame.start):
+    if frame.visits > 32 * frame.num_blocks + 64 * (frame.end - frame.start):
         return fail(frame, TOO_MUCH_WORK, frame.position, SOS, frame.num_scans)
-    clear = frame.num_scans == 1 and frame.scan_size == frame.num_components and frame.process != 2
+    clear = not fill and frame.num_scans == 1 and frame.scan_size == frame.num_components and frame.process != 2
     interval = frame.restart_interval if frame.restart_interval > 0 else num_mcus
     mcu, restart = np.int64(0), np.int64(0)
     while True:
@@ -122,33 +125,28 @@ def decode_scan(data, frame, components, quantization, latched, huffman, tables,
             return OK
         if marker_at == frame.end and not fill:
             return fail(frame, TRUNCATED, marker_at, SOS, frame.num_scans)
-        if marker_at == frame.end or (fill and data[marker_at + 1] == 0xD9):
-            return _clear_rest(mcu, num_mcus, per_row, units[:count], out, clear)
+        if marker_at == frame.end or (fill and data[marker_at + 1] == EOI):
+            if position > np.uint64(8 * size):
+                return OK  # the rest is zeros already
+            interval = num_mcus  # like libjpeg, which takes zero bits for one more MCU, and only then zero blocks
+            continue
         if data[marker_at + 1] != 0xD0 + (restart & 7):
             return fail(frame, BAD_RESTART, marker_at, np.int64(data[marker_at + 1]), restart & 7)
         frame.position = marker_at + 2
         restart += 1
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _clear_rest(mcu, num_mcus, per_row, units, out, clear):
-    """Zeros where data end early, as libjpeg fills them in."""
-    if clear:
-        for m in range(mcu, num_mcus):
-            for u in range(len(units)):
-                base = units[u].first + m // per_row * units[u].row_step + m % per_row * units[u].column_step
-                out[base : base + 64] = 0
-    return OK
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _decode_sequential(stream, size, mcu, stop, per_row, units, tables, out, clear, fill):
-    """MCUs ``mcu`` to ``stop`` of a sequential scan (T.81 F.2): status, and position in bits."""
+    """MCUs ``mcu`` to ``stop`` of a sequential scan (T.81 F.2): status, and position in bits.
+
+    ``clear`` says that ``out`` may hold anything, so that each block is cleared before it is written.
+    """
     position, end = np.uint64(0), np.uint64(8 * size)
     predictions = np.zeros(4, np.int64)
     stream, out, units, tables = borrowed(stream), borrowed(out), borrowed(units), borrowed(tables)
     row, column = mcu // per_row, mcu % per_row
-    for m in range(mcu, stop):
+    for _ in range(mcu, stop):
         for u in range(len(units)):
             unit = units[u]
             base = np.uint64(unit.first + row * unit.row_step + column * unit.column_step)
@@ -167,14 +165,14 @@ def _decode_sequential(stream, size, mcu, stop, per_row, units, tables, out, cle
             elif error != OK:
                 return error, position
         if position > end:
-            return _clear_rest(m + 1, stop, per_row, units, out, clear), position
+            break
         column += 1
         if column == per_row:
             column, row = np.int64(0), row + 1
     return OK, position
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _decode_dc(stream, size, mcu, stop, per_row, units, tables, out, high, low, fill):
     """MCUs ``mcu`` to ``stop`` of a progressive DC scan (T.81 G.1.2.1): status, and position in bits."""
     position, end = np.uint64(0), np.uint64(8 * size)
@@ -202,7 +200,7 @@ def _decode_dc(stream, size, mcu, stop, per_row, units, tables, out, high, low, 
     return OK, position
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _decode_ac(stream, size, mcu, stop, per_row, units, tables, out, start, spectral_end, high, low, fill):
     """Blocks ``mcu`` to ``stop`` of a progressive AC scan (T.81 G.1.2.2, G.1.2.3): status, and position in bits."""
     position, end = np.uint64(0), np.uint64(8 * size)
@@ -218,9 +216,7 @@ def _decode_ac(stream, size, mcu, stop, per_row, units, tables, out, start, spec
         base = np.uint64(unit.first + mcu // per_row * unit.row_step + mcu % per_row * unit.column_step)
         error = OK
         if high == 0:
-            position, ended, error = ac_first(
-                stream, position, table, out, base, start, spectral_end, low
-            )
+            position, ended, error = ac_first(stream, position, table, out, base, start, spectral_end, low)
         else:
             position, further, error = ac_refine(
                 stream, position, table, out, base, start, spectral_end, low, ended > 0
@@ -232,23 +228,3 @@ def _decode_ac(stream, size, mcu, stop, per_row, units, tables, out, start, spec
             return error, position
         mcu += 1
     return OK, position
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def decode_file(data, frame, components, quantization, latched, huffman, tables, units, stream, out, max_pixels, fill):
-    """Decode all scans of a file whose first SOS has been read."""
-    if not fill and (frame.process == 2 or frame.scan_size < frame.num_components):
-        out[:] = 0  # where each block is written once, it is cleared just before
-    while True:
-        error = decode_scan(
-            data, frame, components, quantization, latched, huffman, tables, units, stream, out, fill
-        )
-        if error != OK:
-            return
-        if not read_until_scan(data, frame, components, quantization, huffman, max_pixels):
-            break
-    if fill and frame.error == TRUNCATED:
-        frame.error = OK
-    for c in range(frame.num_components):
-        if components[c].scanned == 0:
-            latched[c] = quantization[components[c].quantization, :64]

@@ -4,9 +4,7 @@ import numpy as np
 
 #: Position in a row-major 8x8 block of each zigzag index (T.81 figure A.6), then 63 for runs that go too far.
 NATURAL_ORDER = np.full(128, 63, np.uint8)
-NATURAL_ORDER[:64] = sorted(
-    range(64), key=lambda i: (i // 8 + i % 8, i // 8 if (i // 8 + i % 8) % 2 else i % 8)
-)
+NATURAL_ORDER[:64] = sorted(range(64), key=lambda i: (i // 8 + i % 8, i // 8 if (i // 8 + i % 8) % 2 else i % 8))
 
 _DC_COUNTS = ("00010501010101010100000000000000", "00030101010101010101010000000000")
 _AC_COUNTS = ("0002010303020403050504040000017d", "00020102040403040705040400010277")

@@ -4,17 +4,16 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import accumulate, pairwise
 from typing import Any, Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from ._bits import PADDING
 from ._errors import describe
-from ._frames import COMPONENT, FRAME, OK, TRUNCATED, color_space, fail, read_until_scan, start_file
+from ._files import decode_files, read_frames
+from ._frames import COMPONENT, FRAME
 from ._huffman import SLOTS, TABLE
-from ._scans import UNIT, decode_file
 from ._tables import STANDARD_HUFFMAN
 from .coefficients import JPEGCoefficients, JPEGComponent
 
@@ -31,40 +30,6 @@ class _Tables(threading.local):
 
 
 _tables = _Tables()
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _read_frames(data, bounds, frames, components, quantization, huffman, starts, max_pixels, fill):
-    """Read every file up to its first SOS; ``starts`` gets where in the output its coefficients begin."""
-    for i in range(len(frames)):
-        frame = frames[i]
-        start_file(data, frame, huffman[i], bounds[i], bounds[i + 1])
-        if frame.error == OK:
-            read_until_scan(data, frame, components[i], quantization[i], huffman[i], max_pixels)
-        blocks = 0
-        for c in range(frame.num_components):
-            blocks += components[i, c].sample_rows * components[i, c].sample_columns
-        shortest = blocks if frame.process == 2 else 2 * blocks  # a bit for each DC, one more for each end of block
-        if frame.error == OK and shortest > 8 * (frame.end - frame.position) and not fill:
-            fail(frame, TRUNCATED, frame.end, 0, 0)
-        frame.color = color_space(frame, components[i])
-        starts[i + 1] = starts[i] + (64 * frame.num_blocks if frame.error == OK else 0)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _decode_files(data, frames, components, quantization, latched, huffman, tables, starts, out, max_pixels, fill):
-    """Decode every file that has no error yet."""
-    units = np.zeros(10, UNIT)
-    longest = 0
-    for i in range(len(frames)):
-        longest = max(longest, frames[i].end - frames[i].position)
-    stream = np.empty(longest + PADDING, np.uint8)
-    for i in range(len(frames)):
-        if frames[i].error == OK:
-            decode_file(
-                data, frames[i], components[i], quantization[i], latched[i], huffman[i], tables, units, stream,
-                out[starts[i] : starts[i + 1]], max_pixels, fill,
-            )  # fmt: skip
 
 
 def read_coefficients(
@@ -159,53 +124,52 @@ def _split(files: Sequence[bytes], parts: int) -> list[Sequence[bytes]]:
     total = np.cumsum([len(data) for data in files])
     cuts = np.searchsorted(total, np.arange(1, parts) * total[-1] / parts)
     edges = [0, *(int(cut) for cut in cuts), len(files)]
-    return [files[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True) if a < b]
+    return [files[a:b] for a, b in pairwise(edges) if a < b]
 
 
-def _read(
-    files: Sequence[bytes], max_pixels: int, fill: bool
-) -> tuple[list[JPEGCoefficients], tuple[int, str] | None]:
+def _read(files: Sequence[bytes], max_pixels: int, fill: bool) -> tuple[list[JPEGCoefficients], tuple[int, str] | None]:
     """Read files: the images, and where one is bad, its index and what is wrong with it."""
     count = len(files)
-    bounds = np.empty(count + 1, np.int64)
-    bounds[0] = len(_STANDARD)
-    bounds[1:] = [len(data) for data in files]
-    np.cumsum(bounds, out=bounds)
+    bounds = np.fromiter(accumulate(map(len, files), initial=len(_STANDARD)), np.int64, count + 1)
     data = np.frombuffer(b"".join((_STANDARD, *files)), np.uint8)
-    frames, components = np.zeros(count, FRAME), np.zeros((count, 4), COMPONENT)
+    frames, components = _records((count,), FRAME), _records((count, 4), COMPONENT)
     quantization, huffman = np.zeros((count, 4, 65), np.uint16), np.empty((count, 2, 4), np.int64)
     starts = np.zeros(count + 1, np.int64)
-    _read_frames(data, bounds, frames, components, quantization, huffman, starts, max_pixels, fill)
+    read_frames(data, bounds, frames, components, quantization, huffman, starts, max_pixels, fill)
     latched = np.zeros((count, 4, 64), np.uint16)
     images: list[JPEGCoefficients] = []
     while len(images) < count:
-        first, last = len(images), int(np.searchsorted(starts, starts[len(images)] + _ARRAY_SIZE, "right")) - 1
+        first, last = len(images), int(starts.searchsorted(starts[len(images)] + _ARRAY_SIZE, "right")) - 1
         part = slice(first, max(last, first + 1))
         offsets = starts[first : part.stop + 1] - starts[first]
         out = (np.zeros if fill else np.empty)(offsets[-1], np.int16)
         layout, tables = components[part], latched[part]
         state = frames[part], layout, quantization[part], tables, huffman[part]
-        _decode_files(data, *state, _tables.huffman, offsets, out, max_pixels, fill)
-        bad = np.flatnonzero(frames[part]["error"])
+        decode_files(data, *state, _tables.huffman, offsets, out, max_pixels, fill)
+        bad = frames["error"][part].nonzero()[0]
         if len(bad) > 0:
             return images, (first + int(bad[0]), describe(frames[first + bad[0]]))
-        columns = (frames[part][name].tolist() for name in ("width", "height", "color", "precision", "adobe"))
+        columns = (frames[name][part].tolist() for name in ("width", "height", "color", "precision", "adobe"))
         for i, (width, height, color, precision, adobe) in enumerate(zip(*columns, strict=True)):
             views = partial(_views, out, offsets, layout, tables, i)
             images.append(JPEGCoefficients(width, height, _COLOR_SPACES[color], views, precision, adobe >= 0))
     return images, None
 
 
+def _records(shape: tuple[int, ...], dtype: np.dtype[np.void]) -> NDArray[np.void]:
+    """Zeros; NumPy's own take ten times as long where there are fields."""
+    return np.zeros((*shape[:-1], shape[-1] * dtype.itemsize), np.uint8).view(dtype)
+
+
 def _views(
     out: NDArray[np.int16], starts: NDArray[np.int64], components: NDArray[Any], latched: NDArray[np.uint16], index: int
 ) -> tuple[JPEGComponent, ...]:
     """The components of one image as views of what was decoded."""
+    layout = components[index][["h", "v", "rows", "columns", "start"]]
     views = []
-    for component, table in zip(components[index], latched[index], strict=True):
-        if component["rows"] > 0:
-            first = starts[index] + component["start"]
-            shape = (int(component["rows"]), int(component["columns"]), 8, 8)
-            values = out[first : first + 64 * shape[0] * shape[1]].reshape(shape)
-            factors = int(component["h"]), int(component["v"])
-            views.append(JPEGComponent(values, table.reshape(8, 8), factors))
+    for (h, v, rows, columns, start), table in zip(layout.tolist(), latched[index], strict=True):
+        if rows > 0:
+            first = starts[index] + start
+            values = out[first : first + 64 * rows * columns].reshape(rows, columns, 8, 8)
+            views.append(JPEGComponent(values, table.reshape(8, 8), (h, v)))
     return tuple(views)

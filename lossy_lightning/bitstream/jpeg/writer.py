@@ -69,7 +69,8 @@ def _flatten(image: JPEGCoefficients) -> tuple[NDArray[np.void], NDArray[np.void
     """The image as the kernels see it: frame, components, and all coefficients in one array."""
     if image.precision not in (8, 12) or not (0 < image.width < 2**16 and 0 < image.height < 2**16):
         raise ValueError(
-            f"precision must be 8 or 12, width and height 1 to 65535; got {image.precision}, {image.width}x{image.height}"
+            "precision must be 8 or 12, width and height 1 to 65535; "
+            f"got {image.precision}, {image.width}x{image.height}"
         )
     if len(image.components) != _CHANNELS.get(image.color_space):
         raise ValueError(
@@ -87,7 +88,9 @@ def _flatten(image: JPEGCoefficients) -> tuple[NDArray[np.void], NDArray[np.void
     for c, (component, given) in enumerate(zip(components, image.components, strict=False)):
         shape, allowed = given.coefficients.shape, (component["rows"], component["columns"], 8, 8)
         if given.coefficients.dtype != np.int16 or shape != allowed:
-            raise ValueError(f"component {c} must be int16 {tuple(map(int, allowed))}; got {given.coefficients.dtype} {shape}")
+            raise ValueError(
+                f"component {c} must be int16 {tuple(map(int, allowed))}; got {given.coefficients.dtype} {shape}"
+            )
     return frame, components, np.concatenate([given.coefficients.ravel() for given in image.components])
 
 
@@ -124,7 +127,7 @@ def _tokenize_scans(
 
 def _optimal_table(symbols: NDArray[np.uint8]) -> bytes:
     counts, ordered = optimal_counts(np.bincount(symbols, minlength=256))
-    return counts.astype(np.uint8).tobytes() + ordered.tobytes()
+    return bytes(counts.tolist() + ordered.tolist())
 
 
 def _codes(tables: dict[int, bytes]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
