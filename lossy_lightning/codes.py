@@ -152,7 +152,7 @@ class Codec(ABC):
 
     @abstractmethod
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
-        """Signal of a code ``(..., C, *grid)``, cropped to ``shape``, the signal's own shape without batch."""
+        """Signal of a code ``(..., C, *grid)``, cropped to ``shape``, the signal's own, with or without its batch."""
 
     @abstractmethod
     def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:

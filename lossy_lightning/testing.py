@@ -111,6 +111,8 @@ def _check_decoded(codec: Codec, signals: Tensor) -> None:
     assert decoded.dtype == signals.dtype, f"decode must give {signals.dtype}, the signal's; got {decoded.dtype}"
     single = torch.stack([codec.decode(one, shape) for one in code])
     assert torch.equal(decoded, single), "decode must give a batch the signals of its codes one by one"
+    batched = codec.decode(code, tuple(signals.shape))
+    assert torch.equal(decoded, batched), "decode must take the signal's shape with its batch dimensions too"
     if codec.idempotent:
         again = codec.encode(codec.decode(code))  # not cropped, so that no edge is padded anew
         changed = int((again != code).sum())

@@ -7,14 +7,14 @@ from torch import Tensor
 
 from lossy_lightning.codecs.pcm import PCM
 from lossy_lightning.codes import Codec, CodeSpec, TrainableCodec
-from lossy_lightning.functional import crop
 
 
 class Decoded(TrainableCodec):
     """The decoded signal of a codec, seen through another one.
 
     ``Decoded(VQ((4, 4), 16))`` yields 8-bit pixels that hold exactly the information of the 4-bit codes, so that
-    learning on codes and on decoded signals differ in nothing else.
+    learning on codes and on decoded signals differ in nothing else. ``Decoded(JPEG(quality=50))`` yields, to the bit, the
+    pixels that libjpeg decodes from the same file.
 
     Args:
         codec: What the signal goes through first.
@@ -67,4 +67,5 @@ class Decoded(TrainableCodec):
         return self.view.codebooks()
 
     def _decoded(self, signal: Tensor) -> Tensor:
-        return crop(self.codec.decode(self.codec.encode(signal)), signal.shape)
+        # The shape matters beyond cropping: decoders treat the edges of an image apart from what pads them.
+        return self.codec.decode(self.codec.encode(signal), tuple(signal.shape))

@@ -24,6 +24,7 @@ from lossy_lightning.functional.jpeg import (
     jpeg_transform,
     quality_tables,
     quantize,
+    round_divide,
 )
 from lossy_lightning.functional.mcu import pad_to_mcus, stack_mcus, unstack_mcus
 from lossy_lightning.functional.tracing import Lookups
@@ -59,6 +60,7 @@ __all__ = [
     "quality_tables",
     "quantize",
     "rgb_to_ycbcr",
+    "round_divide",
     "stack_mcus",
     "stray_values",
     "to_bits",

@@ -1,5 +1,7 @@
 """Discrete cosine transform of blocks."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -138,14 +140,14 @@ def _basis(blocks: Tensor, axis: int) -> Tensor:
     """Orthonormal DCT-II matrix ``(frequency, position)`` of the size of an axis."""
     size = blocks.shape[axis]
     index = torch.arange(size, dtype=torch.float64, device=blocks.device)
-    basis: Tensor = torch.cos(torch.pi / size * index[:, None] * (index + 0.5)) * (2 / size) ** 0.5
-    basis[0] = size**-0.5
+    basis: Tensor = torch.cos(torch.pi / size * index[:, None] * (index + 0.5)) * math.sqrt(2 / size)
+    basis[0] = 1 / math.sqrt(size)
     return basis.to(blocks.dtype)
 
 
 def _descale(number: Tensor, bits: int) -> Tensor:
     """Whole numbers over ``2**bits``, rounded; halves go up."""
-    return ((number + 2 ** (bits - 1)) * 2.0**-bits).floor()
+    return ((number + (1 << bits - 1)) * (1.0 / (1 << bits))).floor()
 
 
 def _halving(coefficients: Tensor) -> tuple[Tensor, Tensor]:

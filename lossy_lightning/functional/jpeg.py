@@ -73,7 +73,7 @@ def image_to_coefficients(image: Tensor, tables: Tensor, factors: tuple[int, int
     """
     tables = tables.to(image.device)
     components = [dct_islow(blocks) for blocks in _to_blocks(image, factors)]
-    return tuple(_quantize_islow(c, tables[min(i, 1)]) for i, c in enumerate(components))
+    return tuple(round_divide(c, 8 * tables[min(i, 1)]).to(torch.int16) for i, c in enumerate(components))
 
 
 def coefficients_to_image(
@@ -156,6 +156,18 @@ def quantize(coefficients: Tensor, table: Tensor) -> Tensor:
     return rounded
 
 
+def round_divide(number: Tensor, divisor: Tensor) -> Tensor:
+    """Integers over positive integers, rounded to the nearest, halves away from zero; int32.
+
+    Example:
+        >>> round_divide(torch.tensor([-5, 4, 5]), torch.tensor(10))
+        tensor([-1,  0,  1], dtype=torch.int32)
+    """
+    # Whole numbers in float64 are exact, and much faster to divide than integers.
+    twice = 2 * divisor.double()
+    return ((2 * number.double().abs() + divisor) / twice).floor().copysign(number).int()
+
+
 class _RoundStraightThrough(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, number: Tensor) -> Tensor:
@@ -164,13 +176,6 @@ class _RoundStraightThrough(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return gradient
-
-
-def _quantize_islow(coefficients: Tensor, table: Tensor) -> Tensor:
-    # Whole numbers below 2**24 divide exactly enough in float32 to be rounded down right.
-    half = 4 * table
-    quotient = ((coefficients.abs() + half).float() / (2 * half)).floor()
-    return (quotient * coefficients.sign()).to(torch.int16)
 
 
 def _round(number: Tensor) -> Tensor:
@@ -186,7 +191,8 @@ def _to_blocks(image: Tensor, factors: tuple[int, int]) -> list[Tensor]:
         luma, *chroma = rgb_to_ycbcr(image).unbind(-3)
         # libjpeg pads columns before it averages, rows after.
         planes = [luma, *(downsample(pad_to_multiple(plane, (v, 8 * h)), factors) for plane in chroma)]
-    blocks = [to_blocks(plane.unsqueeze(-3), (8, 8)).unflatten(-1, (8, 8)) for plane in planes]
+    flat = [to_blocks(plane.unsqueeze(-3), (8, 8)) for plane in planes]
+    blocks = [b.reshape(*b.shape[:-1], 8, 8) for b in flat]
     return [b - 128 if b.is_floating_point() else b.int() - 128 for b in blocks]
 
 

@@ -27,17 +27,26 @@ def stack_mcus(components: Sequence[Tensor], factors: tuple[int, int]) -> Tensor
         torch.Size([384, 2, 3])
     """
     h, v = factors
-    luma = components[0].flatten(-2).unflatten(-2, (-1, h)).unflatten(-4, (-1, v)).transpose(-4, -3)
-    units = [luma.flatten(-3), *(chroma.flatten(-2) for chroma in components[1:])]
-    return torch.cat(units, -1).movedim(-1, -3)
+    luma, *chroma = components
+    *batch, rows, columns = luma.shape[:-2]
+    rows, columns = rows // v, columns // h
+    # One copy: channel last in memory, as blocks are in a file.
+    units = luma.new_empty(*batch, rows, columns, h * v + len(chroma), 8, 8)
+    mcus = luma.reshape(*batch, rows, v, columns, h, 8, 8).transpose(-5, -4)
+    units[..., : h * v, :, :].view(mcus.shape).copy_(mcus)
+    for i, component in enumerate(chroma, start=h * v):
+        units[..., i, :, :] = component
+    return units.flatten(-3).movedim(-1, -3)
 
 
 def unstack_mcus(code: Tensor, factors: tuple[int, int]) -> tuple[Tensor, ...]:
     """Components of a code, the inverse of `stack_mcus`."""
     h, v = factors
-    units = code.movedim(-3, -1).unflatten(-1, (-1, 8, 8))
-    luma = units[..., : h * v, :, :].unflatten(-3, (v, h)).transpose(-5, -4)
-    return luma.flatten(-4, -3).flatten(-5, -4), *units[..., h * v :, :, :].unbind(-3)
+    units = code.movedim(-3, -1)
+    *batch, rows, columns, channels = units.shape
+    units = units.reshape(*batch, rows, columns, channels // 64, 8, 8)
+    luma = units[..., : h * v, :, :].reshape(*batch, rows, columns, v, h, 8, 8).transpose(-5, -4)
+    return luma.reshape(*batch, rows * v, columns * h, 8, 8), *units[..., h * v :, :, :].unbind(-3)
 
 
 def pad_to_mcus(blocks: Tensor, factors: tuple[int, int]) -> Tensor:
