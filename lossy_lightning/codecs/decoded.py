@@ -13,8 +13,8 @@ class Decoded(TrainableCodec):
     """The decoded signal of a codec, seen through another one.
 
     ``Decoded(VQ((4, 4), 16))`` yields 8-bit pixels that hold exactly the information of the 4-bit codes, so that
-    learning on codes and on decoded signals differ in nothing else. ``Decoded(JPEG(quality=50))`` yields, to the bit, the
-    pixels that libjpeg decodes from the same file.
+    learning on codes and on decoded signals differ in nothing else. ``Decoded(JPEG(quality=50))`` yields, to the bit,
+    the pixels that libjpeg decodes from the same file.
 
     Args:
         codec: What the signal goes through first.
@@ -41,12 +41,12 @@ class Decoded(TrainableCodec):
         return all(c.fitted for c in (self.codec, self.view) if isinstance(c, TrainableCodec))
 
     def fit(self, signals: Iterable[Tensor]) -> Self:
-        """Fit the codec to the signals, and the view to what the codec makes of them, where they can be fitted."""
+        """Fit the codec to the signals and the view to what the codec makes of them, where they need it."""
         if isinstance(signals, Iterator):
             signals = list(signals)  # read twice
-        if isinstance(self.codec, TrainableCodec):
+        if isinstance(self.codec, TrainableCodec) and not self.codec.fitted:
             self.codec.fit(signals)
-        if isinstance(self.view, TrainableCodec):
+        if isinstance(self.view, TrainableCodec) and not self.view.fitted:
             self.view.fit(self._decoded(batch) for batch in signals)
         return self
 

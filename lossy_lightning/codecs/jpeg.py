@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from lossy_lightning.bitstream.jpeg import JPEGCoefficients, JPEGComponent, read_coefficients, write_coefficients
+from lossy_lightning.codecs.layout import with_subsampling
 from lossy_lightning.codes import CodeSpec, FileCodec
 from lossy_lightning.functional import (
     coefficients_to_image,
@@ -176,6 +177,14 @@ class JPEG(FileCodec):
                 "what encoders of 8-bit images make: leave it out, or decode the file and encode its pixels"
             )
         return self._pack(levels, components.tables, factors), shape
+
+    def with_layout(self, image: JPEGCoefficients) -> JPEGCoefficients:
+        """A grey or YCbCr image with three components of this codec's chroma subsampling.
+
+        Raises:
+            ValueError: As `with_subsampling`.
+        """
+        return with_subsampling(image, self._factors(3), self._tables[1])
 
     def to_coefficients(self, code: Tensor, shape: tuple[int, ...]) -> JPEGCoefficients:
         """What a file of this code holds: `write` before entropy coding.

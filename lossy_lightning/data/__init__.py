@@ -4,5 +4,15 @@ from lossy_lightning.data.cache import EncodedDataset
 from lossy_lightning.data.encoded import EncodedDataModule
 from lossy_lightning.data.folders import ImageFolder
 from lossy_lightning.data.images import CIFAR10, MNIST, Digits, FashionMNIST
+from lossy_lightning.data.jpeg import JPEGFolder
 
-__all__ = ["CIFAR10", "MNIST", "Digits", "EncodedDataModule", "EncodedDataset", "FashionMNIST", "ImageFolder"]
+__all__ = [
+    "CIFAR10",
+    "MNIST",
+    "Digits",
+    "EncodedDataModule",
+    "EncodedDataset",
+    "FashionMNIST",
+    "ImageFolder",
+    "JPEGFolder",
+]

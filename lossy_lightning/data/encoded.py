@@ -122,7 +122,7 @@ class EncodedDataModule(LightningDataModule, ABC):
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
-            collate_fn=EncodedDataset.collate if isinstance(dataset, EncodedDataset) else default_collate,
+            collate_fn=getattr(dataset, "collate", default_collate),
         )
 
     # What the codes are.

@@ -102,7 +102,7 @@ class JPEGFiles(Dataset[tuple[Tensor, Any]]):
     def _code(self, image: JPEGCoefficients, codec: JPEG) -> Tensor:
         if self.crop is not None:
             image = _cropped(image, self.crop, self.random)
-        return codec.from_coefficients(codec.fit_layout(image))[0]
+        return codec.from_coefficients(codec.with_layout(image))[0]
 
 
 class JPEGFolder(EncodedDataModule):
@@ -157,7 +157,7 @@ class JPEGFolder(EncodedDataModule):
     ) -> None:
         super().__init__(
             codec, root, cache_dir, batch_size, num_workers, val_fraction, seed, None, augmentation,
-            train_codecs, test_codecs,
+            train_codecs, test_codecs,  # type: ignore[arg-type]
         )  # fmt: skip
         if crop is not None and (crop < 1 or crop % _PITCH):
             raise ValueError(f"crop must be a multiple of {_PITCH} pixels; got {crop}")
@@ -178,7 +178,7 @@ class JPEGFolder(EncodedDataModule):
         if files is None:
             return None
         listed = [files[i] for i in range(len(files))]
-        codec = partial(codec_of, self.codec, self.test_codecs if split == "test" else self.train_codecs)
+        codec: Any = partial(codec_of, self.codec, self.test_codecs if split == "test" else self.train_codecs)
         return JPEGFiles(listed, codec, self.crop, split == "train", self.num_threads, self.skip_bad)
 
     def _files(self, split: Split) -> Any:
