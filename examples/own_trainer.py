@@ -3,8 +3,8 @@
 from functools import partial
 
 from lightning.pytorch import Trainer, seed_everything
-from lossy_lightning.callbacks import BitWidthAudit, ComplexityMonitor
 
+from lossy_lightning.callbacks import BitWidthAudit, ComplexityMonitor
 from lossy_lightning.codecs import VQ
 from lossy_lightning.data import Digits
 from lossy_lightning.nn import MLP, LookupLinear
