@@ -18,6 +18,7 @@ from lossy_lightning.functional import (
     round_divide,
     stack_mcus,
     unstack_mcus,
+    write_mcus,
 )
 
 #: Luma's horizontal and vertical sampling factors; those of chroma are 1.
@@ -103,7 +104,12 @@ class JPEG(FileCodec):
         factors = self._factors(signal.shape[-3])
         luma, *chroma = image_to_coefficients(signal, self._tables, factors)
         tables = self._own_tables(signal.shape[-3], signal.device)
-        return self._pack(self._levels(_Components((pad_to_mcus(luma, factors), *chroma), tables)), tables, factors)
+        components = _Components((pad_to_mcus(luma, factors), *chroma), tables)
+        code = stack_mcus(self._levels(components), factors)
+        if not self.tables:
+            return code
+        carried = torch.stack(tables).to(code.dtype).view(-1, 1, 1)
+        return torch.cat([code, carried.expand(*code.shape[:-3], -1, *code.shape[-2:])], -3)
 
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
         """The image that libjpeg decodes, ``(..., C, H, W)`` uint8; whole MCUs where no shape is given.
@@ -154,29 +160,36 @@ class JPEG(FileCodec):
         optimize = max(np.abs(component.coefficients).max() for component in image.components) > 1023
         return write_coefficients(image, optimize=bool(optimize))
 
-    def from_coefficients(self, image: JPEGCoefficients) -> tuple[Tensor, tuple[int, ...]]:
+    def from_coefficients(self, image: JPEGCoefficients, out: Tensor | None = None) -> tuple[Tensor, tuple[int, ...]]:
         """Code of what a file holds, and its image's shape: `read` after entropy decoding.
+
+        Args:
+            image: What the file holds.
+            out: Where to write the code, such as one row of a batch, int16.
 
         Raises:
             ValueError: As `read`.
         """
-        factors = self._check_layout(image)
-        shape = (len(image.components), image.height, image.width)
-        h, v = factors
-        rows, columns = -(-image.height // (8 * v)), -(-image.width // (8 * h))
-        sizes = [(v * rows, h * columns), (rows, columns), (rows, columns)]
-        stored = [torch.from_numpy(c.coefficients)[:r, :w] for c, (r, w) in zip(image.components, sizes, strict=False)]
-        tables = [torch.from_numpy(c.quantization_table.astype(np.int32)) for c in image.components]
-        components = self._with_own_tables(_Components(tuple(stored), tuple(tables)))
+        h, v = self._check_layout(image)
+        components = self._with_own_tables(_stored(image, h, v))
+        count = len(components.tables)
+        split = 64 * (h * v + count - 1)
+        if out is None:
+            rows, columns = components.coefficients[0].shape[:2]
+            size = (rows // v, columns // h, split + 64 * count * self.tables)
+            out = torch.empty(size, dtype=torch.int16).movedim(-1, 0)
+        units = out.movedim(0, -1).numpy()
+        write_mcus([c.numpy() for c in self._levels(components)], (h, v), units[..., :split])
+        if self.tables:
+            units[..., split:] = torch.stack(components.tables).flatten()
         most = 2048 if self.dequantize else 1024
-        levels = self._levels(components)
-        least, greatest = min(int(c.min()) for c in levels), max(int(c.max()) for c in levels)
+        least, greatest = int(units.min()), int(units.max())
         if least < -most or greatest >= most:
             raise ValueError(
                 f"levels of this codec range from {-most} to {most - 1}; the file has {least} to {greatest}, beyond "
                 "what encoders of 8-bit images make: leave it out, or decode the file and encode its pixels"
             )
-        return self._pack(levels, components.tables, factors), shape
+        return out, (count, image.height, image.width)
 
     def with_layout(self, image: JPEGCoefficients) -> JPEGCoefficients:
         """A grey or YCbCr image with three components of this codec's chroma subsampling.
@@ -212,18 +225,14 @@ class JPEG(FileCodec):
         return (luma, chroma, chroma)[:components]
 
     def _levels(self, components: _Components) -> tuple[Tensor, ...]:
-        """What the code says of quantized coefficients: themselves, or times their tables."""
-        if not self.dequantize:
-            return components.coefficients
-        return tuple(c * table.int() for c, table in zip(components.coefficients, components.tables, strict=True))
+        """What the code says of quantized coefficients, int16: themselves, or times their tables.
 
-    def _pack(self, levels: Sequence[Tensor], tables: Sequence[Tensor], factors: tuple[int, int]) -> Tensor:
-        """The code as one tensor."""
-        code = stack_mcus([c.to(torch.int16) for c in levels], factors)
-        if self.tables:
-            carried = torch.stack(list(tables)).to(code.dtype).view(-1, 1, 1)
-            code = torch.cat([code, carried.expand(*code.shape[:-3], -1, *code.shape[-2:])], -3)
-        return code
+        What is beyond int16 becomes the greatest or least value there is, which is still no level.
+        """
+        levels, tables = components
+        if self.dequantize:
+            levels = tuple(c * table.int() for c, table in zip(levels, tables, strict=True))
+        return tuple(c if c.dtype == torch.int16 else c.clamp(-(2**15), 2**15 - 1).short() for c in levels)
 
     def _unpack(self, code: Tensor, shape: tuple[int, ...] | None) -> tuple[_Components, tuple[int, int, int]]:
         """Components of a code, as they stand there, and the image's shape."""
@@ -275,6 +284,15 @@ class JPEG(FileCodec):
         if self.tables and not all(1 <= int(table.min()) <= int(table.max()) <= 255 for table in tables):
             raise ValueError("codes carry quantization tables of 1 to 255; this file's leave that: use dequantize=True")
         return components
+
+
+def _stored(image: JPEGCoefficients, h: int, v: int) -> _Components:
+    """What a file holds in the MCUs that cover the image."""
+    rows, columns = -(-image.height // (8 * v)), -(-image.width // (8 * h))
+    sizes = [(v * rows, h * columns), (rows, columns), (rows, columns)]
+    pairs = zip(image.components, sizes, strict=False)
+    stored = tuple(torch.from_numpy(c.coefficients[:height, :width]) for c, (height, width) in pairs)
+    return _Components(stored, tuple(torch.from_numpy(c.quantization_table.astype(np.int32)) for c in image.components))
 
 
 def _checked_tables(tables: Sequence[Sequence[Sequence[int]]] | Tensor) -> Tensor:
