@@ -89,6 +89,8 @@ class JPEG(FileCodec):
             self._tables = quality_tables(quality)
         else:
             self._tables = _checked_tables(quantization_tables)
+        luma, chroma = (table.to(torch.uint16).numpy().tobytes() for table in self._tables)
+        self._table_bytes = [luma, chroma, chroma]
 
     def encode(self, signal: Tensor) -> Tensor:
         """Coefficients of images: ``(..., C, H, W)`` uint8 to ``(..., C', *grid)`` int16.
@@ -171,7 +173,7 @@ class JPEG(FileCodec):
             ValueError: As `read`.
         """
         h, v = self._check_layout(image)
-        components = self._with_own_tables(_stored(image, h, v))
+        components = self._stored(image, h, v)
         count = len(components.tables)
         split = 64 * (h * v + count - 1)
         if out is None:
@@ -267,15 +269,19 @@ class JPEG(FileCodec):
             )
         return want
 
-    def _with_own_tables(self, components: _Components) -> _Components:
-        """Components of a file, requantized where that is wanted."""
-        coefficients, tables = components
-        own = self._own_tables(len(tables))
-        if all(torch.equal(mine, theirs) for mine, theirs in zip(own, tables, strict=True)):
-            return components
+    def _stored(self, image: JPEGCoefficients, h: int, v: int) -> _Components:
+        """What a file holds in the MCUs that cover the image, requantized where that is wanted."""
+        rows, columns = -(-image.height // (8 * v)), -(-image.width // (8 * h))
+        sizes = [(v * rows, h * columns), (rows, columns), (rows, columns)]
+        pairs = zip(image.components, sizes, strict=False)
+        coefficients = tuple(torch.from_numpy(c.coefficients[:height, :width]) for c, (height, width) in pairs)
+        own = self._own_tables(len(coefficients))
+        if [c.quantization_table.tobytes() for c in image.components] == self._table_bytes[: len(own)]:
+            return _Components(coefficients, own)
+        tables = tuple(torch.from_numpy(c.quantization_table.astype(np.int32)) for c in image.components)
         if self.requantize:
-            pairs = zip(coefficients, tables, own, strict=True)
-            return _Components(tuple(round_divide(c * theirs, mine) for c, theirs, mine in pairs), own)
+            triples = zip(coefficients, tables, own, strict=True)
+            return _Components(tuple(round_divide(c * theirs, mine) for c, theirs, mine in triples), own)
         if not (self.dequantize or self.tables):
             raise ValueError(
                 f"the file's quantization tables are not those of {self!r}: use a codec of the file's tables, or let "
@@ -283,16 +289,7 @@ class JPEG(FileCodec):
             )
         if self.tables and not all(1 <= int(table.min()) <= int(table.max()) <= 255 for table in tables):
             raise ValueError("codes carry quantization tables of 1 to 255; this file's leave that: use dequantize=True")
-        return components
-
-
-def _stored(image: JPEGCoefficients, h: int, v: int) -> _Components:
-    """What a file holds in the MCUs that cover the image."""
-    rows, columns = -(-image.height // (8 * v)), -(-image.width // (8 * h))
-    sizes = [(v * rows, h * columns), (rows, columns), (rows, columns)]
-    pairs = zip(image.components, sizes, strict=False)
-    stored = tuple(torch.from_numpy(c.coefficients[:height, :width]) for c, (height, width) in pairs)
-    return _Components(stored, tuple(torch.from_numpy(c.quantization_table.astype(np.int32)) for c in image.components))
+        return _Components(coefficients, tables)
 
 
 def _checked_tables(tables: Sequence[Sequence[Sequence[int]]] | Tensor) -> Tensor:
