@@ -3,7 +3,7 @@
 import math
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 from torch.utils.data import Dataset, get_worker_info
 
-from lossy_lightning.bitstream.jpeg import JPEGCoefficients, read_coefficients, read_coefficients_batch
+from lossy_lightning.bitstream.jpeg import JPEGCoefficients, JPEGComponent, read_coefficients, read_coefficients_batch
 from lossy_lightning.codecs import JPEG
 from lossy_lightning.data.encoded import EncodedDataModule, codec_of
 from lossy_lightning.data.folders import class_files, class_names
@@ -24,6 +24,7 @@ from lossy_lightning.functional import pad_codes
 _EXTENSIONS = (".jpg", ".jpeg")
 #: Crops start and end at multiples of so many pixels: the MCU of 4:2:0, which holds whole MCUs of 4:4:4 and 4:2:2 too.
 _PITCH = 16
+_FILES_AT_ONCE = 16
 
 
 class JPEGFiles(Dataset[tuple[Tensor, Any]]):
@@ -97,13 +98,15 @@ class JPEGFiles(Dataset[tuple[Tensor, Any]]):
         """The batch itself, which `__getitems__` has put together."""
         return batch
 
-    def _read(self, files: Sequence[tuple[str, int]]) -> Sequence[JPEGCoefficients | ValueError]:
-        """What each file holds, or what is wrong with it."""
-        data = [_read_bytes(path) for path, _ in files]
-        try:
-            return read_coefficients_batch(data, self.num_threads)
-        except ValueError:
-            return [_read_or_error(content) for content in data]
+    def _read(self, files: Sequence[tuple[str, int]]) -> Iterator[JPEGCoefficients | ValueError]:
+        """What each file holds, or what is wrong with it; a few at a time, lest they leave the processor's cache."""
+        count = _FILES_AT_ONCE * self.num_threads
+        for part in (files[start : start + count] for start in range(0, len(files), count)):
+            data = [_read_bytes(path) for path, _ in part]
+            try:
+                yield from read_coefficients_batch(data, self.num_threads)
+            except ValueError:
+                yield from map(_read_or_error, data)
 
     def _places(self, count: int) -> list[tuple[float, float]]:
         """Where parts are taken, from 0, the top or left, to 1."""
@@ -236,15 +239,14 @@ def _cropped(image: JPEGCoefficients, crop: int, place: tuple[float, float]) -> 
     choices = [(size - crop) // _PITCH + 1 for size in (image.height, image.width)]
     if min(choices) < 1:
         raise ValueError(f"the image has {image.height} x {image.width} pixels, less than crop={crop}")
-    top, left = (int(part * number) for part, number in zip(place, choices, strict=True))
+    top, left = int(place[0] * choices[0]), int(place[1] * choices[1])
     factors = [component.sampling_factors for component in image.components]
     widest, highest = (8 * max(factor) for factor in zip(*factors, strict=True))
     if any(_PITCH * h % widest or _PITCH * v % highest for h, v in factors):
         raise ValueError(f"crops need whole blocks every {_PITCH} pixels; the sampling factors are {factors}")
-    components = []
-    for component, (h, v) in zip(image.components, factors, strict=True):
+    size, components = crop // _PITCH, []
+    for (coefficients, table, _), (h, v) in zip(image.components, factors, strict=True):
         down, across = _PITCH * v // highest, _PITCH * h // widest
-        rows = slice(top * down, (top + crop // _PITCH) * down)
-        columns = slice(left * across, (left + crop // _PITCH) * across)
-        components.append(component._replace(coefficients=component.coefficients[rows, columns]))
+        part = coefficients[top * down : (top + size) * down, left * across : (left + size) * across]
+        components.append(JPEGComponent(part, table, (h, v)))
     return JPEGCoefficients(crop, crop, image.color_space, tuple(components), image.precision, image.adobe)
