@@ -219,7 +219,7 @@ def test_missing_data_are_one_sentence(run, tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError) as caught:
         run("fit", data=data)
     assert "\n" not in str(caught.value)
-    assert str(caught.value).startswith(f"the MNIST files are not in {tmp_path}/none/MNIST/raw, and cannot be downl")
+    assert str(caught.value).startswith(f"the MNIST/raw files are not in {tmp_path}/none, and cannot be downloaded")
 
 
 # Processes.
