@@ -13,8 +13,8 @@ class Decoded(TrainableCodec):
     """The decoded signal of a codec, seen through another one.
 
     ``Decoded(VQ((4, 4), 16))`` yields 8-bit pixels that hold exactly the information of the 4-bit codes, so that
-    learning on codes and on decoded signals differ in nothing else. ``Decoded(JPEG(quality=50))`` yields, to the bit, the
-    pixels that libjpeg decodes from the same file.
+    learning on codes and on decoded signals differ in nothing else. ``Decoded(JPEG(quality=50))`` yields the pixels
+    that libjpeg decodes from the file of the same code, to the bit.
 
     Args:
         codec: What the signal goes through first.
