@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lossy_lightning.bitstream.jpeg import JPEGCoefficients, JPEGComponent, read_coefficients, write_coefficients
@@ -103,7 +104,8 @@ class JPEG(FileCodec):
         factors = self._factors(signal.shape[-3])
         luma, *chroma = image_to_coefficients(signal, self._tables, factors)
         tables = self._own_tables(signal.shape[-3], signal.device)
-        return self._pack(self._levels(_Components((pad_to_mcus(luma, factors), *chroma), tables)), tables, factors)
+        components = _Components((pad_to_mcus(luma, factors), *chroma), tables)
+        return self._with_tables(self._stack(components, factors).to(torch.int16), tables)
 
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
         """The image that libjpeg decodes, ``(..., C, H, W)`` uint8; whole MCUs where no shape is given.
@@ -166,17 +168,16 @@ class JPEG(FileCodec):
         rows, columns = -(-image.height // (8 * v)), -(-image.width // (8 * h))
         sizes = [(v * rows, h * columns), (rows, columns), (rows, columns)]
         stored = [torch.from_numpy(c.coefficients)[:r, :w] for c, (r, w) in zip(image.components, sizes, strict=False)]
-        tables = [torch.from_numpy(c.quantization_table.astype(np.int32)) for c in image.components]
-        components = self._with_own_tables(_Components(tuple(stored), tuple(tables)))
+        components = self._with_wanted_tables(tuple(stored), [c.quantization_table for c in image.components])
+        code = self._stack(components, factors)
+        least, greatest = map(int, torch.aminmax(code.movedim(0, -1)))  # as it lies in memory
         most = 2048 if self.dequantize else 1024
-        levels = self._levels(components)
-        least, greatest = min(int(c.min()) for c in levels), max(int(c.max()) for c in levels)
         if least < -most or greatest >= most:
             raise ValueError(
                 f"levels of this codec range from {-most} to {most - 1}; the file has {least} to {greatest}, beyond "
                 "what encoders of 8-bit images make: leave it out, or decode the file and encode its pixels"
             )
-        return self._pack(levels, components.tables, factors), shape
+        return self._with_tables(code.to(torch.int16), components.tables), shape
 
     def with_layout(self, image: JPEGCoefficients) -> JPEGCoefficients:
         """A grey or YCbCr image with three components of this codec's chroma subsampling.
@@ -211,19 +212,19 @@ class JPEG(FileCodec):
         luma, chroma = self._tables.to(device)
         return (luma, chroma, chroma)[:components]
 
-    def _levels(self, components: _Components) -> tuple[Tensor, ...]:
-        """What the code says of quantized coefficients: themselves, or times their tables."""
-        if not self.dequantize:
-            return components.coefficients
-        return tuple(c * table.int() for c, table in zip(components.coefficients, components.tables, strict=True))
+    def _stack(self, components: _Components, factors: tuple[int, int]) -> Tensor:
+        """Levels of quantized coefficients as one tensor."""
+        coefficients, tables = components
+        if self.dequantize:
+            coefficients = tuple(c * table.int() for c, table in zip(coefficients, tables, strict=True))
+        return stack_mcus(coefficients, factors)
 
-    def _pack(self, levels: Sequence[Tensor], tables: Sequence[Tensor], factors: tuple[int, int]) -> Tensor:
-        """The code as one tensor."""
-        code = stack_mcus([c.to(torch.int16) for c in levels], factors)
-        if self.tables:
-            carried = torch.stack(list(tables)).to(code.dtype).view(-1, 1, 1)
-            code = torch.cat([code, carried.expand(*code.shape[:-3], -1, *code.shape[-2:])], -3)
-        return code
+    def _with_tables(self, code: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
+        """The code, followed by the tables if it carries them."""
+        if not self.tables:
+            return code
+        carried = torch.stack(tables).to(code.dtype).view(-1, 1, 1)
+        return torch.cat([code, carried.expand(*code.shape[:-3], -1, *code.shape[-2:])], -3)
 
     def _unpack(self, code: Tensor, shape: tuple[int, ...] | None) -> tuple[_Components, tuple[int, int, int]]:
         """Components of a code, as they stand there, and the image's shape."""
@@ -258,12 +259,12 @@ class JPEG(FileCodec):
             )
         return want
 
-    def _with_own_tables(self, components: _Components) -> _Components:
+    def _with_wanted_tables(self, coefficients: tuple[Tensor, ...], stored: list[NDArray[np.uint16]]) -> _Components:
         """Components of a file, requantized where that is wanted."""
-        coefficients, tables = components
-        own = self._own_tables(len(tables))
-        if all(torch.equal(mine, theirs) for mine, theirs in zip(own, tables, strict=True)):
-            return components
+        own, arrays = self._own_tables(len(stored)), self._tables.numpy()
+        if all((arrays[min(i, 1)] == table).all() for i, table in enumerate(stored)):
+            return _Components(coefficients, own)
+        tables = tuple(torch.from_numpy(table.astype(np.int32)) for table in stored)
         if self.requantize:
             pairs = zip(coefficients, tables, own, strict=True)
             return _Components(tuple(round_divide(c * theirs, mine) for c, theirs, mine in pairs), own)
@@ -274,7 +275,7 @@ class JPEG(FileCodec):
             )
         if self.tables and not all(1 <= int(table.min()) <= int(table.max()) <= 255 for table in tables):
             raise ValueError("codes carry quantization tables of 1 to 255; this file's leave that: use dequantize=True")
-        return components
+        return _Components(coefficients, tables)
 
 
 def _checked_tables(tables: Sequence[Sequence[Sequence[int]]] | Tensor) -> Tensor:
