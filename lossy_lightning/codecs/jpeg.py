@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from lossy_lightning.bitstream.jpeg import JPEGCoefficients, JPEGComponent, read_coefficients, write_coefficients
@@ -19,6 +18,7 @@ from lossy_lightning.functional import (
     round_divide,
     stack_mcus,
     unstack_mcus,
+    write_mcus,
 )
 
 #: Luma's horizontal and vertical sampling factors; those of chroma are 1.
@@ -89,6 +89,8 @@ class JPEG(FileCodec):
             self._tables = quality_tables(quality)
         else:
             self._tables = _checked_tables(quantization_tables)
+        luma, chroma = (table.to(torch.uint16).numpy().tobytes() for table in self._tables)
+        self._table_bytes = [luma, chroma, chroma]
 
     def encode(self, signal: Tensor) -> Tensor:
         """Coefficients of images: ``(..., C, H, W)`` uint8 to ``(..., C', *grid)`` int16.
@@ -105,7 +107,11 @@ class JPEG(FileCodec):
         luma, *chroma = image_to_coefficients(signal, self._tables, factors)
         tables = self._own_tables(signal.shape[-3], signal.device)
         components = _Components((pad_to_mcus(luma, factors), *chroma), tables)
-        return self._with_tables(self._stack(components, factors).to(torch.int16), tables)
+        code = stack_mcus(self._levels(components), factors)
+        if not self.tables:
+            return code
+        carried = torch.stack(tables).to(code.dtype).view(-1, 1, 1)
+        return torch.cat([code, carried.expand(*code.shape[:-3], -1, *code.shape[-2:])], -3)
 
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
         """The image that libjpeg decodes, ``(..., C, H, W)`` uint8; whole MCUs where no shape is given.
@@ -156,28 +162,36 @@ class JPEG(FileCodec):
         optimize = max(np.abs(component.coefficients).max() for component in image.components) > 1023
         return write_coefficients(image, optimize=bool(optimize))
 
-    def from_coefficients(self, image: JPEGCoefficients) -> tuple[Tensor, tuple[int, ...]]:
+    def from_coefficients(self, image: JPEGCoefficients, out: Tensor | None = None) -> tuple[Tensor, tuple[int, ...]]:
         """Code of what a file holds, and its image's shape: `read` after entropy decoding.
+
+        Args:
+            image: What the file holds.
+            out: Where to write the code, such as one row of a batch, int16.
 
         Raises:
             ValueError: As `read`.
         """
-        factors = self._check_layout(image)
-        shape = (len(image.components), image.height, image.width)
-        h, v = factors
-        rows, columns = -(-image.height // (8 * v)), -(-image.width // (8 * h))
-        sizes = [(v * rows, h * columns), (rows, columns), (rows, columns)]
-        stored = [torch.from_numpy(c.coefficients)[:r, :w] for c, (r, w) in zip(image.components, sizes, strict=False)]
-        components = self._with_wanted_tables(tuple(stored), [c.quantization_table for c in image.components])
-        code = self._stack(components, factors)
-        least, greatest = map(int, torch.aminmax(code.movedim(0, -1)))  # as it lies in memory
+        h, v = self._check_layout(image)
+        components = self._stored(image, h, v)
+        count = len(components.tables)
+        split = 64 * (h * v + count - 1)
+        if out is None:
+            rows, columns = components.coefficients[0].shape[:2]
+            size = (rows // v, columns // h, split + 64 * count * self.tables)
+            out = torch.empty(size, dtype=torch.int16).movedim(-1, 0)
+        units = out.movedim(0, -1).numpy()
+        write_mcus([c.numpy() for c in self._levels(components)], (h, v), units[..., :split])
+        if self.tables:
+            units[..., split:] = torch.stack(components.tables).flatten()
         most = 2048 if self.dequantize else 1024
+        least, greatest = int(units.min()), int(units.max())
         if least < -most or greatest >= most:
             raise ValueError(
                 f"levels of this codec range from {-most} to {most - 1}; the file has {least} to {greatest}, beyond "
                 "what encoders of 8-bit images make: leave it out, or decode the file and encode its pixels"
             )
-        return self._with_tables(code.to(torch.int16), components.tables), shape
+        return out, (count, image.height, image.width)
 
     def with_layout(self, image: JPEGCoefficients) -> JPEGCoefficients:
         """A grey or YCbCr image with three components of this codec's chroma subsampling.
@@ -212,19 +226,15 @@ class JPEG(FileCodec):
         luma, chroma = self._tables.to(device)
         return (luma, chroma, chroma)[:components]
 
-    def _stack(self, components: _Components, factors: tuple[int, int]) -> Tensor:
-        """Levels of quantized coefficients as one tensor."""
-        coefficients, tables = components
-        if self.dequantize:
-            coefficients = tuple(c * table.int() for c, table in zip(coefficients, tables, strict=True))
-        return stack_mcus(coefficients, factors)
+    def _levels(self, components: _Components) -> tuple[Tensor, ...]:
+        """What the code says of quantized coefficients, int16: themselves, or times their tables.
 
-    def _with_tables(self, code: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
-        """The code, followed by the tables if it carries them."""
-        if not self.tables:
-            return code
-        carried = torch.stack(tables).to(code.dtype).view(-1, 1, 1)
-        return torch.cat([code, carried.expand(*code.shape[:-3], -1, *code.shape[-2:])], -3)
+        What is beyond int16 becomes the greatest or least value there is, which is still no level.
+        """
+        levels, tables = components
+        if self.dequantize:
+            levels = tuple(c * table.int() for c, table in zip(levels, tables, strict=True))
+        return tuple(c if c.dtype == torch.int16 else c.clamp(-(2**15), 2**15 - 1).short() for c in levels)
 
     def _unpack(self, code: Tensor, shape: tuple[int, ...] | None) -> tuple[_Components, tuple[int, int, int]]:
         """Components of a code, as they stand there, and the image's shape."""
@@ -259,15 +269,19 @@ class JPEG(FileCodec):
             )
         return want
 
-    def _with_wanted_tables(self, coefficients: tuple[Tensor, ...], stored: list[NDArray[np.uint16]]) -> _Components:
-        """Components of a file, requantized where that is wanted."""
-        own, arrays = self._own_tables(len(stored)), self._tables.numpy()
-        if all((arrays[min(i, 1)] == table).all() for i, table in enumerate(stored)):
+    def _stored(self, image: JPEGCoefficients, h: int, v: int) -> _Components:
+        """What a file holds in the MCUs that cover the image, requantized where that is wanted."""
+        rows, columns = -(-image.height // (8 * v)), -(-image.width // (8 * h))
+        sizes = [(v * rows, h * columns), (rows, columns), (rows, columns)]
+        pairs = zip(image.components, sizes, strict=False)
+        coefficients = tuple(torch.from_numpy(c.coefficients[:height, :width]) for c, (height, width) in pairs)
+        own = self._own_tables(len(coefficients))
+        if [c.quantization_table.tobytes() for c in image.components] == self._table_bytes[: len(own)]:
             return _Components(coefficients, own)
-        tables = tuple(torch.from_numpy(table.astype(np.int32)) for table in stored)
+        tables = tuple(torch.from_numpy(c.quantization_table.astype(np.int32)) for c in image.components)
         if self.requantize:
-            pairs = zip(coefficients, tables, own, strict=True)
-            return _Components(tuple(round_divide(c * theirs, mine) for c, theirs, mine in pairs), own)
+            triples = zip(coefficients, tables, own, strict=True)
+            return _Components(tuple(round_divide(c * theirs, mine) for c, theirs, mine in triples), own)
         if not (self.dequantize or self.tables):
             raise ValueError(
                 f"the file's quantization tables are not those of {self!r}: use a codec of the file's tables, or let "

@@ -12,7 +12,7 @@ def with_subsampling(image: JPEGCoefficients, factors: tuple[int, int], chroma_t
     """A grey or YCbCr image with three components and other sampling factors of luma; luma's blocks stay as they are.
 
     Chroma is averaged or repeated in the DCT domain, rounded to whole numbers; its quantization table is then all
-    ones. A grey image gets chroma of zeros.
+    ones. A grey image gets chroma of zeros. An image that has these factors is returned as it is.
 
     Args:
         image: The image.
@@ -20,12 +20,23 @@ def with_subsampling(image: JPEGCoefficients, factors: tuple[int, int], chroma_t
         chroma_table: ``(8, 8)``, quantization table of chroma that is added to a grey image.
 
     Raises:
-        ValueError: Where chroma is not sampled at a half, a quarter, once, twice or four times of what is wanted.
+        ValueError: Where the image is neither grey nor YCbCr; where chroma is sampled finer than luma, or not at a
+            power of two times what is wanted.
     """
+    if image.color_space not in ("grey", "YCbCr"):
+        raise ValueError(
+            f"grey and YCbCr images are brought to one chroma subsampling; got {image.color_space}: decode the file "
+            "and encode its pixels"
+        )
     luma, *chroma = image.components
+    ratios = [_ratio(luma, component) for component in chroma]
+    if ratios == [factors, factors]:
+        return image
+    if any(min(ratio) < 1 for ratio in ratios):
+        raise ValueError(f"chroma is sampled finer than luma, {ratios}: decode the file and encode its pixels")
     blocks = pad_to_mcus(torch.from_numpy(luma.coefficients), factors)
     if chroma:
-        added = [_resampled(component, luma.sampling_factors, factors) for component in chroma]
+        added = [_resampled(component, have, factors) for component, have in zip(chroma, ratios, strict=True)]
     else:
         shape = (blocks.shape[0] // factors[1], blocks.shape[1] // factors[0], 8, 8)
         table = chroma_table.numpy().astype(np.uint16)
@@ -34,8 +45,13 @@ def with_subsampling(image: JPEGCoefficients, factors: tuple[int, int], chroma_t
     return JPEGCoefficients(image.width, image.height, "YCbCr", (first, *added), image.precision, image.adobe)
 
 
-def _resampled(component: JPEGComponent, luma: tuple[int, int], want: tuple[int, int]) -> JPEGComponent:
-    have = tuple(a / b for a, b in zip(luma, component.sampling_factors, strict=True))
+def _ratio(luma: JPEGComponent, chroma: JPEGComponent) -> tuple[float, float]:
+    """Luma's samples to one of chroma, along the width and the height."""
+    (h, v), (x, y) = luma.sampling_factors, chroma.sampling_factors
+    return h / x, v / y
+
+
+def _resampled(component: JPEGComponent, have: tuple[float, float], want: tuple[int, int]) -> JPEGComponent:
     if have == want:
         return component._replace(sampling_factors=(1, 1))
     values = torch.from_numpy(component.coefficients * component.quantization_table.astype(np.float32))

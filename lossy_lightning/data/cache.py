@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
 from lossy_lightning.codes import CodeSpec, CodeStatistics, TrainableCodec
+from lossy_lightning.data.statistics import moments, read_sample, stack_by_size, statistics_of
 from lossy_lightning.functional import pad_codes
 
 _CHUNK_BYTES = 64 * 2**20
@@ -154,6 +155,24 @@ def write_codes(
     partial.rename(folder)
 
 
+def make_once(path: Path, make: Callable[[], Any]) -> Any:
+    """What ``make`` returns, or what it returned before: it is kept in a file.
+
+    One process at a time makes it; the others wait.
+
+    Args:
+        path: Of the file.
+        make: Returns tensors, numbers and texts, or dictionaries or lists of them.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if _is_intact(path):
+            return _load(path)
+        value = make()
+        _save(value, path)
+        return value
+
+
 def fit_once(
     codec: TrainableCodec,
     examples: Dataset[tuple[Tensor, Any]],
@@ -163,8 +182,6 @@ def fit_once(
 ) -> None:
     """Fit a codec to the signals of a split, or load what was fitted to them before.
 
-    One process at a time fits; the others wait for it.
-
     Args:
         codec: Not fitted yet.
         examples: Pairs of signal and target.
@@ -172,29 +189,17 @@ def fit_once(
         num_workers: Of the loader that reads the signals.
         batch_size: Signals that the codec is handed at once; 1 where they differ in size.
     """
-    state = path.with_suffix(".codec")
-    state.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        if _is_intact(state):
-            codec.load_state_dict(_load(state))
-        else:
-            codec.fit(DataLoader(examples, batch_size=batch_size, num_workers=num_workers, collate_fn=_stack_signals))
-            _save(codec.state_dict(), state)
+    loader = DataLoader(examples, batch_size=batch_size, num_workers=num_workers, collate_fn=_stack_signals)
+    codec.load_state_dict(make_once(path.with_suffix(".codec"), lambda: codec.fit(loader).state_dict()))
 
 
 def fingerprint_examples(examples: Dataset[tuple[Tensor, Any]]) -> str:
     """Text that tells two splits apart: their length, and a hash of 64 evenly spaced examples."""
-    total = len(examples)  # type: ignore[arg-type]
     digest = hashlib.sha256()
-    for signal, target in (examples[index] for index in evenly_spaced(total, 64)):
-        digest.update(f"{signal.dtype}{tuple(signal.shape)}{target}".encode())
-        digest.update(signal.contiguous().numpy().tobytes())
-    return f"{total} examples {digest.hexdigest()}"
-
-
-def evenly_spaced(total: int, most: int) -> list[int]:
-    """At most ``most`` indices below ``total``, evenly spaced, the first and the last among them."""
-    return sorted({round(index) for index in np.linspace(0, total - 1, min(most, total)).tolist()})
+    for signals, *targets in read_sample(examples, 64):
+        digest.update(f"{signals.dtype}{tuple(signals.shape)}{targets}".encode())
+        digest.update(signals.contiguous().numpy().tobytes())
+    return f"{len(examples)} examples {digest.hexdigest()}"  # type: ignore[arg-type]
 
 
 def _encode_chunk(
@@ -207,21 +212,17 @@ def _encode_chunk(
     values: list[Tensor] = []
     grid_sizes: list[tuple[int, ...]] = []
     targets: list[Any] = []
-    moments = torch.zeros(3, len(spec.low), dtype=torch.float64)
+    total = torch.zeros(3, len(spec.low), dtype=torch.float64)
     for pairs in loader:
-        same_size = len({signal.shape for signal, _ in pairs}) == 1
-        for group in [pairs] if same_size else [[pair] for pair in pairs]:
-            signals, labels = zip(*group, strict=True)
-            code = encode(torch.stack(signals), labels).cpu()
+        for signals, labels in stack_by_size(pairs):
+            code = encode(signals, labels).cpu()
             spec.check(code)
             values.append(code.to(spec.dtype).flatten())
-            grid_sizes += [tuple(code.shape[2:])] * len(group)
+            grid_sizes += [tuple(code.shape[2:])] * len(labels)
             targets += map(_plain, labels)
-            channels = code.transpose(0, 1).flatten(1).double()
-            count = torch.full_like(channels[:, 0], channels.shape[1])
-            moments += torch.stack([channels.sum(1), channels.square().sum(1), count])
+            total += moments(code)
     sizes = torch.tensor(grid_sizes)
-    return {"values": torch.cat(values), "grid_sizes": sizes, "targets": targets, "moments": moments}
+    return {"values": torch.cat(values), "grid_sizes": sizes, "targets": targets, "moments": total}
 
 
 def _plain(label: Any) -> Any:
@@ -247,12 +248,12 @@ def _join(chunks: list[Path], partial: Path, spec: CodeSpec) -> None:
         codes.reshape(-1)[start : start + len(values)] = values
         start += len(values)
     codes.flush()
-    total, square, count = torch.stack([part["moments"] for part in parts]).sum(0)
+    mean, std = statistics_of(torch.stack([part["moments"] for part in parts]).sum(0))
     meta = {
         "targets": torch.tensor(targets) if all(type(target) is int for target in targets) else targets,
         "grid_sizes": grid_sizes if varies else None,
-        "mean": (total / count).float(),
-        "std": (square / count - (total / count).square()).clamp(min=0).sqrt().float(),
+        "mean": mean,
+        "std": std,
         "checksum": _checksum(codes),
     }
     _save(meta, partial / "meta.pt")

@@ -18,13 +18,14 @@ from torch.utils.data import DataLoader, default_collate
 from lossy_lightning.codes import Codec, CodeSpec, CodeStatistics, TrainableCodec
 from lossy_lightning.data.cache import (
     EncodedDataset,
-    evenly_spaced,
     fingerprint_examples,
     fit_once,
+    make_once,
     open_codes,
     write_codes,
 )
 from lossy_lightning.data.splits import Examples, Split, TransformedDataset, take_split
+from lossy_lightning.data.statistics import read_sample, sample_statistics
 
 AnyCodec = TypeVar("AnyCodec", bound=Codec)
 
@@ -145,12 +146,20 @@ class EncodedDataModule(LightningDataModule, ABC):
     def statistics(self) -> CodeStatistics:
         """Mean and standard deviation of each channel of the training codes.
 
-        Over all of them where they are cached, else over those of 1 024 evenly spaced training examples.
+        Over all of them where they are cached, else over those of 1 024 evenly spaced training examples, before any
+        transform; these are computed once and kept in ``cache_dir``.
+
+        Raises:
+            MisconfigurationException: Where there is no train split.
         """
         dataset = self._dataset("train")
+        if dataset is None:
+            raise MisconfigurationException(
+                f"{type(self).__name__} has no train split, so its codes have no statistics"
+            )
         if isinstance(dataset, EncodedDataset):
             return dataset.statistics
-        return self._sampled_statistics()
+        return self._sampled_statistics(dataset)
 
     # What Lightning calls.
 
@@ -263,7 +272,8 @@ class EncodedDataModule(LightningDataModule, ABC):
     def _open(self, split: Split) -> Examples | None:
         codes = self._examples(self.codes, split)
         if codes is not None:
-            self.spec.check(codes[0][0])
+            for code, *_ in read_sample(codes, 16):
+                self.spec.check(code)
             return codes
         signals = self._examples(self.signals, split)
         if signals is None:
@@ -278,9 +288,11 @@ class EncodedDataModule(LightningDataModule, ABC):
         def write() -> None:
             write_codes(folder, signals, self._encoder(split), self.spec, self.num_workers)
 
-        codecs = ", ".join(f"{name}={codec.fingerprint()}" for name, codec in self._codecs().items())
-        folder = self._path(split, signals, codecs)
+        folder = self._path(split, signals, self._fingerprint())
         return open_codes(folder, write)
+
+    def _fingerprint(self) -> str:
+        return ", ".join(f"{name}={codec.fingerprint()}" for name, codec in self._codecs().items())
 
     def _path(self, split: Split, signals: Examples, codecs: str) -> Path:
         """Path in the cache of what these codecs make of these signals."""
@@ -301,17 +313,12 @@ class EncodedDataModule(LightningDataModule, ABC):
                 path = self._path("train", signals, codec.fingerprint())
                 fit_once(codec, signals, path, self.num_workers, batch_size)
 
-    def _sampled_statistics(self) -> CodeStatistics:
-        codes = self._examples(self.codes, "train")
-        examples = codes if codes is not None else self._examples(self.signals, "train")
-        if examples is None:
-            raise MisconfigurationException(
-                f"{type(self).__name__} has no train split, so its codes have no statistics"
-            )
-        values, targets = zip(*(examples[i] for i in evenly_spaced(len(examples), 1024)), strict=True)  # type: ignore[arg-type]
-        batch = torch.stack(values)
-        channels = (batch if codes is not None else self._encoder("train")(batch, targets)).transpose(0, 1).flatten(1)
-        return CodeStatistics(channels.float().mean(1), channels.float().std(1, correction=0))
+    def _sampled_statistics(self, examples: Examples) -> CodeStatistics:
+        encode = None
+        if isinstance(examples, TransformedDataset):
+            examples, encode = examples.signals, self._encoder("train")
+        path = self._path("train", examples, self._fingerprint()).with_suffix(".statistics")
+        return CodeStatistics(**make_once(path, lambda: sample_statistics(examples, encode)._asdict()))
 
 
 def _encode(

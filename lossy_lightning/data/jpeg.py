@@ -1,24 +1,27 @@
 """Folders of JPEG files, read straight to coefficients."""
 
+import math
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, get_worker_info
 
-from lossy_lightning.bitstream.jpeg import JPEGCoefficients, read_coefficients_batch
+from lossy_lightning.bitstream.jpeg import JPEGCoefficients, read_coefficients, read_coefficients_batch
 from lossy_lightning.codecs import JPEG
 from lossy_lightning.data.encoded import EncodedDataModule, codec_of
 from lossy_lightning.data.folders import class_files, class_names
 from lossy_lightning.data.splits import Examples, Split, take_split
 from lossy_lightning.functional import pad_codes
 
-_EXTENSIONS = (".jpg", ".jpeg", ".JPG", ".JPEG")
+_EXTENSIONS = (".jpg", ".jpeg")
 #: Crops start and end at multiples of so many pixels: the MCU of 4:2:0, which holds whole MCUs of 4:4:4 and 4:2:2 too.
 _PITCH = 16
 
@@ -59,50 +62,73 @@ class JPEGFiles(Dataset[tuple[Tensor, Any]]):
         return len(self.files)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        (pair,) = self._read([index])
-        return pair
+        path, target = self.files[index]
+        try:
+            (place,) = self._places(1)
+            return self._code(read_coefficients(_read_bytes(path)), target, place), target
+        except ValueError as error:
+            raise _named(path, error) from error
 
     def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, ...]:
-        pairs = self._read(indices)
-        if not pairs:
-            raise ValueError(f"none of the {len(indices)} files of a batch can be read; check the folder")
-        codes, targets = zip(*pairs, strict=True)
-        if self.crop is None and len({code.shape for code in codes}) > 1:
+        files = [self.files[index] for index in indices]
+        batch = None if self.crop is None else self._empty_batch(len(files))
+        codes: list[Tensor] = []
+        targets: list[int] = []
+        for (path, target), place, image in zip(files, self._places(len(files)), self._read(files), strict=True):
+            try:
+                if isinstance(image, ValueError):
+                    raise image
+                codes.append(self._code(image, target, place, None if batch is None else batch[len(codes)]))
+                targets.append(target)
+            except ValueError as error:
+                if not self.skip_bad:
+                    raise _named(path, error) from error
+                self.num_skipped += 1
+                warnings.warn(f"{path} is skipped ({self.num_skipped} so far): {error}", stacklevel=2)
+        if not codes:
+            raise ValueError(f"none of the {len(files)} files of a batch can be read; check the folder")
+        if batch is None:
             code, grid_size = pad_codes(codes)
             return code, torch.tensor(targets), grid_size
-        # The values of an MCU lie side by side; so they stay, and a batch is made by copying whole images.
-        batch = torch.stack([code.movedim(0, -1) for code in codes]).movedim(-1, 1)
-        return batch, torch.tensor(targets)
+        return batch[: len(codes)], torch.tensor(targets)
 
     @staticmethod
     def collate(batch: Any) -> Any:
         """The batch itself, which `__getitems__` has put together."""
         return batch
 
-    def _read(self, indices: Sequence[int]) -> list[tuple[Tensor, int]]:
-        paths = [self.files[index][0] for index in indices]
-        data = [Path(path).read_bytes() for path in paths]
+    def _read(self, files: Sequence[tuple[str, int]]) -> Sequence[JPEGCoefficients | ValueError]:
+        """What each file holds, or what is wrong with it."""
+        data = [_read_bytes(path) for path, _ in files]
         try:
-            images: list[JPEGCoefficients | None] = list(read_coefficients_batch(data, self.num_threads))
+            return read_coefficients_batch(data, self.num_threads)
         except ValueError:
-            images = [None] * len(data)  # one by one below, to tell the bad ones
-        pairs = []
-        for index, path, content, image in zip(indices, paths, data, images, strict=True):
-            target = self.files[index][1]
-            try:
-                (image,) = [image] if image is not None else read_coefficients_batch([content])
-                pairs.append((self._code(image, self.codec_of(target)), target))
-            except ValueError as error:
-                if not self.skip_bad:
-                    raise ValueError(f"{path}: {error}; repair or remove it, or use skip_bad=True") from error
-                self.num_skipped += 1
-                warnings.warn(f"{path} is skipped ({self.num_skipped} so far): {error}", stacklevel=2)
-        return pairs
+            return [_read_or_error(content) for content in data]
 
-    def _code(self, image: JPEGCoefficients, codec: JPEG) -> Tensor:
+    def _places(self, count: int) -> list[tuple[float, float]]:
+        """Where parts are taken, from 0, the top or left, to 1."""
+        return torch.rand(count, 2).tolist() if self.random else [(0.5, 0.5)] * count
+
+    def _code(
+        self, image: JPEGCoefficients, target: int, place: tuple[float, float], out: Tensor | None = None
+    ) -> Tensor:
+        codec = self.codec_of(target)
         if self.crop is not None:
-            image = _cropped(image, self.crop, self.random)
-        return codec.from_coefficients(codec.with_layout(image))[0]
+            image = _cropped(image, self.crop, place)
+        return codec.from_coefficients(codec.with_layout(image), out)[0]
+
+    def _empty_batch(self, count: int) -> Tensor:
+        """Room for a batch, the channels of an MCU side by side as in a file."""
+        channels, rows, columns = (size or 0 for size in self.codec_of(0).spec((3, self.crop, self.crop)).shape)
+        size = (count, rows, columns, channels)
+        if get_worker_info() is None:
+            # NumPy's memory comes in huge pages, which cost less to touch.
+            batch = torch.from_numpy(np.empty(size, np.int16))
+        else:
+            # As default_collate does: what a worker hands over is in shared memory, so it need not be copied there.
+            storage = torch.UntypedStorage._new_shared(2 * math.prod(size))  # type: ignore[no-untyped-call]
+            batch = torch.empty(0, dtype=torch.int16).set_(storage).view(size)
+        return batch.movedim(-1, 1)
 
 
 class JPEGFolder(EncodedDataModule):
@@ -185,20 +211,40 @@ class JPEGFolder(EncodedDataModule):
         return class_files(self.root, split, _EXTENSIONS)
 
 
-def _cropped(image: JPEGCoefficients, crop: int, random: bool) -> JPEGCoefficients:
-    """A square part of an image, at multiples of 16 pixels."""
-    places = [(size - crop) // _PITCH + 1 for size in (image.height, image.width)]
-    if min(places) < 1:
+def _read_bytes(path: str) -> bytes:
+    # Half the time of a file object, and files are many and small.
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(file, os.fstat(file).st_size)
+    finally:
+        os.close(file)
+
+
+def _read_or_error(data: bytes) -> JPEGCoefficients | ValueError:
+    try:
+        return read_coefficients(data)
+    except ValueError as error:
+        return error
+
+
+def _named(path: str, error: ValueError) -> ValueError:
+    return ValueError(f"{path}: {error}; repair or remove it, or use skip_bad=True")
+
+
+def _cropped(image: JPEGCoefficients, crop: int, place: tuple[float, float]) -> JPEGCoefficients:
+    """A square part of an image, at multiples of 16 pixels; ``place`` from 0, the top or left, to 1."""
+    choices = [(size - crop) // _PITCH + 1 for size in (image.height, image.width)]
+    if min(choices) < 1:
         raise ValueError(f"the image has {image.height} x {image.width} pixels, less than crop={crop}")
-    starts = [int(torch.randint(n, ())) if random else (n - 1) // 2 for n in places]
-    most = [max(component.sampling_factors[axis] for component in image.components) for axis in (1, 0)]
+    top, left = (int(part * number) for part, number in zip(place, choices, strict=True))
+    factors = [component.sampling_factors for component in image.components]
+    widest, highest = (8 * max(factor) for factor in zip(*factors, strict=True))
+    if any(_PITCH * h % widest or _PITCH * v % highest for h, v in factors):
+        raise ValueError(f"crops need whole blocks every {_PITCH} pixels; the sampling factors are {factors}")
     components = []
-    for component in image.components:
-        window = []
-        for start, factor, largest in zip(starts, component.sampling_factors[::-1], most, strict=True):
-            if _PITCH * factor % (8 * largest):
-                raise ValueError(f"crops need whole blocks each {_PITCH} pixels; a component has {factor} of {largest}")
-            pitch = _PITCH * factor // (8 * largest)
-            window.append(slice(start * pitch, (start + crop // _PITCH) * pitch))
-        components.append(component._replace(coefficients=component.coefficients[tuple(window)]))
+    for component, (h, v) in zip(image.components, factors, strict=True):
+        down, across = _PITCH * v // highest, _PITCH * h // widest
+        rows = slice(top * down, (top + crop // _PITCH) * down)
+        columns = slice(left * across, (left + crop // _PITCH) * across)
+        components.append(component._replace(coefficients=component.coefficients[rows, columns]))
     return JPEGCoefficients(crop, crop, image.color_space, tuple(components), image.precision, image.adobe)

@@ -26,7 +26,7 @@ from lossy_lightning.functional.jpeg import (
     quantize,
     round_divide,
 )
-from lossy_lightning.functional.mcu import pad_to_mcus, stack_mcus, unstack_mcus
+from lossy_lightning.functional.mcu import pad_to_mcus, stack_mcus, unstack_mcus, write_mcus
 from lossy_lightning.functional.tracing import Lookups
 from lossy_lightning.functional.vq import nearest_codewords
 
@@ -70,5 +70,6 @@ __all__ = [
     "unstack_mcus",
     "upsample",
     "weight_memory",
+    "write_mcus",
     "ycbcr_to_rgb",
 ]

@@ -1,9 +1,13 @@
 """Minimum coded units (MCUs) of a JPEG image: the blocks of one patch of it, stacked as channels."""
 
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+AnyArray = TypeVar("AnyArray", Tensor, NDArray[Any])
 
 
 def stack_mcus(components: Sequence[Tensor], factors: tuple[int, int]) -> Tensor:
@@ -27,16 +31,38 @@ def stack_mcus(components: Sequence[Tensor], factors: tuple[int, int]) -> Tensor
         torch.Size([384, 2, 3])
     """
     h, v = factors
-    luma, *chroma = components
-    *batch, rows, columns = luma.shape[:-2]
-    rows, columns = rows // v, columns // h
+    *batch, rows, columns = components[0].shape[:-2]
     # One copy: channel last in memory, as blocks are in a file.
-    units = luma.new_empty(*batch, rows, columns, h * v + len(chroma), 8, 8)
-    mcus = luma.reshape(*batch, rows, v, columns, h, 8, 8).transpose(-5, -4)
-    units[..., : h * v, :, :].view(mcus.shape).copy_(mcus)
+    units = components[0].new_empty(*batch, rows // v, columns // h, 64 * (h * v + len(components) - 1))
+    write_mcus(components, factors, units)
+    return units.movedim(-1, -3)
+
+
+def write_mcus(components: Sequence[AnyArray], factors: tuple[int, int], units: AnyArray) -> None:
+    """Do what `stack_mcus` does in memory that is there already; all tensors, or all NumPy arrays.
+
+    NumPy copies the blocks of one image in a third of torch's time.
+
+    Args:
+        components: As in `stack_mcus`.
+        factors: As in `stack_mcus`.
+        units: Written to, ``(..., rows, columns, channels)``.
+
+    Example:
+        >>> import numpy as np
+        >>> units = np.empty((2, 3, 64))
+        >>> write_mcus([np.ones((2, 3, 8, 8))], (1, 1), units)
+        >>> units.sum()
+        np.float64(384.0)
+    """
+    h, v = factors
+    luma, *chroma = components
+    *batch, rows, columns, channels = units.shape
+    blocks = units.reshape(*batch, rows, columns, channels // 64, 8, 8)
+    mcus = blocks[..., : h * v, :, :].reshape(*batch, rows, columns, v, h, 8, 8)
+    mcus[...] = luma.reshape(*batch, rows, v, columns, h, 8, 8).swapaxes(-5, -4)
     for i, component in enumerate(chroma, start=h * v):
-        units[..., i, :, :] = component
-    return units.flatten(-3).movedim(-1, -3)
+        blocks[..., i, :, :] = component
 
 
 def unstack_mcus(code: Tensor, factors: tuple[int, int]) -> tuple[Tensor, ...]:

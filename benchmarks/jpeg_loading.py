@@ -1,0 +1,89 @@
+"""JPEG files to batches on the device: coefficients against pixels, medians of one run.
+
+Usage: LOSSY_DATA=... python benchmarks/jpeg_loading.py [rounds]
+
+Both pipelines read the training files of `imagenette224` (224x224, quality 75, 4:2:0) in shuffled batches of 64, each
+image cropped at random to 192x192: ours by `JPEGFolder`, the other by torchvision's `ImageFolder` with `decode_jpeg`
+and a slice. They take turns; a figure is the median over rounds of the time of one epoch, after workers have started.
+"""
+
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torchvision.datasets import ImageFolder
+from torchvision.io import ImageReadMode, decode_jpeg, read_file
+
+from lossy_lightning.codecs import JPEG
+from lossy_lightning.data import JPEGFolder
+
+CROP = 192
+BATCH_SIZE = 64
+
+
+def decode(path: str) -> Tensor:
+    return decode_jpeg(read_file(path), ImageReadMode.RGB)
+
+
+def random_crop(image: Tensor) -> Tensor:
+    top, left = (int(torch.randint(size - CROP + 1, ())) for size in image.shape[1:])
+    return image[:, top : top + CROP, left : left + CROP]
+
+
+def pixel_loader(root: Path, num_workers: int) -> DataLoader:
+    images = ImageFolder(root / "train", random_crop, loader=decode)
+    return DataLoader(
+        images, BATCH_SIZE, shuffle=True, num_workers=num_workers, persistent_workers=num_workers > 0,
+        pin_memory=torch.cuda.is_available(),
+    )  # fmt: skip
+
+
+def code_loader(root: Path, num_workers: int) -> DataLoader:
+    data = JPEGFolder(JPEG(75), root, crop=CROP, batch_size=BATCH_SIZE, num_workers=num_workers, val_fraction=0)
+    return data.train_dataloader()
+
+
+def epoch(loader: DataLoader, device: torch.device) -> tuple[float, Tensor]:
+    """Images a second from the first batch's arrival to the last's, and the last whole batch."""
+    batches = iter(loader)
+    last, _ = next(batches)
+    start, count = time.perf_counter(), 0
+    for batch, target in batches:
+        on_device = batch.to(device, non_blocking=True)
+        target.to(device, non_blocking=True)
+        count += len(batch)
+        last = on_device if len(batch) == len(last) else last
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return count / (time.perf_counter() - start), last
+
+
+def main(rounds: int) -> None:
+    torch.set_num_threads(1)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    root = Path(os.environ["LOSSY_DATA"]) / "imagenette224"
+    print(f"device: {device}; crop {CROP}, batch size {BATCH_SIZE}")
+    for num_workers in (0, 2):
+        loaders = {"pixels": pixel_loader(root, num_workers), "codes": code_loader(root, num_workers)}
+        speeds: dict[str, list[float]] = {name: [] for name in loaders}
+        batches = {}
+        for _ in range(rounds + 1):
+            for name, loader in loaders.items():
+                speed, batches[name] = epoch(loader, device)
+                speeds[name].append(speed)
+        pixels, codes = (statistics.median(speeds[name][1:]) for name in ("pixels", "codes"))
+        print(
+            f"{num_workers} workers: {codes:.0f} images/s as codes, {pixels:.0f} as pixels: {codes / pixels:.2f} times"
+        )
+    codes, pixels = batches["codes"], batches["pixels"]
+    print(f"a batch: {codes.nbytes} bytes of {codes.dtype} codes {tuple(codes.shape)}")
+    print(f"a batch: {pixels.nbytes} bytes of uint8 pixels {tuple(pixels.shape)}, {4 * pixels.numel()} of float32")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 9)
