@@ -1,7 +1,28 @@
 """Pure functions on tensors and models: nothing here keeps state."""
 
+from lossy_lightning.functional.attack import projected_attack, signal_budget, worst_case
 from lossy_lightning.functional.bits import to_bits, to_gray
 from lossy_lightning.functional.blocks import crop, from_blocks, to_blocks
+from lossy_lightning.functional.gradient_step import quantized_gradient_step
+from lossy_lightning.functional.losses import at_temperature, cross_entropy, margin
+from lossy_lightning.functional.straight_through import differentiable, straight_through, through_stem
 from lossy_lightning.functional.vq import nearest_codewords
 
-__all__ = ["crop", "from_blocks", "nearest_codewords", "to_bits", "to_blocks", "to_gray"]
+__all__ = [
+    "at_temperature",
+    "crop",
+    "cross_entropy",
+    "differentiable",
+    "from_blocks",
+    "margin",
+    "nearest_codewords",
+    "projected_attack",
+    "quantized_gradient_step",
+    "signal_budget",
+    "straight_through",
+    "through_stem",
+    "to_bits",
+    "to_blocks",
+    "to_gray",
+    "worst_case",
+]
