@@ -142,6 +142,7 @@ def differentiable(
     return _without_gradient(forward, code.dtype), through_stem(forward, stem, code.dtype, low, high, width)
 
 
+@torch.no_grad()
 def first_order_change(stem: nn.Module, code: Tensor, other: Tensor, feature_gradient: Tensor) -> Tensor:
     """Change of a loss when each value of a code alone is replaced: exact in the stem, first order after it.
 
@@ -184,8 +185,7 @@ class _Secant(torch.autograd.Function):
         (gradient,), code, (low, high, width) = grad_outputs, ctx.code, ctx.span
         up = torch.minimum(code + width, high).to(code.dtype)
         down = torch.maximum(code.to(torch.int64) - width, low).to(code.dtype)
-        with torch.no_grad():
-            rise = first_order_change(ctx.stem, code, up, gradient) - first_order_change(ctx.stem, code, down, gradient)
+        rise = first_order_change(ctx.stem, code, up, gradient) - first_order_change(ctx.stem, code, down, gradient)
         run = (up.to(torch.int64) - down.to(torch.int64)).clamp(min=1)
         return rise.float() / run, *[None] * 6
 
