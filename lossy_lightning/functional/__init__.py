@@ -5,6 +5,7 @@ from lossy_lightning.functional.bits import to_bits, to_gray
 from lossy_lightning.functional.blocks import crop, from_blocks, to_blocks
 from lossy_lightning.functional.gradient_step import quantized_gradient_step
 from lossy_lightning.functional.losses import at_temperature, cross_entropy, margin
+from lossy_lightning.functional.self_check import categorical_attacks, compare_attacks, ordinal_attacks
 from lossy_lightning.functional.square import square_attack
 from lossy_lightning.functional.straight_through import differentiable, find_stem, straight_through, through_stem
 from lossy_lightning.functional.substitution import substitution_attack, substitution_scores
@@ -12,6 +13,8 @@ from lossy_lightning.functional.vq import nearest_codewords
 
 __all__ = [
     "at_temperature",
+    "categorical_attacks",
+    "compare_attacks",
     "crop",
     "cross_entropy",
     "differentiable",
@@ -19,6 +22,7 @@ __all__ = [
     "from_blocks",
     "margin",
     "nearest_codewords",
+    "ordinal_attacks",
     "projected_attack",
     "quantized_gradient_step",
     "signal_budget",
