@@ -207,7 +207,9 @@ def test_unfit_arguments_are_one_sentence():
 
 class TestTasks:
     def test_pixels(self, tmp_path):
-        got = _fit_digits(PCM(), Scale, GradientAttackMonitor(steps=(4, 40), queries=5, every_n_epochs=3), cache_dir=tmp_path)
+        got = _fit_digits(
+            PCM(), Scale, GradientAttackMonitor(steps=(4, 40), queries=5, every_n_epochs=3), cache_dir=tmp_path
+        )
         assert got["acc_clean"] > 0.8
         assert got["acc_step40"] < 0.2
         assert got["acc_naive_step40"] == got["acc_step40"]
