@@ -102,10 +102,11 @@ class GradientAttackMonitor(Callback):
         temperatures: Sequence[float] = (0.1, 10.0),
         twin: nn.Module | None = None,
         seed: int = 0,
-        input_fn: Callable[[Any], Tensor] = first_item,
-        target_fn: Callable[[Any], Tensor] = second_item,
-        forward_fn: Callable[[Any, Tensor], Tensor] = call,
-        loss_fn: Callable[[Tensor, Tensor], Tensor] = cross_entropy,
+        # Returning Any: the command line would take a callable that returns a class for that class's factory.
+        input_fn: Callable[[Any], Any] = first_item,
+        target_fn: Callable[[Any], Any] = second_item,
+        forward_fn: Callable[[Any, Tensor], Any] = call,
+        loss_fn: Callable[[Tensor, Tensor], Any] = cross_entropy,
     ) -> None:
         if not steps or min(*steps, iterations, num_batches, every_n_epochs) < 1 or queries < 0:
             raise ValueError(
@@ -218,7 +219,8 @@ class GradientAttackMonitor(Callback):
 
         def forward(code: Tensor) -> Tensor:
             with precision.forward_context():
-                return self.forward_fn(model, precision.convert_input(code))
+                logits: Tensor = self.forward_fn(model, precision.convert_input(code))
+            return logits
 
         return forward
 

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from lossy_lightning import CodeSpec, FileCodec
 from lossy_lightning.callbacks import GradientAttackMonitor
+from lossy_lightning.cli import LossyCLI
 from lossy_lightning.codecs import PCM, VQ, Decoded
 from lossy_lightning.data import Digits
 from lossy_lightning.nn import MLP, Bits, LookupLinear, Scale
@@ -50,13 +51,19 @@ class Foreign(LightningModule):
 
     def forward(self, x):
         self.calls += 1
+        torch.rand(())  # the order of random numbers shows in training
         return self.frozen(self.net(x))
+
+    def on_validation_start(self):
+        self.net[0].train()  # a mode that Lightning does not set back before the epoch's end
+
+    def on_validation_epoch_end(self):
+        self.modes = [module.training for module in self.modules()]
 
     def training_step(self, batch, batch_idx):
         return F.cross_entropy(self(batch["image"]), batch["label"])
 
     def validation_step(self, batch, batch_idx):
-        torch.rand(())  # the order of random numbers shows in training if the monitor takes some
         self.log("val_acc", (self(batch["image"]).argmax(1) == batch["label"]).float().mean())
 
     test_step = validation_step
@@ -129,7 +136,8 @@ class TestForeignModule:
         assert "attack/acc_step16" in trainer.callback_metrics
         theirs = watched.state_dict()
         assert all(torch.equal(value, theirs[name]) for name, value in plain.state_dict().items())
-        assert not watched.frozen.training
+        assert watched.modes == plain.modes
+        assert any(plain.modes)
 
     def test_accuracies_fall_and_are_ordered(self):
         _, trainer = _fit_foreign(_foreign_monitor(iterations=10))
@@ -276,3 +284,33 @@ def test_files_are_written_read_and_weighed(tmp_path):
     assert got["acc_file_step20"] == got["acc_step20"]
     assert got["file_bytes_step20"] > 64 * 2
     assert got["file_bytes_change_step20"] > 0  # black pixels take one digit, changed ones two
+
+
+def test_from_the_command_line(tmp_path, monkeypatch):
+    """Arguments that are functions keep their defaults, and others are named by their path."""
+    config = tmp_path / "attack.yaml"
+    config.write_text(f"""
+seed_everything: 0
+model:
+  class_path: lossy_lightning.tasks.ClassificationTask
+  init_args: {{stem: lossy_lightning.nn.Scale, backbone: lossy_lightning.nn.MLP}}
+data:
+  class_path: lossy_lightning.data.Digits
+  init_args: {{codec: lossy_lightning.codecs.PCM, cache_dir: {tmp_path}}}
+trainer:
+  max_epochs: 1
+  limit_train_batches: 2
+  accelerator: cpu
+  logger: false
+  enable_checkpointing: false
+  enable_progress_bar: false
+  callbacks:
+    - class_path: lossy_lightning.callbacks.GradientAttackMonitor
+      init_args:
+        steps: [3]
+        codec: lossy_lightning.codecs.PCM
+        loss_fn: lossy_lightning.functional.margin
+""")
+    monkeypatch.setattr("sys.argv", ["lossy-lightning", "fit", "--config", str(config), "--test_after_fit", "false"])
+    cli = LossyCLI()
+    assert "attack/acc_roundtrip_step3" in cli.trainer.callback_metrics

@@ -108,18 +108,18 @@ def test_targeted_attack_reaches_its_target(net, images, labels):
     assert reached.float().mean() > 0.9
 
 
-def test_the_best_iterate_is_kept():
-    """A model that is fooled by the first step only: the last iterate would miss it."""
+@pytest.mark.parametrize("offset", [0, 5])
+def test_the_best_iterate_is_kept(offset):
+    """The second step overshoots; the first fools the model, or with the offset comes nearest to it."""
 
     def forward(values):
-        x = values.flatten(1).sum(1, keepdim=True)
-        return torch.cat([(x - 1).abs() * 2, torch.ones_like(x) + 0 * x], 1)
+        x = values.flatten(1)
+        return torch.cat([offset + 2 * (x - 1.3).square(), torch.ones_like(x)], 1)
 
     code = torch.zeros(1, 1, 1, dtype=torch.int16)
     target = torch.zeros(1, dtype=torch.int64)
-    moved = projected_attack(forward, code, target, 9, [1, 5, 5], -9, 9, random_start=False)
+    moved = projected_attack(forward, code, target, 9, [1, 5], -9, 9, random_start=False)
     assert moved.item() == 1
-    assert forward(moved.float()).argmax(1).item() == 1
 
 
 def test_restarts_never_do_worse_and_random_starts_are_reproducible(net, images, labels):
