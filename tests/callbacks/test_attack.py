@@ -311,6 +311,7 @@ trainer:
         codec: lossy_lightning.codecs.PCM
         loss_fn: lossy_lightning.functional.margin
 """)
+    monkeypatch.chdir(tmp_path)  # Lightning writes the configuration where it runs
     monkeypatch.setattr("sys.argv", ["lossy-lightning", "fit", "--config", str(config), "--test_after_fit", "false"])
     cli = LossyCLI()
     assert "attack/acc_roundtrip_step3" in cli.trainer.callback_metrics

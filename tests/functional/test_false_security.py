@@ -27,3 +27,6 @@ def test_false_security_is_caught(found):
     assert found["thermometer, adaptive"] <= found["thermometer, transfer"]
     assert found["JPEG, adaptive, 100 iterations"] <= 5
     assert found["JPEG, adaptive, 100 iterations"] <= found["JPEG, transfer"]
+    # Logits of a final batch norm without scale are of unit size, so a sharper softmax helps, not a softer one.
+    sharper = min(found[f"binary, 2/255, temperature {t}"] for t in ("0.1", "0.3"))
+    assert sharper <= found["binary, 2/255, temperature 1"]
