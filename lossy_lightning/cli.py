@@ -3,6 +3,7 @@
 import warnings
 
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities.model_helpers import is_overridden
 
 
 class LossyCLI(LightningCLI):
@@ -10,7 +11,8 @@ class LossyCLI(LightningCLI):
 
     ``data.spec`` and ``data.num_classes`` go to the model's arguments of these names, where both sides have them; any
     other LightningModule or LightningDataModule runs as it is. After ``fit`` the best checkpoint (the last one where
-    nothing is monitored) is tested into the same run; ``--test_after_fit false`` turns it off.
+    nothing is monitored) is tested into the same run, where model and data have a test;
+    ``--test_after_fit false`` turns it off.
     """
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -19,13 +21,34 @@ class LossyCLI(LightningCLI):
         parser.link_arguments("data.num_classes", "model.init_args.num_classes", apply_on="instantiate")
         parser.add_argument("--test_after_fit", type=bool, default=True, help="Test the best checkpoint after fit.")
 
+    def instantiate_classes(self) -> None:
+        """Make data, model and trainer.
+
+        Raises:
+            ValueError: What a class says to its arguments, in place of the parser's page around it.
+        """
+        cause: BaseException | None = None
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            cause = error
+            while cause.__cause__ is not None:
+                cause = cause.__cause__
+        if cause is not None:  # raised out here, lest the page be its context
+            raise cause
+
     def after_fit(self) -> None:
         """Test into the run of the fit."""
         trainer = self.trainer
-        if not self.config["fit"]["test_after_fit"] or trainer.interrupted:
+        if not self.config["fit"]["test_after_fit"] or trainer.interrupted or not self._has_test():
             return
         best = getattr(trainer.checkpoint_callback, "best_model_path", "")
         trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best or None)
+
+    def _has_test(self) -> bool:
+        """Whether a model and data that are not ours know what a test is."""
+        data = self.model if self.datamodule is None else self.datamodule
+        return is_overridden("test_step", self.model) and is_overridden("test_dataloader", data)
 
 
 def main(args: ArgsType = None) -> None:

@@ -152,7 +152,7 @@ class Codec(ABC):
 
     @abstractmethod
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
-        """Signal of a code ``(..., C, *grid)``, cropped to ``shape``, the signal's own shape without batch."""
+        """Signal of a code ``(..., C, *grid)``, cropped to ``shape``, the signal's own, with or without its batch."""
 
     @abstractmethod
     def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
@@ -225,8 +225,8 @@ class Stem(nn.Module, ABC):
     A stem is built from a `CodeSpec` and raises ValueError where it does not fit that spec.
     """
 
-    shape: tuple[int, ...]
-    """Shape of the features, without batch."""
+    shape: tuple[int | None, ...]
+    """Shape of the features, without batch; None where it varies."""
 
     @abstractmethod
     def forward(self, code: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
 from lossy_lightning.callbacks.distortion import distances, distortion, is_image
+from lossy_lightning.callbacks.inputs import first_tensor
 from lossy_lightning.codes import Codec, CodeSpec, FileCodec
 from lossy_lightning.functional.losses import cross_entropy
 from lossy_lightning.functional.self_check import (
@@ -24,11 +25,6 @@ from lossy_lightning.functional.self_check import (
     ordinal_attacks,
 )
 from lossy_lightning.functional.straight_through import Forward
-
-
-def first_item(batch: Any) -> Any:
-    """The code of a batch ``(code, target, ...)``."""
-    return batch[0]
 
 
 def second_item(batch: Any) -> Any:
@@ -103,7 +99,7 @@ class GradientAttackMonitor(Callback):
         twin: nn.Module | None = None,
         seed: int = 0,
         # Returning Any: the command line would take a callable that returns a class for that class's factory.
-        input_fn: Callable[[Any], Any] = first_item,
+        input_fn: Callable[[Any], Any] = first_tensor,
         target_fn: Callable[[Any], Any] = second_item,
         forward_fn: Callable[[Any, Tensor], Any] = call,
         loss_fn: Callable[[Tensor, Tensor], Any] = cross_entropy,

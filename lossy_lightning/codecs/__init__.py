@@ -1,7 +1,8 @@
 """Codecs: signal to integer code and back."""
 
 from lossy_lightning.codecs.decoded import Decoded
+from lossy_lightning.codecs.jpeg import JPEG
 from lossy_lightning.codecs.pcm import PCM
 from lossy_lightning.codecs.vq import VQ
 
-__all__ = ["PCM", "VQ", "Decoded"]
+__all__ = ["JPEG", "PCM", "VQ", "Decoded"]

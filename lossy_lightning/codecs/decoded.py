@@ -7,14 +7,14 @@ from torch import Tensor
 
 from lossy_lightning.codecs.pcm import PCM
 from lossy_lightning.codes import Codec, CodeSpec, TrainableCodec
-from lossy_lightning.functional import crop
 
 
 class Decoded(TrainableCodec):
     """The decoded signal of a codec, seen through another one.
 
     ``Decoded(VQ((4, 4), 16))`` yields 8-bit pixels that hold exactly the information of the 4-bit codes, so that
-    learning on codes and on decoded signals differ in nothing else.
+    learning on codes and on decoded signals differ in nothing else. ``Decoded(JPEG(quality=50))`` yields, to the bit,
+    the pixels that libjpeg decodes from the same file.
 
     Args:
         codec: What the signal goes through first.
@@ -32,7 +32,8 @@ class Decoded(TrainableCodec):
         self.view = view
         self.sample_rate = codec.sample_rate
         self.on_device = codec.on_device and view.on_device
-        self.idempotent = codec.idempotent and isinstance(view, PCM)
+        # Any other codec pads the edges anew after they were cropped, and so may code them differently.
+        self.idempotent = isinstance(codec, PCM) and view.idempotent
 
     @property
     def fitted(self) -> bool:
@@ -40,12 +41,12 @@ class Decoded(TrainableCodec):
         return all(c.fitted for c in (self.codec, self.view) if isinstance(c, TrainableCodec))
 
     def fit(self, signals: Iterable[Tensor]) -> Self:
-        """Fit the codec to the signals, and the view to what the codec makes of them, where they can be fitted."""
+        """Fit the codec to the signals and the view to what the codec makes of them, where they need it."""
         if isinstance(signals, Iterator):
             signals = list(signals)  # read twice
-        if isinstance(self.codec, TrainableCodec):
+        if isinstance(self.codec, TrainableCodec) and not self.codec.fitted:
             self.codec.fit(signals)
-        if isinstance(self.view, TrainableCodec):
+        if isinstance(self.view, TrainableCodec) and not self.view.fitted:
             self.view.fit(self._decoded(batch) for batch in signals)
         return self
 
@@ -66,4 +67,5 @@ class Decoded(TrainableCodec):
         return self.view.codebooks()
 
     def _decoded(self, signal: Tensor) -> Tensor:
-        return crop(self.codec.decode(self.codec.encode(signal)), signal.shape)
+        # The shape matters beyond cropping: decoders treat the edges of an image apart from what pads them.
+        return self.codec.decode(self.codec.encode(signal), tuple(signal.shape))

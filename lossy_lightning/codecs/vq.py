@@ -131,8 +131,9 @@ class VQ(TrainableCodec):
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         # A codec that is not fitted yet does not know its blocks' number of samples.
-        if prefix + "codebook" in state_dict:
-            self.codebook = torch.empty_like(state_dict[prefix + "codebook"], device=self.codebook.device)
+        saved = state_dict.get(prefix + "codebook", self.codebook)
+        if saved.shape[1:] != self.codebook.shape[1:]:
+            self.codebook = self.codebook.new_empty(self.levels, *saved.shape[1:])
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _checked(self, signal: Tensor) -> Tensor:

@@ -2,6 +2,17 @@
 
 from lossy_lightning.data.cache import EncodedDataset
 from lossy_lightning.data.encoded import EncodedDataModule
-from lossy_lightning.data.images import MNIST, Digits, FashionMNIST
+from lossy_lightning.data.folders import ImageFolder
+from lossy_lightning.data.images import CIFAR10, MNIST, Digits, FashionMNIST
+from lossy_lightning.data.jpeg import JPEGFolder
 
-__all__ = ["MNIST", "Digits", "EncodedDataModule", "EncodedDataset", "FashionMNIST"]
+__all__ = [
+    "CIFAR10",
+    "MNIST",
+    "Digits",
+    "EncodedDataModule",
+    "EncodedDataset",
+    "FashionMNIST",
+    "ImageFolder",
+    "JPEGFolder",
+]

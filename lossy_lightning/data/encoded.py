@@ -6,7 +6,7 @@ from abc import ABC
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -25,6 +25,8 @@ from lossy_lightning.data.cache import (
     write_codes,
 )
 from lossy_lightning.data.splits import Examples, Split, TransformedDataset, take_split
+
+AnyCodec = TypeVar("AnyCodec", bound=Codec)
 
 _SPLITS: dict[str, tuple[Split, ...]] = {
     "fit": ("train", "val"),
@@ -60,7 +62,7 @@ class EncodedDataModule(LightningDataModule, ABC):
         num_classes: Number of classes, where the targets are classes.
 
     Raises:
-        ValueError: Where the codecs' specs do not fit together, or a number is out of range.
+        ValueError: Where the codec is none, or a number is out of range.
     """
 
     signal_shape: tuple[int | None, ...]
@@ -81,6 +83,8 @@ class EncodedDataModule(LightningDataModule, ABC):
         test_codecs: Codec | dict[int, Codec] | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(codec, Codec):
+            raise ValueError(f"codec must be a Codec, such as PCM() or VQ((4, 4), 16); got {codec!r}")
         if not 0 <= val_fraction < 1 or batch_size < 1:
             raise ValueError(f"val_fraction is in [0, 1) and batch_size at least 1; got {val_fraction=}, {batch_size=}")
         self.codec = codec
@@ -118,14 +122,23 @@ class EncodedDataModule(LightningDataModule, ABC):
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
-            collate_fn=EncodedDataset.collate if isinstance(dataset, EncodedDataset) else default_collate,
+            collate_fn=getattr(dataset, "collate", default_collate),
         )
 
     # What the codes are.
 
     @property
     def spec(self) -> CodeSpec:
-        """Spec of the codes, the union over all codecs."""
+        """Spec of the codes, the union over all codecs.
+
+        Raises:
+            MisconfigurationException: Where the datamodule does not state its signals' shape.
+            ValueError: Where the codecs' specs do not fit together.
+        """
+        if not hasattr(self, "signal_shape"):
+            raise MisconfigurationException(
+                f"{type(self).__name__} does not state its signals' shape; set signal_shape, such as (1, 28, 28)"
+            )
         return CodeSpec.union(*(codec.spec(self.signal_shape) for codec in self._codecs().values()))
 
     @property
@@ -169,12 +182,14 @@ class EncodedDataModule(LightningDataModule, ABC):
         """Encode transformed signals and augment codes, on the device, while training."""
         if self.trainer is None or not self.trainer.training:
             return batch
-        code, target = batch
+        code, *rest = batch
         if self._encodes_on_device():
-            code = self._encode("train", code, target)
+            code = self._encoder("train")(code, rest[0])
         if self.augmentation is not None:
+            if len(rest) > 1:
+                raise MisconfigurationException("an augmentation needs codes of one size; crop the signals or codes")
             code = self.augmentation.to(code.device)(code)
-        return code, target
+        return code, *rest
 
     def state_dict(self) -> dict[str, Any]:
         """Fingerprints of the codecs, and the tensors of those that can be fitted."""
@@ -216,30 +231,19 @@ class EncodedDataModule(LightningDataModule, ABC):
                 codecs |= {f"{name}[{label}]": codec for label, codec in chosen.items()}
         return codecs
 
-    def _encode(self, split: Split, signals: Tensor, targets: Any) -> Tensor:
-        """Codes of a batch; the one place where a label chooses a codec."""
+    def _encoder(self, split: Split) -> Callable[[Tensor, Any], Tensor]:
+        """What makes codes of a batch of signals and their targets; workers get it without the datamodule."""
         chosen = self.test_codecs if split == "test" else self.train_codecs
-        if not isinstance(chosen, dict):
-            return _on(chosen or self.codec, signals.device).encode(signals)
-        labels = torch.as_tensor(targets, device=signals.device)
-        shape = tuple(size or 0 for size in self.spec.shape)
-        codes = torch.empty((len(signals), *shape), dtype=self.spec.dtype, device=signals.device)
-        for label in set(labels.tolist()):
-            where = labels == label
-            codec = _on(chosen.get(label, self.codec), signals.device)
-            codes[where] = codec.encode(signals[where]).to(codes.dtype)
-        return codes
+        return partial(_encode, self.codec, chosen, self.spec)
 
     def _encodes_on_device(self) -> bool:
         return self.transform is not None and all(codec.on_device for codec in self._codecs().values())
 
     def _open_splits(self, stage: str | None) -> None:
-        trainer = self.trainer
-        if trainer is not None:
-            stage = stage or (trainer.state.fn.value if trainer.state.fn else None)
-            fitted = all(c.fitted for c in self._codecs().values() if isinstance(c, TrainableCodec))
-            if trainer.ckpt_path and not fitted:
-                return  # the checkpoint brings the fitted codec; the splits are opened when loaders are made
+        if stage is None and self.trainer is not None and self.trainer.state.fn is not None:
+            stage = self.trainer.state.fn.value
+        if stage not in (None, "fit") and any(isinstance(c, TrainableCodec) for c in self._codecs().values()):
+            return  # a checkpoint that is loaded later may bring the fitted codec; the loaders open the splits
         for split in _SPLITS[stage] if stage else ("train", "val", "test"):
             self._dataset(split)
 
@@ -266,13 +270,13 @@ class EncodedDataModule(LightningDataModule, ABC):
             return None
         self._fit_codecs()
         if split == "train" and self.transform is not None:
-            encode = None if self._encodes_on_device() else partial(self._encode, "train")
+            encode = None if self._encodes_on_device() else self._encoder("train")
             return TransformedDataset(signals, self.transform, encode)
         return self._open_cached(split, signals)
 
     def _open_cached(self, split: Split, signals: Examples) -> EncodedDataset:
         def write() -> None:
-            write_codes(folder, signals, lambda x, y: self._encode(split, x, y), self.spec, self.num_workers)
+            write_codes(folder, signals, self._encoder(split), self.spec, self.num_workers)
 
         codecs = ", ".join(f"{name}={codec.fingerprint()}" for name, codec in self._codecs().items())
         folder = self._path(split, signals, codecs)
@@ -293,7 +297,9 @@ class EncodedDataModule(LightningDataModule, ABC):
                 signals = self._examples(self.signals, "train")
                 if signals is None:
                     raise MisconfigurationException(f"{name} = {codec} is not fitted, and there are no train signals")
-                fit_once(codec, signals, self._path("train", signals, codec.fingerprint()), self.num_workers)
+                batch_size = 1 if None in self.signal_shape else 1024
+                path = self._path("train", signals, codec.fingerprint())
+                fit_once(codec, signals, path, self.num_workers, batch_size)
 
     def _sampled_statistics(self) -> CodeStatistics:
         codes = self._examples(self.codes, "train")
@@ -304,8 +310,29 @@ class EncodedDataModule(LightningDataModule, ABC):
             )
         values, targets = zip(*(examples[i] for i in evenly_spaced(len(examples), 1024)), strict=True)  # type: ignore[arg-type]
         batch = torch.stack(values)
-        channels = (batch if codes is not None else self._encode("train", batch, targets)).transpose(0, 1).flatten(1)
+        channels = (batch if codes is not None else self._encoder("train")(batch, targets)).transpose(0, 1).flatten(1)
         return CodeStatistics(channels.float().mean(1), channels.float().std(1, correction=0))
+
+
+def _encode(
+    codec: Codec, chosen: Codec | dict[int, Codec] | None, spec: CodeSpec, signals: Tensor, targets: Any
+) -> Tensor:
+    """Codes of a batch."""
+    if not isinstance(chosen, dict):
+        return _on(chosen or codec, signals.device).encode(signals)
+    labels = torch.as_tensor(targets, device=signals.device)
+    shape = tuple(size or 0 for size in spec.shape)
+    codes = torch.empty((len(signals), *shape), dtype=spec.dtype, device=signals.device)
+    for label in set(labels.tolist()):
+        where = labels == label
+        own = _on(codec_of(codec, chosen, label), signals.device)
+        codes[where] = own.encode(signals[where]).to(codes.dtype)
+    return codes
+
+
+def codec_of(codec: AnyCodec, chosen: AnyCodec | dict[int, AnyCodec] | None, label: int) -> AnyCodec:
+    """Codec of an example; the one place where a label chooses it."""
+    return chosen.get(label, codec) if isinstance(chosen, dict) else chosen or codec
 
 
 def _on(codec: Codec, device: torch.device) -> Codec:

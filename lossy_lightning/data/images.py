@@ -1,5 +1,7 @@
 """Data sets of images, seen through a codec."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -8,9 +10,14 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 from torch.utils.data import TensorDataset
 from torchvision import datasets
+from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from lossy_lightning.data.encoded import EncodedDataModule
+from lossy_lightning.data.folders import ImageFiles, class_files
 from lossy_lightning.data.splits import Examples, Split
+
+_OFFLINE = "and cannot be downloaded ({})"
+_NOT_PREPARED = "and prepare_data() was not called to download them"
 
 
 class Digits(EncodedDataModule):
@@ -59,26 +66,17 @@ class MNIST(EncodedDataModule):
         Raises:
             FileNotFoundError: Where files are missing and cannot be downloaded.
         """
-        try:
+        with _told_where(self.root, f"{self._dataset_class.__name__}/raw", _OFFLINE):
             self._dataset_class(self.root, download=True)
-        except (OSError, RuntimeError) as error:
-            raise FileNotFoundError(self._missing(f"nor could be downloaded ({error})")) from error
         super().prepare_data()
 
     def signals(self, split: Split) -> Examples | None:
         """Images ``(1, 28, 28)`` uint8 and their classes."""
         if split == "val":
             return None
-        try:
+        with _told_where(self.root, f"{self._dataset_class.__name__}/raw", _NOT_PREPARED):
             data = self._dataset_class(self.root, train=split == "train")
-        except RuntimeError as error:
-            raise FileNotFoundError(self._missing("; call prepare_data() to download them")) from error
         return _pairs(data.data.unsqueeze(1), data.targets)
-
-    def _missing(self, what: str) -> str:
-        name = self._dataset_class.__name__
-        folder = Path(self.root).absolute() / name / "raw"
-        return f"the {name} files are not in {folder}, {what}; set root, or $LOSSY_DATA, to the folder of {name}/"
 
 
 class FashionMNIST(MNIST):
@@ -94,5 +92,58 @@ class FashionMNIST(MNIST):
     _dataset_class = datasets.FashionMNIST
 
 
+class CIFAR10(EncodedDataModule):
+    """CIFAR-10: 32x32 RGB images of ten classes, 50 000 for training, 10 000 for test.
+
+    Where ``<root>`` or ``<root>/cifar10`` has the folders ``train/<class>/`` and ``test/<class>/``, the images in them
+    are taken, as many as there are; otherwise torchvision's files in ``<root>``, downloaded if they are missing.
+
+    Args: as of `EncodedDataModule`.
+
+    Source: Krizhevsky, Learning multiple layers of features from tiny images, 2009.
+    """
+
+    signal_shape = (3, 32, 32)
+    num_classes = 10
+
+    def prepare_data(self) -> None:
+        """Download what is missing, then fit and encode.
+
+        Raises:
+            FileNotFoundError: Where files are missing and cannot be downloaded.
+        """
+        if self._folder() is None:
+            with _told_where(self.root, "cifar-10-batches-py", _OFFLINE):
+                datasets.CIFAR10(self.root, download=True)
+        super().prepare_data()
+
+    def signals(self, split: Split) -> Examples | None:
+        """Images ``(3, 32, 32)`` uint8 and their classes."""
+        if split == "val":
+            return None
+        folder = self._folder()
+        if folder is not None:
+            return ImageFiles(class_files(folder, split, IMG_EXTENSIONS) or [], (32, 32))
+        with _told_where(self.root, "cifar-10-batches-py", _NOT_PREPARED):
+            data = datasets.CIFAR10(self.root, train=split == "train")
+        return _pairs(torch.from_numpy(data.data).permute(0, 3, 1, 2), torch.tensor(data.targets))
+
+    def _folder(self) -> Path | None:
+        return next((f for f in (self.root, self.root / "cifar10") if (f / "train").is_dir()), None)
+
+
 def _pairs(images: Tensor, labels: Tensor) -> Examples:
     return cast(Examples, TensorDataset(images, labels))
+
+
+@contextmanager
+def _told_where(root: Path, name: str, what: str) -> Iterator[None]:
+    """Say where the files of a data set are looked for, if they are not there."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        reason = what.format(str(error).splitlines()[0].rstrip(":"))
+        raise FileNotFoundError(
+            f"the {name} files are not in {root.absolute()}, {reason}; "
+            f"set root, or $LOSSY_DATA, to the folder of {name}"
+        ) from None

@@ -35,6 +35,8 @@ def take_split(
     total = len(train)  # type: ignore[arg-type]
     order = torch.randperm(total, generator=torch.Generator().manual_seed(seed)).tolist()
     count = round(total * val_fraction)
+    if split == "train" and count == 0:
+        return train
     chosen = order[:count] if split == "val" else order[count:]
     return Subset(train, sorted(chosen)) if chosen else None
 

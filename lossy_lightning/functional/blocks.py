@@ -22,18 +22,29 @@ def to_blocks(signal: Tensor, block: tuple[int, ...]) -> Tensor:
         >>> to_blocks(torch.arange(16).view(1, 4, 4), (2, 2))[0, 1]
         tensor([2, 3, 6, 7])
     """
+    signal = pad_to_multiple(signal, block)
     first = signal.ndim - len(block)
-    for axis, width in enumerate(block, start=first):
-        size = signal.shape[axis]
-        if size % width:
-            index = torch.arange(-(-size // width) * width, device=signal.device).clamp(max=size - 1)
-            signal = signal.index_select(axis, index)
     split = chain.from_iterable((signal.shape[first + i] // width, width) for i, width in enumerate(block))
     parts = signal.reshape(*signal.shape[:first], *split)
     batch = list(range(first - 1))
     grid = list(range(first, parts.ndim, 2))
     inner = list(range(first + 1, parts.ndim, 2))
     return parts.permute(*batch, *grid, first - 1, *inner).flatten(-len(block) - 1)
+
+
+def pad_to_multiple(signal: Tensor, multiple: Sequence[int]) -> Tensor:
+    """Repeat the last samples along each of the last axes until their sizes are multiples.
+
+    Example:
+        >>> pad_to_multiple(torch.tensor([1, 2, 3]), (4,))
+        tensor([1, 2, 3, 3])
+    """
+    for axis, width in enumerate(multiple, start=signal.ndim - len(multiple)):
+        size = signal.shape[axis]
+        if size % width:
+            index = torch.arange(-(-size // width) * width, device=signal.device).clamp(max=size - 1)
+            signal = signal.index_select(axis, index)
+    return signal
 
 
 def from_blocks(blocks: Tensor, block: tuple[int, ...]) -> Tensor:
@@ -61,3 +72,26 @@ def crop(signal: Tensor, size: Sequence[int]) -> Tensor:
     for axis, length in enumerate(size, start=signal.ndim - len(size)):
         signal = signal.narrow(axis, 0, length)
     return signal
+
+
+def pad_codes(codes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Batch of codes of different size; each is padded at its ends with its channels' first values, valid ones.
+
+    Args:
+        codes: Each ``(C, *grid)``, of one C and one number of axes.
+
+    Returns:
+        The batch ``(N, C, *largest grid)``, and each code's own grid ``(N, axes)``, int64.
+
+    Example:
+        >>> batch, grid_size = pad_codes([torch.ones(1, 2), torch.zeros(1, 3)])
+        >>> batch.shape, grid_size.flatten()
+        (torch.Size([2, 1, 3]), tensor([2, 3]))
+    """
+    grid_size = torch.tensor([code.shape[1:] for code in codes])
+    largest = grid_size.amax(0).tolist()
+    batch = codes[0].new_empty((len(codes), len(codes[0]), *largest))
+    for row, code in zip(batch, codes, strict=True):
+        row[...] = code.flatten(1)[:, 0].view(-1, *[1] * len(largest))
+        crop(row, code.shape[1:]).copy_(code)
+    return batch, grid_size

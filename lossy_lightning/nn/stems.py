@@ -25,7 +25,7 @@ class Scale(Stem):
 
     def __init__(self, spec: CodeSpec) -> None:
         super().__init__()
-        self.shape = _fixed(spec)
+        self.shape = spec.shape
         column = (-1,) + (1,) * (len(spec.shape) - 1)
         self.register_buffer("low", torch.tensor(spec.low, dtype=torch.float32).view(column), persistent=False)
         span = torch.tensor(spec.levels, dtype=torch.float32).view(column) - 1
@@ -48,12 +48,12 @@ class OneHot(Stem):
     def __init__(self, spec: CodeSpec) -> None:
         super().__init__()
         self.channels = _one_hot_channels(spec, "OneHot")
-        self.shape = (self.channels, *_fixed(spec)[1:])
+        self.shape = (self.channels, *spec.shape[1:])
         self.register_buffer("start", _starts(spec), persistent=False)
 
     def forward(self, code: Tensor) -> Tensor:
         """Features of a code."""
-        features = code.new_zeros((len(code), *self.shape), dtype=torch.float32)
+        features = code.new_zeros((len(code), self.channels, *code.shape[2:]), dtype=torch.float32)
         return features.scatter_(1, code.long() + self.start, 1.0)
 
 
@@ -78,7 +78,7 @@ class Bits(Stem):
         super().__init__()
         self.gray = gray
         self.bit_widths = spec.bit_widths
-        self.shape = (sum(spec.bit_widths), *_fixed(spec)[1:])
+        self.shape = (sum(spec.bit_widths), *spec.shape[1:])
         low = torch.tensor(spec.low).view(-1, *[1] * (len(spec.shape) - 1))
         self.register_buffer("low", low, persistent=False)
 
@@ -154,7 +154,7 @@ class Embed(Stem):
         if shared and len(set(zip(spec.low, spec.high, strict=True))) > 1:
             raise ValueError("Embed(shared=True) needs channels of one range; use shared=False for this code")
         rows = spec.levels[0] if shared else _one_hot_channels(spec, "Embed")
-        self.shape = (spec.shape[0] * dim if spec.shape[0] else dim, *_fixed(spec)[1:])
+        self.shape = (len(spec.low) * dim, *spec.shape[1:])
         start = -torch.tensor(spec.low).view(-1, *[1] * (len(spec.shape) - 1)) if shared else _starts(spec)
         self.register_buffer("start", start, persistent=False)
         self.table = nn.Embedding(rows, dim)

@@ -1,5 +1,6 @@
 """Classification of codes."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
-from torchmetrics import Metric
+from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
 from lossy_lightning.codes import CodeSpec, Stem
@@ -18,7 +19,9 @@ from lossy_lightning.codes import CodeSpec, Stem
 class ClassificationTask(LightningModule):
     """A stem and a backbone trained with cross-entropy; logs ``{train,val,test}_{loss,acc}``.
 
-    Batches are ``(code, target)`` with codes ``(N, C, *grid)`` of the spec and targets ``(N,)`` int64.
+    Batches are ``(code, target)`` with codes ``(N, C, *grid)`` of the spec and targets ``(N,)`` int64, or
+    ``(code, target, grid_size)`` where codes of different size are padded: the backbone's ``forward`` must then take
+    ``grid_size``, ``(N, axes of the grid)`` int64, and ignore the padding.
 
     Args:
         spec: Of the codes, from the datamodule.
@@ -29,7 +32,7 @@ class ClassificationTask(LightningModule):
         lr_scheduler: Makes the learning rate scheduler from the optimizer; it is stepped after each epoch.
 
     Raises:
-        ValueError: Where stem and spec, or backbone and features, do not fit together.
+        ValueError: Where there is no spec; where stem and spec, or backbone and features, do not fit together.
 
     Example:
         >>> from functools import partial
@@ -50,6 +53,11 @@ class ClassificationTask(LightningModule):
         lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(spec, CodeSpec):
+            raise ValueError(
+                f"a task needs the CodeSpec of its codes; got spec={spec!r}: take a datamodule that has one, such as "
+                "an EncodedDataModule, or set spec and num_classes"
+            )
         self.save_hyperparameters()
         # A callable in a checkpoint would break loading it weights-only; the CLI's are plain dicts and stay.
         for name in [name for name, value in self.hparams.items() if callable(value)]:
@@ -57,8 +65,14 @@ class ClassificationTask(LightningModule):
         self.spec = spec
         self.stem = stem(spec)
         self.backbone = backbone(self.stem.shape, num_classes)  # type: ignore[arg-type]
+        self._adapted = False
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
+        # Lightning's own mean over ranks rounds their numbers of examples. A loss of NaN stays one; "disable", which
+        # would say so, drops the weights.
+        self.train_loss = MeanMetric(nan_strategy=float("nan"))
+        self.val_loss = self.train_loss.clone()
+        self.test_loss = self.train_loss.clone()
         self.train_acc = MulticlassAccuracy(num_classes, average="micro")
         self.val_acc = self.train_acc.clone()
         self.test_acc = self.train_acc.clone()
@@ -78,35 +92,50 @@ class ClassificationTask(LightningModule):
                 f"this task was built for codes of {self.spec}, but the datamodule gives {spec}; "
                 "build the task with spec=datamodule.spec"
             )
-        # A checkpoint brings adapted stems of its own.
-        if stage == "fit" and isinstance(self.stem, Stem) and not self.trainer.ckpt_path:
+        if stage == "fit" and isinstance(self.stem, Stem) and not self._adapted:
             self.stem.adapt(data.codec, data.statistics)
+            self._adapted = True
 
-    def forward(self, code: Tensor) -> Tensor:
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the stem that the checkpoint brings: fitting it further does not adapt it anew."""
+        self._adapted = True
+
+    def forward(self, code: Tensor, grid_size: Tensor | None = None) -> Tensor:
         """Logits ``(N, num_classes)`` of codes ``(N, C, *grid)``.
 
         Raises:
             ValueError: Where the codes have not the shape of the spec or are no integers.
+            MisconfigurationException: Where codes are padded and the backbone cannot ignore it.
         """
         self.spec.check_layout(code)
-        logits: Tensor = self.backbone(self.stem(code))
+        features = self.stem(code)
+        if grid_size is None:
+            logits: Tensor = self.backbone(features)
+            return logits
+        if "grid_size" not in inspect.signature(self.backbone.forward).parameters:
+            raise MisconfigurationException(
+                f"codes of different size were padded, but {type(self.backbone).__name__}.forward takes no grid_size; "
+                "crop the codes to one size, or use a backbone that ignores padding"
+            )
+        logits = self.backbone(features, grid_size)
         return logits
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
         """Loss of a training batch."""
-        return self._step(batch, "train", self.train_acc)
+        return self._step(batch, "train", self.train_loss, self.train_acc)
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+    def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
         """Log loss and accuracy of a validation batch."""
-        self._step(batch, "val", self.val_acc)
+        self._step(batch, "val", self.val_loss, self.val_acc)
 
-    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+    def test_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
         """Log loss and accuracy of a test batch."""
-        self._step(batch, "test", self.test_acc)
+        self._step(batch, "test", self.test_loss, self.test_acc)
 
-    def predict_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+    def predict_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
         """Probabilities ``(N, num_classes)`` of a batch."""
-        return self.forward(batch[0]).softmax(1)
+        code, _, *grid_size = batch
+        return self.forward(code, *grid_size).softmax(1)
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and the scheduler where there is one."""
@@ -117,11 +146,12 @@ class ClassificationTask(LightningModule):
         monitor = getattr(scheduler, "monitor", "val_loss")
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": monitor}}
 
-    def _step(self, batch: tuple[Tensor, Tensor], split: str, accuracy: Metric) -> Tensor:
-        code, target = batch
-        logits = self(code)
+    def _step(self, batch: tuple[Tensor, ...], split: str, mean_loss: Metric, accuracy: Metric) -> Tensor:
+        code, target, *grid_size = batch
+        logits = self(code, *grid_size)
         loss = F.cross_entropy(logits, target)
+        mean_loss.update(loss.detach(), len(code))
         accuracy(logits, target)
-        self.log(f"{split}_loss", loss, on_step=False, on_epoch=True, batch_size=len(code), sync_dist=True)
+        self.log(f"{split}_loss", mean_loss, on_step=False, on_epoch=True, batch_size=len(code))
         self.log(f"{split}_acc", accuracy, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(code))
         return loss

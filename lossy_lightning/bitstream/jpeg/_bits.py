@@ -1,0 +1,125 @@
+"""Entropy-coded bytes as one stream of bits: byte stuffing removed, read 64 bits at a time.
+
+A position in the stream is one unsigned number of bits. Kernels index with unsigned numbers, since Numba checks
+signed ones for wrap-around.
+"""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+# Numba finds the types of a kernel where it is called.
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from ._compile import inlined, kernel
+
+PADDING = 320  # zero bytes behind a stream: more than one block (64 symbols of at most 31 bits) and one window can read
+
+_ONES = np.uint64(0x0101010101010101)
+_HIGHS = np.uint64(0x8080808080808080)
+_U1, _U2, _U3, _U4, _U5, _U6, _U7, _U8 = (np.uint64(i) for i in range(1, 9))
+_U16, _U24, _U32, _U40, _U48, _U56, _U63, _U64 = (np.uint64(i) for i in (16, 24, 32, 40, 48, 56, 63, 64))
+
+
+def _borrow(typing_context, array):
+
+    def build(context, builder, signature, arguments):
+        view = cgutils.create_struct_proxy(array)(context, builder, value=arguments[0])
+        view.meminfo = ir.Constant(view.meminfo.type, None)
+        view.parent = ir.Constant(view.parent.type, None)
+        return view._getvalue()
+
+    return array(array), build
+
+
+#: The same array without an owner, so that handing it to a kernel costs no reference count.
+borrowed: Callable[..., Any] = intrinsic(_borrow)
+
+
+@inlined
+def load64(data, index):
+    """The eight bytes from ``index`` on as one big-endian number; the compiler makes it one load."""
+    return (
+        (np.uint64(data[index]) << _U56)
+        | (np.uint64(data[index + _U1]) << _U48)
+        | (np.uint64(data[index + _U2]) << _U40)
+        | (np.uint64(data[index + _U3]) << _U32)
+        | (np.uint64(data[index + _U4]) << _U24)
+        | (np.uint64(data[index + _U5]) << _U16)
+        | (np.uint64(data[index + _U6]) << _U8)
+        | np.uint64(data[index + _U7])
+    )
+
+
+@inlined
+def window(stream, position):
+    """The bits from ``position`` on, first bit highest; at least 57 of them are valid."""
+    return load64(stream, position >> _U3) << (position & _U7)
+
+
+@inlined
+def top_bits(bits, count):
+    """The highest ``count`` bits of a window as a number; 0 for ``count`` 0."""
+    return np.int64((bits >> _U1) >> (_U63 - count))
+
+
+@inlined
+def extend(value, size):
+    """A coefficient from its additional bits (T.81 F.2.2.1, EXTEND)."""
+    if size == 0:
+        return np.int64(0)
+    return value if value >> (size - 1) else value - (1 << size) + 1
+
+
+@kernel
+def unstuff(data, position, end, stream):
+    """Copy one entropy-coded segment without its stuffed zeros and pad it with zeros (T.81 F.1.2.3, B.1.1.5).
+
+    Returns:
+        Number of bytes copied, and the position of the marker that ends the segment (``end`` where there is none).
+    """
+    source, stop, count = np.uint64(position), np.uint64(end), np.uint64(0)
+    while source < stop:
+        while source + _U8 <= stop:
+            word = load64(data, source)
+            if ((~word) - _ONES) & word & _HIGHS:  # one of the bytes is 0xFF
+                break
+            for i in range(8):
+                stream[count + np.uint64(i)] = data[source + np.uint64(i)]
+            source += _U8
+            count += _U8
+        while source < stop and data[source] != 0xFF:
+            stream[count] = data[source]
+            source += _U1
+            count += _U1
+        if source == stop:
+            break
+        code = source + _U1
+        while code < stop and data[code] == 0xFF:  # fill bytes
+            code += _U1
+        if code == stop or data[code] != 0:
+            source = code - _U1 if code < stop else stop
+            break
+        stream[count] = 0xFF
+        count += _U1
+        source = code + _U1
+    for i in range(PADDING):
+        stream[count + np.uint64(i)] = 0
+    return np.int64(count), np.int64(source)
+
+
+@kernel
+def stuffed_position(data, position, end, count):
+    """Where in the file byte number ``count`` of the segment that starts at ``position`` stands, at most ``end``."""
+    while position < end and count > 0:
+        if data[position] == 0xFF:
+            while position + 1 < end and data[position + 1] == 0xFF:
+                position += 1
+            position += 1
+        position += 1
+        count -= 1
+    return min(position, end)

@@ -1,0 +1,44 @@
+"""What is wrong with a file, in words."""
+
+from typing import Any
+
+from . import _frames as f
+
+_MARKERS = {0xC4: "DHT", 0xD8: "SOI", 0xD9: "EOI", 0xDA: "SOS", 0xDB: "DQT", 0xDC: "DNL", 0xDD: "DRI", 0xCC: "DAC"}
+_MARKERS |= {0xDE: "DHP", 0xDF: "EXP", 0xFE: "COM", 0xC8: "JPG", 0x01: "TEM"}
+_MARKERS |= {0xC0 + i: f"SOF{i}" for i in range(16) if i not in (4, 8, 12)}
+_MARKERS |= {0xD0 + i: f"RST{i}" for i in range(8)} | {0xE0 + i: f"APP{i}" for i in range(16)}
+
+_UNSUPPORTED = "arithmetic, lossless and hierarchical coding are not supported; only SOF0, SOF1 and SOF2 are"
+_REASONS = {
+    f.NOT_JPEG: "this is no JPEG file; it must start with FF D8",
+    f.TRUNCATED: "the data end early; on_truncation='fill' reads what there is, once a scan has begun",
+    f.BAD_LENGTH: "{detail} bytes is a wrong length for this segment",
+    f.UNSUPPORTED: _UNSUPPORTED,
+    f.UNKNOWN_MARKER: "unknown marker",
+    f.BAD_PRECISION: "samples of {detail} bits; 8 are supported, and 12 in SOF1 and SOF2",
+    f.BAD_SIZE: "height or width is 0 (a height given later by DNL is not supported)",
+    f.TOO_LARGE: "{detail} pixels are more than max_pixels",
+    f.BAD_COMPONENTS: "{detail} components; 1 to 4 are supported",
+    f.BAD_SAMPLING: "sampling factors {detail:#04x}; each must be 1 to 4",
+    f.BAD_ORDER: "the marker must not stand here",
+    f.BAD_TABLE: "table destination {detail:#04x} is not allowed",
+    f.BAD_HUFFMAN: "the counts and symbols are no Huffman code",
+    f.MISSING_QUANTIZATION: "quantization table {detail} is used but not defined",
+    f.BAD_SCAN: "the scan's components or parameters are not allowed",
+    f.TOO_MANY_BLOCKS: "{detail} blocks in an MCU; at most 10 are allowed",
+    f.BAD_CODE: "no Huffman code matches the data (scan {detail})",
+    f.BAD_RUN: "a run of zeros leaves its block (scan {detail})",
+    f.EARLY_MARKER: "the marker cuts entropy-coded data short; on_truncation='fill' fills in zeros",
+    f.BAD_RESTART: "RST{detail} must stand here",
+    f.NO_SCAN: "the file ends before its first scan",
+    f.TOO_MUCH_WORK: "{detail} scans cost more than the file's length justifies",
+}
+
+
+def describe(frame: Any) -> str:
+    """Marker, byte offset and reason of a file's error."""
+    marker = int(frame["marker"])
+    name = _MARKERS.get(marker, f"marker FF {marker:02X}") if marker else "data"
+    offset = int(frame["offset"] - frame["start"])
+    return f"{name} at byte {offset}: {_REASONS[int(frame['error'])].format(detail=int(frame['detail']))}"

@@ -1,0 +1,367 @@
+"""Marker segments: everything of a file that is not entropy-coded (T.81 annex B)."""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+# Numba finds the types of a kernel where it is called.
+
+import numpy as np
+
+from ._compile import entry, kernel
+from ._huffman import count_codes
+from ._tables import NATURAL_ORDER
+
+_I8 = np.int64
+
+#: What is known of a file. ``position`` is where to read on; ``error`` with ``offset``, ``marker`` and ``detail`` says
+#: what is wrong; the scan's fields are those of the last SOS.
+FRAME = np.dtype(
+    [
+        (name, _I8)
+        for name in [
+            "position",
+            "end",
+            "error",
+            "offset",
+            "marker",
+            "detail",
+            "process",
+            "precision",
+            "width",
+            "height",
+            "num_components",
+            "max_h",
+            "max_v",
+            "num_blocks",
+            "jfif",
+            "adobe",
+            "restart_interval",
+            "num_scans",
+            "visits",
+            "scan_size",
+            "spectral_start",
+            "spectral_end",
+            "approximation_high",
+            "approximation_low",
+            "start",
+            "color",
+        ]
+    ]
+)
+
+#: A component: allocated rows and columns of blocks, those that hold samples, and where its coefficients start.
+COMPONENT = np.dtype(
+    [
+        (name, _I8)
+        for name in [
+            "identifier",
+            "h",
+            "v",
+            "quantization",
+            "rows",
+            "columns",
+            "sample_rows",
+            "sample_columns",
+            "start",
+            "scanned",
+            "dc_table",
+            "ac_table",
+            "scan_order",
+        ]
+    ]
+)
+
+(
+    OK,
+    NOT_JPEG,
+    TRUNCATED,
+    BAD_LENGTH,
+    UNSUPPORTED,
+    UNKNOWN_MARKER,
+    BAD_PRECISION,
+    BAD_SIZE,
+    TOO_LARGE,
+    BAD_COMPONENTS,
+    BAD_SAMPLING,
+    BAD_ORDER,
+    BAD_TABLE,
+    BAD_HUFFMAN,
+    MISSING_QUANTIZATION,
+    BAD_SCAN,
+    TOO_MANY_BLOCKS,
+    BAD_CODE,
+    BAD_RUN,
+    EARLY_MARKER,
+    BAD_RESTART,
+    NO_SCAN,
+    TOO_MUCH_WORK,
+) = range(23)
+
+SOF0, SOF1, SOF2, DHT, SOI, EOI, SOS, DQT, DNL, DRI = 0xC0, 0xC1, 0xC2, 0xC4, 0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD
+
+
+@kernel
+def fail(frame, error, offset, marker, detail):
+    """Note what is wrong with a file."""
+    frame.error = error
+    frame.offset = offset
+    frame.marker = marker
+    frame.detail = detail
+    return error
+
+
+@kernel
+def big16(data, position):
+    """A 16-bit number (T.81 B.1.1.1)."""
+    return np.int64(data[position]) << 8 | np.int64(data[position + 1])
+
+
+@kernel
+def next_marker(data, position, end):
+    """Position behind the next marker and its second byte, 0 where there is none; other bytes are skipped."""
+    while position + 1 < end:
+        if data[position] == 0xFF and data[position + 1] != 0xFF and data[position + 1] != 0:
+            return position + 2, np.int64(data[position + 1])
+        position += 1
+    return end, np.int64(0)
+
+
+@kernel
+def start_file(data, frame, huffman, start, end):
+    """Begin a file: SOI must stand at its very start, and the standard Huffman tables hold until others are defined."""
+    frame.start, frame.position, frame.end = start, start + 2, end
+    frame.adobe = -1
+    for table_class in range(2):
+        for identifier in range(4):  # the standard tables stand before the first file; see the reader
+            huffman[table_class, identifier] = (28 if table_class == 0 else 178) * (identifier & 1) + 56 * table_class
+    if end - start < 2 or data[start] != 0xFF or data[start + 1] != SOI:
+        fail(frame, NOT_JPEG, start, 0, 0)
+
+
+@kernel
+def read_until_scan(data, frame, components, quantization, huffman, max_pixels):
+    """Read marker segments up to and including the next SOS.
+
+    Returns:
+        True behind an SOS; False at EOI, at the end of the data, or at an error.
+    """
+    while True:
+        position, marker = next_marker(data, frame.position, frame.end)
+        frame.position = position
+        if marker == 0:
+            fail(frame, TRUNCATED, position, 0, 0)
+            return False
+        if marker == EOI:
+            if frame.num_scans == 0:
+                fail(frame, NO_SCAN, position - 2, marker, 0)
+            return False
+        if 0xD0 <= marker <= 0xD7 or marker == 0x01:  # RSTn and TEM stand alone
+            continue
+        if marker == SOI:
+            fail(frame, BAD_ORDER, position - 2, marker, 0)
+            return False
+        if position + 2 > frame.end:
+            fail(frame, TRUNCATED, frame.end, marker, 0)
+            return False
+        stop = position + big16(data, position)
+        if stop < position + 2:
+            fail(frame, BAD_LENGTH, position, marker, stop - position)
+            return False
+        if stop > frame.end:
+            fail(frame, TRUNCATED, frame.end, marker, 0)
+            return False
+        frame.position = stop
+        error = _read_segment(data, position + 2, stop, marker, frame, components, quantization, huffman, max_pixels)
+        if error != OK:
+            return False
+        if marker == SOS:
+            return True
+
+
+@kernel
+def _read_segment(data, position, stop, marker, frame, components, quantization, huffman, max_pixels):
+    if SOF0 <= marker <= SOF2:
+        return _read_frame(data, position, stop, marker, frame, components, max_pixels)
+    if marker == DHT:
+        return _read_huffman(data, position, stop, frame, huffman)
+    if marker == DQT:
+        return _read_quantization(data, position, stop, frame, quantization)
+    if marker == SOS:
+        return _read_scan(data, position, stop, frame, components)
+    if marker == DRI:
+        if stop - position != 2:
+            return fail(frame, BAD_LENGTH, position - 2, marker, stop - position + 2)
+        frame.restart_interval = big16(data, position)
+    elif 0xE0 <= marker <= 0xEF:
+        _read_application(data, position, stop, marker, frame)
+    elif 0xC3 <= marker <= 0xCF or marker == 0xDE or marker == 0xDF:
+        return fail(frame, UNSUPPORTED, position - 4, marker, 0)
+    elif marker != 0xFE and marker != DNL:
+        return fail(frame, UNKNOWN_MARKER, position - 4, marker, 0)
+    return OK
+
+
+@kernel
+def _read_application(data, position, stop, marker, frame):
+    """JFIF and Adobe segments say what the components mean (T.871 10.1; T.872 6.5.3); all others are skipped."""
+    size = stop - position
+    if marker == 0xE0 and size >= 14 and big16(data, position) == 0x4A46 and big16(data, position + 2) == 0x4946:
+        frame.jfif |= data[position + 4] == 0
+    if marker == 0xEE and size >= 12 and big16(data, position) == 0x4164 and big16(data, position + 3) == 0x6265:
+        frame.adobe = data[position + 11]
+
+
+@kernel
+def _read_quantization(data, position, stop, frame, quantization):
+    """DQT (T.81 B.2.4.1): 8- or 16-bit tables, kept in natural order."""
+    while position < stop:
+        precision, identifier = np.int64(data[position]) >> 4, np.int64(data[position]) & 15
+        size = 64 * (precision + 1)
+        if precision > 1 or identifier > 3:
+            return fail(frame, BAD_TABLE, position, DQT, np.int64(data[position]))
+        position += 1
+        if position + size > stop:
+            return fail(frame, BAD_LENGTH, position, DQT, stop - position)
+        for i in range(64):
+            value = big16(data, position + 2 * i) if precision else np.int64(data[position + i])
+            quantization[identifier, NATURAL_ORDER[i]] = value
+        quantization[identifier, 64] = 1  # defined
+        position += size
+    return OK
+
+
+@kernel
+def _read_huffman(data, position, stop, frame, huffman):
+    """DHT (T.81 B.2.4.2): note where each table stands; it is built when a scan uses it."""
+    while position < stop:
+        table_class, identifier = np.int64(data[position]) >> 4, np.int64(data[position]) & 15
+        if table_class > 1 or identifier > 3:
+            return fail(frame, BAD_TABLE, position, DHT, np.int64(data[position]))
+        position += 1
+        if position + 16 > stop:
+            return fail(frame, BAD_LENGTH, position, DHT, stop - position)
+        size = count_codes(data, position)
+        if size > 256 or position + 16 + size > stop:
+            return fail(frame, BAD_HUFFMAN, position, DHT, size)
+        huffman[table_class, identifier] = position
+        position += 16 + size
+    return OK
+
+
+@kernel
+def _read_frame(data, position, stop, marker, frame, components, max_pixels):
+    """SOF (T.81 B.2.2)."""
+    if frame.num_components > 0:
+        return fail(frame, BAD_ORDER, position - 4, marker, 0)
+    if stop - position < 6 or stop - position != 6 + 3 * np.int64(data[position + 5]):
+        return fail(frame, BAD_LENGTH, position - 2, marker, stop - position + 2)
+    frame.process = marker - SOF0
+    frame.precision = data[position]
+    frame.height, frame.width = big16(data, position + 1), big16(data, position + 3)
+    count = np.int64(data[position + 5])
+    if frame.precision != 8 and (frame.precision != 12 or marker == SOF0):
+        return fail(frame, BAD_PRECISION, position, marker, frame.precision)
+    if frame.height == 0 or frame.width == 0:
+        return fail(frame, BAD_SIZE, position + 1, marker, 0)
+    if frame.height * frame.width > max_pixels:
+        return fail(frame, TOO_LARGE, position + 1, marker, frame.height * frame.width)
+    if count < 1 or count > 4:
+        return fail(frame, BAD_COMPONENTS, position + 5, marker, count)
+    frame.num_components = count
+    for c in range(count):
+        component = components[c]
+        component.identifier = data[position + 6 + 3 * c]
+        component.h, component.v = np.int64(data[position + 7 + 3 * c]) >> 4, np.int64(data[position + 7 + 3 * c]) & 15
+        component.quantization = data[position + 8 + 3 * c]
+        if not (1 <= component.h <= 4 and 1 <= component.v <= 4):
+            return fail(frame, BAD_SAMPLING, position + 7 + 3 * c, marker, np.int64(data[position + 7 + 3 * c]))
+        if component.quantization > 3:
+            return fail(frame, BAD_TABLE, position + 8 + 3 * c, marker, component.quantization)
+        frame.max_h, frame.max_v = max(frame.max_h, component.h), max(frame.max_v, component.v)
+    lay_out(frame, components)
+    return OK
+
+
+@kernel
+def ceil_div(a, b):
+    """The least integer not below ``a / b``, for positive numbers."""
+    return (a + b - 1) // b
+
+
+@entry
+def lay_out(frame, components):
+    """Blocks of each component: whole MCUs (T.81 A.1.1, A.2); the MCU of a single component is one block."""
+    for c in range(frame.num_components):
+        component = components[c]
+        width, height = frame.width * component.h, frame.height * component.v
+        component.sample_columns = ceil_div(width, 8 * frame.max_h)
+        component.sample_rows = ceil_div(height, 8 * frame.max_v)
+        if frame.num_components == 1:
+            component.columns, component.rows = component.sample_columns, component.sample_rows
+        else:
+            component.columns = ceil_div(frame.width, 8 * frame.max_h) * component.h
+            component.rows = ceil_div(frame.height, 8 * frame.max_v) * component.v
+        component.start = 64 * frame.num_blocks
+        frame.num_blocks += component.rows * component.columns
+
+
+@kernel
+def _read_scan(data, position, stop, frame, components):
+    """SOS (T.81 B.2.3)."""
+    if frame.num_components == 0:
+        return fail(frame, BAD_ORDER, position - 4, SOS, 0)
+    count = np.int64(data[position]) if position < stop else 0
+    if stop - position != 4 + 2 * count or count == 0 or count > frame.num_components:
+        return fail(frame, BAD_LENGTH, position - 2, SOS, stop - position + 2)
+    for c in range(frame.num_components):
+        components[c].scan_order = -1
+    blocks = 0
+    for i in range(count):
+        at = position + 1 + 2 * i
+        c = 0
+        while c < frame.num_components and (components[c].identifier != data[at] or components[c].scan_order >= 0):
+            c += 1
+        if c == frame.num_components:
+            return fail(frame, BAD_SCAN, at, SOS, np.int64(data[at]))
+        component = components[c]
+        component.scan_order = i
+        component.dc_table, component.ac_table = np.int64(data[at + 1]) >> 4, np.int64(data[at + 1]) & 15
+        if component.dc_table > 3 or component.ac_table > 3:
+            return fail(frame, BAD_TABLE, at + 1, SOS, np.int64(data[at + 1]))
+        blocks += component.h * component.v
+    if count > 1 and blocks > 10:
+        return fail(frame, TOO_MANY_BLOCKS, position, SOS, blocks)
+    at = position + 1 + 2 * count
+    frame.scan_size = count
+    frame.num_scans += 1
+    frame.spectral_start, frame.spectral_end = np.int64(data[at]), np.int64(data[at + 1])
+    frame.approximation_high, frame.approximation_low = np.int64(data[at + 2]) >> 4, np.int64(data[at + 2]) & 15
+    if frame.process == 2 and not _is_progression(frame):
+        return fail(frame, BAD_SCAN, at, SOS, 0)
+    return OK
+
+
+@kernel
+def _is_progression(frame):
+    """Whether the parameters of a progressive scan are allowed (T.81 G.1.1.1)."""
+    if frame.spectral_start == 0:
+        band = frame.spectral_end == 0
+    else:
+        band = frame.spectral_start <= frame.spectral_end <= 63 and frame.scan_size == 1
+    high, low = frame.approximation_high, frame.approximation_low
+    return band and low <= 13 and (high == 0 or low == high - 1)
+
+
+@kernel
+def color_space(frame, components):
+    """Index of the colour space as libjpeg finds it: unknown, grey, YCbCr, RGB, CMYK, YCCK (T.871; T.872 6.5.3)."""
+    if frame.num_components == 1:
+        return 1
+    if frame.num_components == 3:
+        if frame.jfif:
+            return 2
+        if frame.adobe >= 0:
+            return 3 if frame.adobe == 0 else 2
+        red, green, blue = components[0].identifier, components[1].identifier, components[2].identifier
+        return 3 if red == 0x52 and green == 0x47 and blue == 0x42 else 2
+    if frame.num_components == 4:
+        return 5 if frame.adobe > 0 else 4
+    return 0

@@ -1,0 +1,230 @@
+"""Decoding of whole scans: geometry, restart intervals, what happens where data end early."""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+# Numba finds the types of a kernel where it is called.
+
+import numpy as np
+
+from ._bits import borrowed, stuffed_position, top_bits, unstuff, window
+from ._blocks import ac_coefficients, ac_first, ac_refine, dc_difference
+from ._compile import entry, kernel
+from ._frames import (
+    BAD_HUFFMAN,
+    BAD_RESTART,
+    DHT,
+    EARLY_MARKER,
+    EOI,
+    MISSING_QUANTIZATION,
+    OK,
+    SOS,
+    TOO_MUCH_WORK,
+    TRUNCATED,
+    fail,
+)
+from ._huffman import build_fast, find_table
+
+_U3, _U6, _ONE, _64 = np.uint64(3), np.uint64(6), np.uint64(1), np.uint64(64)
+
+#: One block of an MCU: where the first one is stored, how far the next MCU row's and the next MCU's are, its tables.
+UNIT = np.dtype([(name, np.int64) for name in ["first", "row_step", "column_step", "order", "dc", "ac"]])
+
+
+@entry
+def plan_units(frame, components, units):
+    """The blocks of the scan's MCU in order (T.81 A.2.2, A.2.3): their number, MCUs in a row, and MCUs."""
+    count, per_row, rows = 0, np.int64(0), np.int64(0)
+    for order in range(frame.scan_size):
+        for c in range(frame.num_components):
+            if components[c].scan_order == order:
+                component = components[c]
+                alone = frame.scan_size == 1
+                h, v = (np.int64(1), np.int64(1)) if alone else (component.h, component.v)
+                if alone:
+                    per_row, rows = component.sample_columns, component.sample_rows
+                else:
+                    per_row, rows = component.columns // h, component.rows // v
+                for y in range(v):
+                    for x in range(h):
+                        unit = units[count]
+                        unit.first = component.start + 64 * (y * component.columns + x)
+                        unit.row_step, unit.column_step = 64 * v * component.columns, 64 * h
+                        unit.order = order
+                        count += 1
+    return count, per_row, per_row * rows
+
+
+@kernel
+def prepare_scan(data, frame, components, quantization, latched, huffman, tables, units, count):
+    """Take over the quantization tables of new components, find the Huffman tables of the scan."""
+    for c in range(frame.num_components):
+        component = components[c]
+        if component.scan_order < 0:
+            continue
+        if component.scanned == 0:
+            if quantization[component.quantization, 64] == 0:
+                return fail(frame, MISSING_QUANTIZATION, frame.position, SOS, component.quantization)
+            latched[c] = quantization[component.quantization, :64]
+            component.scanned = 1
+        needs_dc = frame.process != 2 or (frame.spectral_start == 0 and frame.approximation_high == 0)
+        needs_ac = frame.process != 2 or frame.spectral_start > 0
+        dc, ac = 0, 0
+        if needs_dc:
+            dc = find_table(tables, 0, data, huffman[0, component.dc_table])
+        if needs_ac:
+            ac = find_table(tables, 1, data, huffman[1, component.ac_table])
+        if dc < 0 or ac < 0:
+            offset = huffman[0, component.dc_table] if dc < 0 else huffman[1, component.ac_table]
+            return fail(frame, BAD_HUFFMAN, offset, DHT, 0)
+        if needs_dc:
+            build_fast(tables[dc])
+        if frame.process != 2:
+            build_fast(tables[ac])
+        for u in range(count):
+            if units[u].order == component.scan_order:
+                units[u].dc, units[u].ac = dc, ac
+    return OK
+
+
+@kernel
+def decode_scan(data, frame, components, quantization, latched, huffman, tables, units, stream, out, fill):
+    """Decode the scan whose SOS has just been read; ``frame.position`` moves to the marker behind it."""
+    count, per_row, num_mcus = plan_units(frame, components, units)
+    error = prepare_scan(data, frame, components, quantization, latched, huffman, tables, units, count)
+    if error != OK:
+        return error
+    frame.visits += count * num_mcus
+    if frame.visits > 32 * frame.num_blocks + 64 * (frame.end - frame.start):
+        return fail(frame, TOO_MUCH_WORK, frame.position, SOS, frame.num_scans)
+    clear = not fill and frame.num_scans == 1 and frame.scan_size == frame.num_components and frame.process != 2
+    interval = frame.restart_interval if frame.restart_interval > 0 else num_mcus
+    mcu, restart = np.int64(0), np.int64(0)
+    while True:
+        size, marker_at = unstuff(data, frame.position, frame.end, stream)
+        stop = min(mcu + interval, num_mcus)
+        if frame.process != 2:
+            error, position = _decode_sequential(
+                stream, size, mcu, stop, per_row, units[:count], tables, out, clear, fill
+            )
+        elif frame.spectral_start == 0:
+            error, position = _decode_dc(
+                stream, size, mcu, stop, per_row, units[:count], tables, out, frame.approximation_high,
+                frame.approximation_low, fill,
+            )  # fmt: skip
+        else:
+            error, position = _decode_ac(
+                stream, size, mcu, stop, per_row, units, tables, out, frame.spectral_start, frame.spectral_end,
+                frame.approximation_high, frame.approximation_low, fill,
+            )  # fmt: skip
+        if error == TRUNCATED and marker_at < frame.end:
+            return fail(frame, EARLY_MARKER, marker_at, np.int64(data[marker_at + 1]), 0)
+        if error != OK:
+            offset = stuffed_position(data, frame.position, marker_at, position >> 3)
+            return fail(frame, error, offset, SOS, frame.num_scans)
+        frame.position, mcu = marker_at, stop
+        if mcu == num_mcus:
+            return OK
+        if marker_at == frame.end and not fill:
+            return fail(frame, TRUNCATED, marker_at, SOS, frame.num_scans)
+        if marker_at == frame.end or (fill and data[marker_at + 1] == EOI):
+            if position > np.uint64(8 * size):
+                return OK  # the rest is zeros already
+            interval = num_mcus  # like libjpeg, which takes zero bits for one more MCU, and only then zero blocks
+            continue
+        if data[marker_at + 1] != 0xD0 + (restart & 7):
+            return fail(frame, BAD_RESTART, marker_at, np.int64(data[marker_at + 1]), restart & 7)
+        frame.position = marker_at + 2
+        restart += 1
+
+
+@kernel
+def _decode_sequential(stream, size, mcu, stop, per_row, units, tables, out, clear, fill):
+    """MCUs ``mcu`` to ``stop`` of a sequential scan (T.81 F.2): status, and position in bits.
+
+    ``clear`` says that ``out`` may hold anything, so that each block is cleared before it is written.
+    """
+    position, end = np.uint64(0), np.uint64(8 * size)
+    predictions = np.zeros(4, np.int64)
+    stream, out, units, tables = borrowed(stream), borrowed(out), borrowed(units), borrowed(tables)
+    row, column = mcu // per_row, mcu % per_row
+    for _ in range(mcu, stop):
+        for u in range(len(units)):
+            unit = units[u]
+            base = np.uint64(unit.first + row * unit.row_step + column * unit.column_step)
+            if clear:
+                for i in range(64):
+                    out[base + np.uint64(i)] = 0
+            position, bits, difference, error = dc_difference(stream, position, tables[unit.dc])
+            if error == OK or position > end:
+                position, error = ac_coefficients(stream, position, bits, tables[unit.ac], out, base)
+            predictions[unit.order] += difference
+            out[base] = predictions[unit.order]
+            if position > end:
+                if not fill:
+                    return TRUNCATED, position
+                position = end + _ONE
+            elif error != OK:
+                return error, position
+        if position > end:
+            break
+        column += 1
+        if column == per_row:
+            column, row = np.int64(0), row + 1
+    return OK, position
+
+
+@kernel
+def _decode_dc(stream, size, mcu, stop, per_row, units, tables, out, high, low, fill):
+    """MCUs ``mcu`` to ``stop`` of a progressive DC scan (T.81 G.1.2.1): status, and position in bits."""
+    position, end = np.uint64(0), np.uint64(8 * size)
+    predictions = np.zeros(4, np.int64)
+    for m in range(mcu, stop):
+        for u in range(len(units)):
+            unit = units[u]
+            at = np.uint64(unit.first + m // per_row * unit.row_step + m % per_row * unit.column_step)
+            error = OK
+            if high == 0:
+                position, _, difference, error = dc_difference(stream, position, tables[unit.dc])
+                predictions[unit.order] += difference
+                out[at] = predictions[unit.order] << low
+            else:
+                out[at] |= top_bits(window(stream, position), _ONE) << low
+                position += _ONE
+            if position > end:
+                if not fill:
+                    return TRUNCATED, position
+                position = end + _ONE
+            elif error != OK:
+                return error, position
+        if position > end:
+            break
+    return OK, position
+
+
+@kernel
+def _decode_ac(stream, size, mcu, stop, per_row, units, tables, out, start, spectral_end, high, low, fill):
+    """Blocks ``mcu`` to ``stop`` of a progressive AC scan (T.81 G.1.2.2, G.1.2.3): status, and position in bits."""
+    position, end = np.uint64(0), np.uint64(8 * size)
+    unit = units[0]
+    table = tables[unit.ac]
+    ended = np.int64(0)  # blocks left of an EOBn run
+    while mcu < stop:
+        if ended > 0 and high == 0:
+            skipped = min(ended, stop - mcu)
+            ended -= skipped
+            mcu += skipped
+            continue
+        base = np.uint64(unit.first + mcu // per_row * unit.row_step + mcu % per_row * unit.column_step)
+        error = OK
+        if high == 0:
+            position, ended, error = ac_first(stream, position, table, out, base, start, spectral_end, low)
+        else:
+            position, further, error = ac_refine(
+                stream, position, table, out, base, start, spectral_end, low, ended > 0
+            )
+            ended = ended - 1 if ended > 0 else further
+        if position > end:
+            return (OK if fill else TRUNCATED), position
+        if error != OK:
+            return error, position
+        mcu += 1
+    return OK, position

@@ -1,0 +1,175 @@
+"""Files to coefficients."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import accumulate, pairwise
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._errors import describe
+from ._files import decode_files, read_frames
+from ._frames import COMPONENT, FRAME
+from ._huffman import SLOTS, TABLE
+from ._tables import STANDARD_HUFFMAN
+from .coefficients import JPEGCoefficients, JPEGComponent
+
+_STANDARD = b"".join(table for tables in STANDARD_HUFFMAN for table in tables)
+_ARRAY_SIZE = 2**25  # coefficients that share an array: large ones come in huge pages, which cost less to touch
+_COLOR_SPACES = ("unknown", "grey", "YCbCr", "RGB", "CMYK", "YCCK")
+
+
+class _Tables(threading.local):
+    """Each thread keeps the tables it has built: most files share the same few."""
+
+    def __init__(self) -> None:
+        self.huffman = np.zeros(SLOTS, TABLE)
+
+
+_tables = _Tables()
+
+
+def read_coefficients(
+    data: bytes, max_pixels: int = 2**27, on_truncation: Literal["error", "fill"] = "error"
+) -> JPEGCoefficients:
+    """Read the quantized coefficients of a JPEG file: entropy decoding only, bit-exact with libjpeg.
+
+    Baseline, extended sequential and progressive files are read, of 8 or 12 bits, one to four components and any
+    sampling factors. The first call of a process loads compiled code from disk; the first one ever compiles it.
+
+    Args:
+        data: The file's bytes.
+        max_pixels: Larger images are refused.
+        on_truncation: What to do where data end early: ``"error"``, or ``"fill"`` the rest with zeros as libjpeg does.
+
+    Returns:
+        The image's coefficients.
+
+    Raises:
+        ValueError: Where the file is unsupported (arithmetic, lossless, hierarchical), broken or too large; the message
+            names marker, byte offset and reason.
+
+    Source:
+        ITU-T T.81 (1992), annexes B, C, F and G; T.871 (JFIF) and T.872 (Adobe) for colour spaces.
+
+    Example:
+        >>> from lossy_lightning.bitstream.jpeg import write_coefficients
+        >>> grey = JPEGComponent(np.ones((1, 2, 8, 8), np.int16), np.full((8, 8), 16, np.uint16), (1, 1))
+        >>> image = read_coefficients(write_coefficients(JPEGCoefficients(10, 8, "grey", (grey,))))
+        >>> image.width, image.components[0].coefficients.shape
+        (10, (1, 2, 8, 8))
+    """
+    images, error = _read([data], max_pixels, _fills(on_truncation))
+    if error is not None:
+        raise ValueError(error[1])
+    return images[0]
+
+
+def read_coefficients_batch(
+    files: Sequence[bytes],
+    num_threads: int = 1,
+    max_pixels: int = 2**27,
+    on_truncation: Literal["error", "fill"] = "error",
+) -> list[JPEGCoefficients]:
+    """Read the quantized coefficients of many JPEG files in one compiled call a thread, without the GIL.
+
+    Images of up to 64 MiB together share one array, which lives as long as any of them.
+
+    Args:
+        files: The files' bytes.
+        num_threads: Number of threads.
+        max_pixels: Larger images are refused.
+        on_truncation: As in `read_coefficients`.
+
+    Returns:
+        The coefficients of each file.
+
+    Raises:
+        ValueError: Where a file cannot be read; the message begins with its index.
+
+    Example:
+        >>> read_coefficients_batch([])
+        []
+    """
+    if num_threads < 1:
+        raise ValueError(f"num_threads must be at least 1; got {num_threads}")
+    fill = _fills(on_truncation)
+    chunks = _split(files, num_threads)
+    if len(chunks) == 1:
+        results = [_read(files, max_pixels, fill)]
+    else:
+        with ThreadPoolExecutor(len(chunks)) as pool:
+            results = list(pool.map(lambda chunk: _read(chunk, max_pixels, fill), chunks))
+    images: list[JPEGCoefficients] = []
+    for read, error in results:
+        if error is not None:
+            raise ValueError(f"file {len(images) + error[0]} of the batch: {error[1]}")
+        images += read
+    return images
+
+
+def _fills(on_truncation: str) -> bool:
+    if on_truncation not in ("error", "fill"):
+        raise ValueError(f"on_truncation must be 'error' or 'fill'; got {on_truncation!r}")
+    return on_truncation == "fill"
+
+
+def _split(files: Sequence[bytes], parts: int) -> list[Sequence[bytes]]:
+    """Consecutive runs of files of about equal bytes."""
+    if parts == 1 or len(files) < 2:
+        return [files]
+    total = np.cumsum([len(data) for data in files])
+    cuts = np.searchsorted(total, np.arange(1, parts) * total[-1] / parts)
+    edges = [0, *(int(cut) for cut in cuts), len(files)]
+    return [files[a:b] for a, b in pairwise(edges) if a < b]
+
+
+def _read(files: Sequence[bytes], max_pixels: int, fill: bool) -> tuple[list[JPEGCoefficients], tuple[int, str] | None]:
+    """Read files: the images, and where one is bad, its index and what is wrong with it."""
+    count = len(files)
+    bounds = np.fromiter(accumulate(map(len, files), initial=len(_STANDARD)), np.int64, count + 1)
+    data = np.frombuffer(b"".join((_STANDARD, *files)), np.uint8)
+    frames, components = _records((count,), FRAME), _records((count, 4), COMPONENT)
+    quantization, huffman = np.zeros((count, 4, 65), np.uint16), np.empty((count, 2, 4), np.int64)
+    starts = np.zeros(count + 1, np.int64)
+    read_frames(data, bounds, frames, components, quantization, huffman, starts, max_pixels, fill)
+    latched = np.zeros((count, 4, 64), np.uint16)
+    images: list[JPEGCoefficients] = []
+    while len(images) < count:
+        first, last = len(images), int(starts.searchsorted(starts[len(images)] + _ARRAY_SIZE, "right")) - 1
+        part = slice(first, max(last, first + 1))
+        offsets = starts[first : part.stop + 1] - starts[first]
+        out = (np.zeros if fill else np.empty)(offsets[-1], np.int16)
+        layout, tables = components[part], latched[part]
+        state = frames[part], layout, quantization[part], tables, huffman[part]
+        decode_files(data, *state, _tables.huffman, offsets, out, max_pixels, fill)
+        bad = frames["error"][part].nonzero()[0]
+        if len(bad) > 0:
+            return images, (first + int(bad[0]), describe(frames[first + bad[0]]))
+        columns = (frames[name][part].tolist() for name in ("width", "height", "color", "precision", "adobe"))
+        for i, (width, height, color, precision, adobe) in enumerate(zip(*columns, strict=True)):
+            views = partial(_views, out, offsets, layout, tables, i)
+            images.append(JPEGCoefficients(width, height, _COLOR_SPACES[color], views, precision, adobe >= 0))
+    return images, None
+
+
+def _records(shape: tuple[int, ...], dtype: np.dtype[np.void]) -> NDArray[np.void]:
+    """Zeros; NumPy's own take ten times as long where there are fields."""
+    return np.zeros((*shape[:-1], shape[-1] * dtype.itemsize), np.uint8).view(dtype)
+
+
+def _views(
+    out: NDArray[np.int16], starts: NDArray[np.int64], components: NDArray[Any], latched: NDArray[np.uint16], index: int
+) -> tuple[JPEGComponent, ...]:
+    """The components of one image as views of what was decoded."""
+    layout = components[index][["h", "v", "rows", "columns", "start"]]
+    views = []
+    for (h, v, rows, columns, start), table in zip(layout.tolist(), latched[index], strict=True):
+        if rows > 0:
+            first = starts[index] + start
+            values = out[first : first + 64 * rows * columns].reshape(rows, columns, 8, 8)
+            views.append(JPEGComponent(values, table.reshape(8, 8), (h, v)))
+    return tuple(views)

@@ -1,0 +1,117 @@
+"""What a module costs, logged beside what it achieves."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.trainer.states import TrainerFn
+
+from lossy_lightning.callbacks.inputs import first_example, first_tensor
+from lossy_lightning.functional import LayerProfile, layer_table, profile_layers, total_profile
+
+
+class ComplexityMonitor(Callback):
+    """Logs multiply-accumulates, look-ups, parameters and memory of one example, in fit, validate and test.
+
+    The first batch of each training epoch, and of a validation or test of its own, is measured by one more forward of
+    its first example, in evaluation mode and under the trainer's precision. It changes neither weights nor random
+    state. A table by layer is printed once a fit, and goes to TensorBoard as text.
+
+    Logged, all per example and zeros included:
+
+    - ``macs/1bit``, ``macs/32bit`` and every other width met: multiply-accumulates (`count_macs`);
+    - ``lookups/rows``, ``lookups/additions``: rows of tables read, and additions of these (`count_lookups`);
+    - ``parameters/1bit``, ``parameters/32bit`` and every other width met: scalars (`count_parameters`);
+    - ``memory/weights_bytes``, ``memory/weights_float32_bytes``: at true widths, and as float32 (`weight_memory`);
+    - ``memory/features_bytes``: all features, each at its width (`feature_memory`).
+
+    Args:
+        input_fn: Takes a batch and returns what the module's `forward` takes: one argument, or a tuple of several.
+
+    Raises:
+        MisconfigurationException: In the first batch, where `forward` does not take what `input_fn` gives.
+
+    Example:
+        >>> trainer = Trainer(callbacks=[ComplexityMonitor(input_fn=lambda batch: batch["image"])], logger=False)
+    """
+
+    def __init__(self, input_fn: Callable[[Any], Any] = first_tensor) -> None:
+        self.input_fn = input_fn
+        self._shown = False
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Have the table shown once in this fit."""
+        self._shown = False
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Measure the first batch of an epoch, and the first of a fit that goes on within one."""
+        if batch_idx == 0 or not self._shown:
+            rows = self._measure(trainer, pl_module, batch)
+            if not self._shown:
+                self._show(trainer, rows)
+
+    def on_validation_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Measure the first batch of a validation that is not part of a fit."""
+        if batch_idx == dataloader_idx == 0 and trainer.state.fn != TrainerFn.FITTING:
+            self._measure(trainer, pl_module, batch)
+
+    def on_test_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Measure the first batch of a test."""
+        if batch_idx == dataloader_idx == 0:
+            self._measure(trainer, pl_module, batch)
+
+    def _measure(self, trainer: Trainer, pl_module: LightningModule, batch: Any) -> list[LayerProfile]:
+        inputs = first_example(self.input_fn(batch))
+        arguments = inputs if isinstance(inputs, tuple) else (inputs,)
+        try:
+            with trainer.precision_plugin.forward_context():
+                rows = profile_layers(pl_module, *arguments)
+        except (TypeError, KeyError, NotImplementedError, AttributeError, IndexError) as error:
+            raise MisconfigurationException(
+                f"ComplexityMonitor could not run {type(pl_module).__name__}.forward on what its input_fn made of a "
+                f"batch, {', '.join(type(a).__name__ for a in arguments)}: {error}. "
+                "Give an input_fn that takes the batch and returns what forward takes."
+            ) from error
+        # every rank logs the same: the logger writes once
+        for name, value in scalars(rows).items():
+            exact = torch.float32 if pl_module.device.type == "mps" else torch.float64
+            metric = torch.tensor(value, dtype=exact, device=pl_module.device)
+            pl_module.log(
+                name, metric, on_step=False, on_epoch=True, reduce_fx="max", batch_size=1, add_dataloader_idx=False
+            )
+        return rows
+
+    def _show(self, trainer: Trainer, rows: list[LayerProfile]) -> None:
+        self._shown = True
+        if not trainer.is_global_zero:
+            return
+        table = layer_table(rows)
+        print(f"\nComplexity of one example\n{table}")
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_text("complexity", table, trainer.global_step)
+
+
+def scalars(rows: list[LayerProfile]) -> dict[str, int]:
+    """The logged names and values of some profiles, as `ComplexityMonitor` lists them.
+
+    Example:
+        >>> scalars(profile_layers(torch.nn.Linear(4, 3), torch.ones(1, 4)))["macs/32bit"]
+        12
+    """
+    total = total_profile(rows)
+    weights = total.weight_memory
+    return (
+        {f"macs/{width}bit": total.macs[width] for width in sorted({1, 32, *total.macs})}
+        | {"lookups/rows": total.lookups.rows, "lookups/additions": total.lookups.additions}
+        | {f"parameters/{width}bit": total.parameters[width] for width in sorted({1, 32, *total.parameters})}
+        | {"memory/weights_bytes": weights.stored, "memory/weights_float32_bytes": weights.float32}
+        | {"memory/features_bytes": total.feature_memory}
+    )

@@ -1,0 +1,141 @@
+"""Folders of image files, one folder a class, seen through a codec."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+from torchvision.datasets.folder import IMG_EXTENSIONS, find_classes, make_dataset
+from torchvision.io import ImageReadMode, decode_image
+
+from lossy_lightning.codes import Codec
+from lossy_lightning.data.encoded import EncodedDataModule
+from lossy_lightning.data.splits import Examples, Split
+
+
+def class_files(root: Path, split: Split, extensions: tuple[str, ...]) -> list[tuple[str, int]] | None:
+    """Files of a split with the number of their class: ``<root>/<split>/<class>/**``, classes in alphabetical order.
+
+    Where there is no folder ``test``, the folder ``val`` is the test split, and there is no "val".
+
+    Args:
+        root: Folder of the splits.
+        split: The split.
+        extensions: Endings of the files that count.
+
+    Returns:
+        Paths and class numbers; None where there is no such split.
+
+    Raises:
+        FileNotFoundError: Where there is no train or test folder, or a class has no file.
+    """
+    folder = split
+    if not (root / "test").is_dir():
+        if split == "val":
+            return None
+        folder = "train" if split == "train" else "val"
+    elif split == "val" and not (root / "val").is_dir():
+        return None
+    if not (root / folder).is_dir():
+        raise FileNotFoundError(
+            f"there is no folder {root / folder}; images are expected in {root}/train/<class>/ and {root}/test/<class>/"
+        )
+    classes = {name: number for number, name in enumerate(class_names(root))}
+    files: list[tuple[str, int]] = make_dataset(str(root / folder), classes, extensions)
+    return files
+
+
+def class_names(root: Path) -> list[str]:
+    """Names of the classes, the folders in ``<root>/train``.
+
+    Raises:
+        FileNotFoundError: Where there are none.
+    """
+    if not (root / "train").is_dir():
+        raise FileNotFoundError(f"there is no folder {root / 'train'}; images are expected in {root}/train/<class>/")
+    names: list[str] = find_classes(root / "train")[0]
+    return names
+
+
+class ImageFiles(Dataset[tuple[Tensor, int]]):
+    """Images ``(3, H, W)`` uint8 of some files, decoded by torchvision, and their classes.
+
+    Args:
+        files: Paths and class numbers.
+        size: ``(H, W)`` of the middle part that is taken; None for whole images.
+    """
+
+    def __init__(self, files: list[tuple[str, int]], size: tuple[int, int] | None) -> None:
+        self.files = files
+        self.size = size
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        path, target = self.files[index]
+        try:
+            image = decode_image(path, ImageReadMode.RGB)
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(f"{path} cannot be decoded ({error}); repair or remove it") from error
+        return (image if self.size is None else self._middle(image, path)), target
+
+    def _middle(self, image: Tensor, path: str) -> Tensor:
+        height, width = self.size or image.shape[1:]
+        top, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
+        if min(top, left) < 0:
+            raise ValueError(f"{path} is of size {tuple(image.shape[1:])}, smaller than size={self.size}; remove it")
+        return image[:, top : top + height, left : left + width]
+
+
+class ImageFolder(EncodedDataModule):
+    """Image files in ``<root>/{train,val,test}/<class>/``, seen through a codec.
+
+    Where there is no folder ``test``, the folder ``val`` is the test split, and validation is a part of ``train``.
+
+    Args:
+        codec: What the images, RGB, go through.
+        root: Folder of the splits.
+        size: ``(H, W)`` of the middle part of each image; None for whole images, which are padded in batches where
+            they differ in size.
+        cache_dir: As of `EncodedDataModule`, and so are the other arguments.
+        batch_size: Examples of a batch.
+        num_workers: Of each loader.
+        val_fraction: Share of the training examples taken for validation.
+        seed: Of that choice.
+        transform: Of signals, in training only.
+        augmentation: Of codes, in training only.
+        train_codecs: Codec of the training and validation examples, for all classes or some.
+        test_codecs: The same for test examples.
+
+    Raises:
+        FileNotFoundError: Where the folders are missing.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        root: str | Path,
+        size: tuple[int, int] | None = None,
+        cache_dir: str | Path | None = None,
+        batch_size: int = 64,
+        num_workers: int = 0,
+        val_fraction: float = 0.1,
+        seed: int = 0,
+        transform: Callable[[Tensor], Tensor] | None = None,
+        augmentation: nn.Module | None = None,
+        train_codecs: Codec | dict[int, Codec] | None = None,
+        test_codecs: Codec | dict[int, Codec] | None = None,
+    ) -> None:
+        super().__init__(
+            codec, root, cache_dir, batch_size, num_workers, val_fraction, seed, transform, augmentation,
+            train_codecs, test_codecs,
+        )  # fmt: skip
+        self.size = size
+        self.signal_shape = (3, *size) if size else (3, None, None)
+        self.num_classes = len(class_names(self.root))
+
+    def signals(self, split: Split) -> Examples | None:
+        """Images ``(3, H, W)`` uint8 and their classes."""
+        files = class_files(self.root, split, IMG_EXTENSIONS)
+        return None if files is None else ImageFiles(files, self.size)

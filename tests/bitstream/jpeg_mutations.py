@@ -1,0 +1,87 @@
+"""Mutated JPEG files through the reader: run as a script, so that a crash ends the script and not the tests."""
+
+import io
+import random
+import sys
+import time
+
+import numpy as np
+from PIL import Image
+
+from lossy_lightning.bitstream.jpeg import read_coefficients, write_coefficients
+
+
+def originals() -> list[bytes]:
+    """Small files of every kind that the reader knows."""
+    generator = np.random.default_rng(0)
+    files = []
+    for mode, channels in (("L", 1), ("RGB", 3), ("CMYK", 4)):
+        coarse = generator.integers(0, 256, (5, 6, channels), np.uint8).squeeze()
+        image = Image.fromarray(coarse, mode if channels != 3 else None).resize((43, 35))
+        for progressive in (False, True):
+            for subsampling in ("4:2:0", "4:4:4"):
+                for restart in (0, 2):
+                    buffer = io.BytesIO()
+                    image.save(
+                        buffer,
+                        "JPEG",
+                        quality=85,
+                        progressive=progressive,
+                        subsampling=subsampling,
+                        restart_marker_blocks=restart,
+                    )
+                    files.append(buffer.getvalue())
+    wide = read_coefficients(files[8])
+    wide.precision = 12
+    return [*files, write_coefficients(wide)]
+
+
+def mutate(data: bytes, generator: random.Random, others: list[bytes]) -> bytes:
+    """One to eight changes: bytes, bits, cuts, insertions, pieces of other files."""
+    changed = bytearray(data)
+    for _ in range(generator.randint(1, 8)):
+        at = (
+            generator.randrange(len(changed))
+            if generator.random() < 0.5
+            else generator.randrange(min(700, len(changed)))
+        )
+        kind = generator.randrange(6)
+        if kind == 0:
+            changed[at] = generator.choice((0, 1, 0x7F, 0x80, 0xFE, 0xFF, generator.randrange(256)))
+        elif kind == 1:
+            changed[at] ^= 1 << generator.randrange(8)
+        elif kind == 2:
+            del changed[at : at + generator.randint(1, 20)]
+        elif kind == 3:
+            changed[at:at] = bytes(generator.randrange(256) for _ in range(generator.randint(1, 20)))
+        elif kind == 4:
+            other = generator.choice(others)
+            start = generator.randrange(len(other))
+            changed[at : at + 40] = other[start : start + generator.randint(1, 200)]
+        elif generator.random() < 0.3:
+            del changed[at:]
+        if not changed:
+            return b""
+    return bytes(changed)
+
+
+def main(count: int, seed: int) -> None:
+    """Read mutated files both ways; print how many were read, and the slowest one's seconds."""
+    generator, files = random.Random(seed), originals()
+    read, slowest = 0, 0.0
+    for _ in range(count):
+        data = mutate(generator.choice(files), generator, files)
+        for on_truncation in ("error", "fill"):
+            start = time.perf_counter()
+            try:
+                image = read_coefficients(data, max_pixels=2**22, on_truncation=on_truncation)
+                read += len(image.components) > 0
+            except ValueError as error:
+                if " at byte " not in str(error):
+                    raise
+            slowest = max(slowest, time.perf_counter() - start)
+    print(f"read {read} of {2 * count}, slowest {slowest:.3f} s")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

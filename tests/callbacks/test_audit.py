@@ -1,0 +1,153 @@
+from collections.abc import Callable
+from typing import Any
+
+import brevitas.nn as qnn
+import pytest
+import torch
+import torch.nn.functional as F
+from brevitas.quant import Int8WeightPerChannelFloat, SignedBinaryWeightPerTensorConst, Uint8ActPerTensorFloat
+from brevitas.quant_tensor import IntQuantTensor
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Trainer
+from torch import Tensor, nn
+
+from lossy_lightning.callbacks import BitWidthAudit
+
+from .foreign import BinaryInput, BinaryWeight, Foreign, loader
+
+
+def run(network: nn.Module | None = None, stage: str = "fit", audit: BitWidthAudit | None = None) -> Foreign:
+    module = Foreign(network)
+    trainer = Trainer(
+        callbacks=[audit or BitWidthAudit()],
+        logger=False,
+        max_epochs=1,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        accelerator="cpu",
+    )
+    options: dict[str, Any] = {} if stage == "fit" else {"verbose": False}
+    loaders = (loader(), loader()) if stage == "fit" else (loader(),)
+    getattr(trainer, stage)(module, *loaders, **options)
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in module.modules())
+    return module
+
+
+class Ternary(nn.Module):
+    """Says one bit, gives three values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        one = torch.tensor(1.0)
+        return x + (torch.sign(x * (x.abs() > 0.1)) - x).detach(), one, torch.tensor(0.0), one
+
+
+class TernaryWeight(SignedBinaryWeightPerTensorConst):
+    tensor_quant = Ternary
+
+
+class LyingInput(BinaryInput):
+    tensor_quant = Ternary
+
+
+class ForgetsItsWeights(qnn.QuantLinear):
+    def inner_forward_impl(self, x: Tensor, quant_weight: Tensor, quant_bias: Tensor | None) -> Tensor:
+        return F.linear(x, self.weight)
+
+
+class Rescales(qnn.QuantLinear):
+    def inner_forward_impl(self, x: Any, quant_weight: Tensor, quant_bias: Tensor | None) -> Tensor:
+        return F.linear(x.value * torch.linspace(0.5, 1, 8), quant_weight)
+
+
+class Claims(nn.Module):
+    """Hands real values on as one-bit ones."""
+
+    def forward(self, x: Tensor) -> Any:
+        return IntQuantTensor(x, torch.tensor(1.0), torch.tensor(0.0), torch.tensor(1.0), True, self.training)
+
+
+def linear(kind: type[qnn.QuantLinear] = qnn.QuantLinear, weight: Any = BinaryWeight, inputs: Any = None) -> nn.Module:
+    return qnn.__dict__.get(kind.__name__, kind)(8, 3, bias=False, weight_quant=weight, input_quant=inputs)
+
+
+GOOD: list[Callable[[], nn.Module | None]] = [
+    lambda: None,
+    lambda: linear(weight=Int8WeightPerChannelFloat),
+    lambda: nn.Sequential(qnn.QuantReLU(bit_width=3, return_quant_tensor=True), linear(weight=BinaryWeight)),
+    lambda: nn.Sequential(qnn.QuantReLU(act_quant=Uint8ActPerTensorFloat), linear()),
+    lambda: nn.Sequential(
+        nn.Unflatten(1, (2, 4)),
+        qnn.QuantConv1d(2, 3, 3, padding=1, bias=False, weight_quant=BinaryWeight, input_quant=BinaryInput),
+        qnn.QuantConvTranspose1d(3, 3, 4, bias=False, weight_bit_width=4, input_quant=BinaryInput),
+        nn.AdaptiveAvgPool1d(1),
+        nn.Flatten(),
+    ),
+    lambda: nn.Sequential(  # circular padding is a function of its own, and still one bit
+        nn.Unflatten(1, (2, 4)),
+        qnn.QuantConv1d(
+            2, 3, 4, padding=3, padding_mode="circular", bias=False, weight_quant=BinaryWeight, input_quant=BinaryInput
+        ),
+        nn.AdaptiveAvgPool1d(1),
+        nn.Flatten(),
+    ),
+]
+
+
+@pytest.mark.parametrize("network", GOOD)
+@pytest.mark.parametrize("stage", ["fit", "validate", "test"])
+def test_true_layers_pass(network: Callable[[], nn.Module | None], stage: str) -> None:
+    run(network(), stage)
+
+
+BAD = {
+    "ternary weights": (lambda: linear(weight=TernaryWeight), r"'network.0' declares 1 bits.*weight.*0\.0"),
+    "ternary inputs": (lambda: linear(inputs=LyingInput), r"'network.0' declares 1 bits for its input.*0\.0"),
+    "weights as they were": (lambda: linear(ForgetsItsWeights), "'network.0' declares 1 bits for its weight"),
+    "inputs rescaled": (lambda: linear(Rescales, inputs=BinaryInput), "'network.0' declares 1 bits for its input"),
+    "declared by the layer before": (lambda: nn.Sequential(Claims(), linear()), "'network.0.1' declares 1 bits"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD)
+@pytest.mark.parametrize("stage", ["fit", "validate", "test"])
+def test_planted_faults_stop_the_run_with_name_and_values(fault: str, stage: str) -> None:
+    network, message = BAD[fault]
+    with pytest.raises(MisconfigurationException, match=message):
+        run(nn.Sequential(network()), stage)
+
+
+class FaultyLater(nn.Module):
+    """Real values claimed as bits from the third call on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x: Tensor) -> Any:
+        self.calls += 1
+        value = x if self.calls > 2 else x.sign() + (x - x)
+        return IntQuantTensor(value, torch.tensor(1.0), torch.tensor(0.0), torch.tensor(1.0), True, self.training)
+
+
+def test_batches_between_are_not_audited() -> None:
+    run(nn.Sequential(FaultyLater(), linear()), "test", audit=BitWidthAudit(every_n_batches=4))
+    with pytest.raises(MisconfigurationException, match=r"network\.1"):
+        run(nn.Sequential(FaultyLater(), linear()), "test", audit=BitWidthAudit(every_n_batches=2))
+
+
+def test_no_hook_stays_after_a_stop() -> None:
+    module = Foreign(nn.Sequential(linear(weight=TernaryWeight)))
+    trainer = Trainer(callbacks=[BitWidthAudit()], logger=False, enable_progress_bar=False, accelerator="cpu")
+    with pytest.raises(MisconfigurationException):
+        trainer.test(module, loader(), verbose=False)
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in module.modules())
+    assert module(torch.rand(2, 8)).shape == (2, 3)
+
+
+def test_every_n_batches_is_positive() -> None:
+    with pytest.raises(ValueError, match="1 or more"):
+        BitWidthAudit(every_n_batches=0)

@@ -1,0 +1,80 @@
+"""The image data sets, from scikit-learn and from $LOSSY_DATA."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+from lossy_lightning.codecs import PCM
+from lossy_lightning.data import MNIST, Digits, FashionMNIST
+
+
+@pytest.fixture
+def data_root():
+    root = os.environ.get("LOSSY_DATA")
+    if not root or not Path(root, "MNIST").is_dir() or not Path(root, "FashionMNIST").is_dir():
+        pytest.skip("needs $LOSSY_DATA, the folder of MNIST/ and FashionMNIST/")
+    return Path(root)
+
+
+def test_digits_are_scikit_learns(tmp_path):
+    data = Digits(PCM(), cache_dir=tmp_path, val_fraction=0.1)
+    data.prepare_data()
+    sizes = {split: len(data._dataset(split)) for split in ("train", "val", "test")}
+    assert sizes == {"train": 1294, "val": 144, "test": 359}
+    test = data._dataset("test")
+    expected = load_digits().images[4::5] * 255 / 16
+    assert np.abs(test.codes.squeeze(1).numpy() - expected).max() <= 0.5
+    assert test.targets.tolist() == load_digits().target[4::5].tolist()
+    assert (int(test.codes.min()), int(test.codes.max())) == (0, 255)
+
+
+def test_digits_need_no_root(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOSSY_DATA", str(tmp_path / "not there"))
+    assert len(Digits(PCM()).signals("test")) == 359
+
+
+@pytest.mark.parametrize("data_class", [MNIST, FashionMNIST])
+def test_the_official_splits(data_root, data_class):
+    data = data_class(PCM(), root=data_root)
+    train, test = data.signals("train"), data.signals("test")
+    assert (len(train), len(test)) == (60_000, 10_000)
+    assert train.tensors[1].bincount().tolist()[0] == {MNIST: 5923, FashionMNIST: 6000}[data_class]
+    raw = Path(data_root, data_class.__name__, "raw", "t10k-images-idx3-ubyte").read_bytes()
+    assert np.array_equal(test.tensors[0].flatten().numpy(), np.frombuffer(raw, np.uint8, offset=16))
+    labels = Path(data_root, data_class.__name__, "raw", "t10k-labels-idx1-ubyte").read_bytes()
+    assert np.array_equal(test.tensors[1].numpy(), np.frombuffer(labels, np.uint8, offset=8))
+
+
+def test_prepared_codes_are_the_pixels(data_root, tmp_path):
+    data = MNIST(PCM(), root=data_root, cache_dir=tmp_path, val_fraction=0.05)
+    data.prepare_data()
+    assert [len(data._dataset(split)) for split in ("train", "val", "test")] == [57_000, 3_000, 10_000]
+    code, target = data._dataset("test")[123]
+    signal, label = data.signals("test")[123]
+    assert torch.equal(code, signal)
+    assert target == label
+
+
+@pytest.mark.parametrize("data_class", [MNIST, FashionMNIST])
+def test_missing_files_without_network_are_one_sentence(tmp_path, monkeypatch, data_class):
+    def download(*args, **kwargs):
+        raise RuntimeError("no network")
+
+    monkeypatch.setattr(data_class._dataset_class, "download", download)
+    name = data_class.__name__
+    with pytest.raises(FileNotFoundError) as caught:
+        data_class(PCM(), root=tmp_path).prepare_data()
+    assert str(caught.value) == (
+        f"the {name}/raw files are not in {tmp_path}, and cannot be downloaded (no network); "
+        f"set root, or $LOSSY_DATA, to the folder of {name}/raw"
+    )
+
+
+def test_setup_does_not_download(tmp_path, monkeypatch):
+    monkeypatch.setattr(MNIST._dataset_class, "download", lambda self: pytest.fail("downloads"))
+    with pytest.raises(FileNotFoundError, match=r"MNIST/raw files are not in .*, and prepare_data\(\) was not called"):
+        MNIST(PCM(), root=tmp_path).setup("fit")

@@ -1,0 +1,63 @@
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lossy_lightning.functional import crop, from_blocks, to_blocks
+
+
+@st.composite
+def signals(draw):
+    """A signal of one to three axes, of any size, with up to two batch dimensions; and a block."""
+    rank = draw(st.integers(1, 3))
+    block = tuple(draw(st.lists(st.integers(1, 4), min_size=rank, max_size=rank)))
+    size = draw(st.lists(st.integers(1, 7), min_size=rank, max_size=rank))
+    batch = draw(st.lists(st.integers(1, 2), max_size=2))
+    shape = (*batch, draw(st.integers(1, 3)), *size)
+    return torch.arange(int(np.prod(shape))).view(shape), block
+
+
+@given(signals())
+def test_blocks_are_numpy_slices_of_the_padded_signal(case):
+    signal, block = case
+    rank = len(block)
+    blocks = to_blocks(signal, block)
+    size = signal.shape[-rank:]
+    grid = [-(-length // width) for length, width in zip(size, block, strict=True)]
+    margins = [(0, 0)] * (signal.ndim - rank)
+    margins += [(0, cells * width - length) for cells, width, length in zip(grid, block, size, strict=True)]
+    padded = np.pad(signal.numpy(), margins, mode="edge")
+    batch = signal.shape[: -rank - 1]
+    assert blocks.shape == (*batch, *grid, signal.shape[-rank - 1] * np.prod(block))
+    for cell in product(*map(range, grid)):
+        where = tuple(slice(i * width, (i + 1) * width) for i, width in zip(cell, block, strict=True))
+        want = padded[(..., slice(None), *where)].reshape(*batch, -1)
+        np.testing.assert_array_equal(blocks[(..., *cell, slice(None))].numpy(), want)
+
+
+@given(signals())
+def test_blocks_go_together_again(case):
+    signal, block = case
+    again = from_blocks(to_blocks(signal, block), block)
+    assert torch.equal(crop(again, signal.shape), signal)
+    assert all(length % width == 0 for length, width in zip(again.shape[-len(block) :], block, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.float32])
+def test_the_dtype_stays(dtype):
+    signal = torch.ones(2, 1, 5, 5, dtype=dtype)
+    assert from_blocks(to_blocks(signal, (2, 3)), (2, 3)).dtype is dtype
+
+
+def test_crop_takes_the_first_samples_of_the_last_axes():
+    signal = torch.arange(24).view(2, 3, 4)
+    assert torch.equal(crop(signal, (2, 1)), signal[:, :2, :1])
+    assert torch.equal(crop(signal, ()), signal)
+
+
+def test_crop_does_not_pad():
+    with pytest.raises(RuntimeError, match="exceeds dimension size"):
+        crop(torch.zeros(1, 3), (4,))

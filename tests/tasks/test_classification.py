@@ -1,0 +1,292 @@
+from functools import partial
+
+import pytest
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import LightningDataModule, Trainer, seed_everything
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from lossy_lightning import CodeSpec, Stem
+from lossy_lightning.codecs import PCM, VQ
+from lossy_lightning.data import Digits
+from lossy_lightning.nn import MLP, Bits, LookupLinear, Scale
+from lossy_lightning.tasks import ClassificationTask
+
+STEM = Bits
+BACKBONE = partial(MLP, hidden_features=(16,))
+
+
+@pytest.fixture(scope="module")
+def fitted_vq():
+    data = Digits(VQ((2, 2), 16))
+    return data.codec.fit([torch.stack([image for image, _ in data.signals("train")])])
+
+
+@pytest.fixture
+def digits(cache_dir, fitted_vq):
+    return Digits(fitted_vq, cache_dir=cache_dir, batch_size=256)
+
+
+def make_task(data, stem=STEM, backbone=BACKBONE, **kwargs):
+    seed_everything(0, verbose=False)
+    return ClassificationTask(data.spec, 10, stem, backbone, **kwargs)
+
+
+def make_trainer(tmp_path, **kwargs):
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False, "accelerator": "cpu"}
+    return Trainer(default_root_dir=tmp_path, **{"max_epochs": 1, **quiet, **kwargs})
+
+
+def fast(**kwargs):
+    return make_trainer(None, enable_checkpointing=False, **kwargs)
+
+
+class Recorder(Stem):
+    """Scales; keeps what it was adapted to."""
+
+    def __init__(self, spec):
+        super().__init__()
+        self.shape = spec.shape
+        self.calls = []
+        self.register_buffer("adapted", torch.zeros(()))
+
+    def forward(self, code):
+        return code.float()
+
+    def adapt(self, codec, statistics):
+        self.calls.append((codec, statistics))
+        self.adapted += 1
+
+
+# Fitting, and what is logged.
+
+
+def test_it_learns_digits_and_logs_loss_and_accuracy(digits):
+    stem, backbone = partial(LookupLinear, out_features=32), partial(MLP, hidden_features=(32,), input_norm=True)
+    task = make_task(digits, stem, backbone, optimizer=partial(torch.optim.Adam, lr=1e-2))
+    trainer = fast(max_epochs=8)
+    trainer.fit(task, digits)
+    assert set(trainer.callback_metrics) == {"train_loss", "train_acc", "val_loss", "val_acc"}
+    (validated,) = trainer.validate(task, digits, verbose=False)
+    (tested,) = trainer.test(task, digits, verbose=False)
+    assert set(validated) == {"val_loss", "val_acc"}
+    assert set(tested) == {"test_loss", "test_acc"}
+    assert tested["test_acc"] > 0.75
+
+
+def test_the_logged_figures_are_those_of_the_predictions(digits):
+    task, trainer = make_task(digits), fast()
+    (tested,) = trainer.test(task, digits, verbose=False)
+    probabilities = torch.cat(trainer.predict(task, digits))
+    targets = torch.cat([target for _, target in digits.test_dataloader()])
+    assert probabilities.shape == (359, 10)
+    torch.testing.assert_close(probabilities.sum(1), torch.ones(359))
+    assert tested["test_acc"] == pytest.approx((probabilities.argmax(1) == targets).float().mean().item())
+    loss = -probabilities[torch.arange(359), targets].log().mean()
+    assert tested["test_loss"] == pytest.approx(loss.item(), rel=1e-4)
+
+
+def test_bf16_mixed_fits_on_the_cpu(digits):
+    for stem in (STEM, Scale, partial(LookupLinear, out_features=8)):
+        trainer = fast(precision="bf16-mixed")
+        trainer.fit(make_task(digits, stem), digits)
+        assert trainer.callback_metrics["train_loss"].isfinite()
+
+
+def test_loaders_without_a_datamodule_will_do():
+    code, target = torch.zeros(8, 1, 4, 4, dtype=torch.uint8), torch.arange(8)
+    loader = DataLoader(TensorDataset(code, target), batch_size=8)
+    task = ClassificationTask(CodeSpec.uniform((1, 4, 4), 0, 15, ordinal=False), 10, STEM, BACKBONE)
+    trainer = fast()
+    trainer.fit(task, loader, loader)
+    assert trainer.test(task, loader, verbose=False)[0].keys() == {"test_loss", "test_acc"}
+
+
+# Optimizers and schedulers.
+
+
+def test_adam_without_schedule_by_default(digits):
+    task = make_task(digits)
+    fast(fast_dev_run=True).fit(task, digits)
+    assert type(task.optimizers().optimizer) is torch.optim.Adam
+    assert task.lr_schedulers() is None
+
+
+def test_the_schedule_steps_once_an_epoch(digits):
+    task = make_task(
+        digits,
+        optimizer=partial(torch.optim.SGD, lr=0.1),
+        lr_scheduler=partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.5),
+    )
+    fast(max_epochs=3).fit(task, digits)
+    assert task.optimizers().optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * 0.5**3)
+
+
+def test_a_plateau_of_the_validation_loss_lowers_the_rate(digits):
+    plateau = partial(torch.optim.lr_scheduler.ReduceLROnPlateau, patience=0, factor=0.1, threshold=1e9, mode="min")
+    task = make_task(digits, optimizer=partial(torch.optim.SGD, lr=0.1), lr_scheduler=plateau)
+    trainer = fast(max_epochs=3)
+    trainer.fit(task, digits)
+    assert trainer.lr_scheduler_configs[0].monitor == "val_loss"
+    assert task.optimizers().optimizer.param_groups[0]["lr"] < 0.05
+
+
+def test_lightnings_plateau_scheduler_names_its_monitor(digits):
+    from lightning.pytorch.cli import ReduceLROnPlateau
+
+    task = make_task(digits, lr_scheduler=partial(ReduceLROnPlateau, monitor="train_loss"))
+    trainer = fast()
+    trainer.fit(task, digits)
+    assert trainer.lr_scheduler_configs[0].monitor == "train_loss"
+
+
+# Checkpoints of a task built in Python.
+
+
+def best(folder):
+    return ModelCheckpoint(folder / "best", monitor="val_acc", mode="max", save_last=True)
+
+
+@pytest.fixture
+def fitted(digits, tmp_path):
+    trainer = make_trainer(tmp_path, callbacks=[best(tmp_path)], max_epochs=2)
+    task = make_task(digits)
+    trainer.fit(task, digits)
+    return trainer, task
+
+
+def test_hyperparameters_hold_no_callable_and_load_weights_only(digits, fitted):
+    trainer, task = fitted
+    assert dict(task.hparams) == {"spec": digits.spec, "num_classes": 10, "lr_scheduler": None}
+    checkpoint = torch.load(trainer.checkpoint_callback.best_model_path, weights_only=True)
+    assert checkpoint["hyper_parameters"] == dict(task.hparams)
+    assert type(checkpoint["hyper_parameters"]["spec"]) is CodeSpec
+
+
+def test_the_best_checkpoint_is_tested(digits, fitted):
+    trainer, task = fitted
+    (want,) = trainer.test(task, digits, ckpt_path=trainer.checkpoint_callback.best_model_path, verbose=False)
+    for parameter in task.parameters():
+        nn.init.zeros_(parameter)
+    (got,) = trainer.test(task, digits, ckpt_path="best", verbose=False)
+    assert got == want
+
+
+def test_a_checkpoint_loads_with_stem_and_backbone(digits, fitted):
+    trainer, task = fitted
+    path = trainer.checkpoint_callback.last_model_path
+    loaded = ClassificationTask.load_from_checkpoint(path, stem=STEM, backbone=BACKBONE)
+    assert loaded.spec == digits.spec
+    code = digits.test_dataloader().dataset.codes[:20]
+    assert torch.equal(loaded.eval()(code), task.eval()(code))
+
+
+def test_a_checkpoint_does_not_load_with_another_backbone(fitted):
+    path = fitted[0].checkpoint_callback.last_model_path
+    with pytest.raises(TypeError, match="stem"):
+        ClassificationTask.load_from_checkpoint(path)
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        ClassificationTask.load_from_checkpoint(path, stem=STEM, backbone=partial(MLP, hidden_features=(17,)))
+
+
+@pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
+def test_fitting_goes_on_from_a_checkpoint(digits, fitted, tmp_path):
+    path = fitted[0].checkpoint_callback.last_model_path
+    trainer = make_trainer(tmp_path, callbacks=[best(tmp_path)], max_epochs=3)
+    trainer.fit(make_task(digits), digits, ckpt_path=path)
+    assert trainer.current_epoch == 3
+    assert trainer.global_step == 3 * len(digits.train_dataloader())
+
+
+# Stems that adapt.
+
+
+def test_a_stem_adapts_once_to_codec_and_statistics(digits):
+    task, trainer = make_task(digits, Recorder), fast(max_epochs=2)
+    trainer.fit(task, digits)
+    ((codec, statistics),) = task.stem.calls
+    assert codec is digits.codec
+    codes = torch.cat([code for code, _ in digits.train_dataloader()]).float()
+    torch.testing.assert_close(statistics.mean, codes.mean((0, 2, 3)))
+    torch.testing.assert_close(statistics.std, codes.std((0, 2, 3), correction=0))
+    trainer.validate(task, digits, verbose=False)
+    trainer.test(task, digits, verbose=False)
+    assert len(task.stem.calls) == 1
+
+
+@pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
+def test_a_checkpoint_brings_its_adapted_stem(digits, tmp_path):
+    trainer = make_trainer(tmp_path)
+    trainer.fit(make_task(digits, Recorder), digits)
+    path = trainer.checkpoint_callback.best_model_path
+    resumed = make_task(digits, Recorder)
+    resumed.stem.adapted += 5  # what is adapted before the checkpoint is loaded is lost
+    make_trainer(tmp_path, max_epochs=2).fit(resumed, digits, ckpt_path=path)
+    assert resumed.stem.adapted == 1
+    loaded = ClassificationTask.load_from_checkpoint(path, stem=Recorder, backbone=BACKBONE)
+    fast().fit(loaded, digits)
+    assert loaded.stem.calls == []
+    assert loaded.stem.adapted == 1
+
+
+@pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
+def test_fitting_again_does_not_adapt_again(digits, tmp_path):
+    task, trainer = make_task(digits, Recorder), make_trainer(tmp_path)
+    trainer.fit(task, digits)
+    fast().fit(task, digits)
+    assert len(task.stem.calls) == 1
+    trainer.test(task, digits, ckpt_path="best", verbose=False)
+    # Nor does a checkpoint tested before keep another task from being adapted.
+    other = make_task(digits, Recorder)
+    trainer.fit_loop.max_epochs = 2
+    trainer.fit(other, digits)
+    assert len(other.stem.calls) == 1
+
+
+def test_any_module_with_a_shape_is_a_stem(digits):
+    class Plain(nn.Module):
+        def __init__(self, spec):
+            super().__init__()
+            self.shape = spec.shape
+
+        def forward(self, code):
+            return code.float()
+
+    fast(fast_dev_run=True).fit(make_task(digits, Plain), digits)
+
+
+# What does not fit.
+
+
+def test_another_datamodule_than_built_for_is_refused(digits, cache_dir):
+    task = make_task(digits)
+    with pytest.raises(MisconfigurationException, match=r"codes of .*4, 4.*gives .*8, 8.*; build the task with spec="):
+        fast().fit(task, Digits(PCM(), cache_dir=cache_dir))
+
+
+def test_a_datamodule_without_spec_is_left_alone():
+    class Foreign(LightningDataModule):
+        def train_dataloader(self):
+            return DataLoader(TensorDataset(torch.zeros(4, 1, 4, 4).byte(), torch.zeros(4).long()), batch_size=4)
+
+        def val_dataloader(self):
+            return self.train_dataloader()
+
+    task = ClassificationTask(CodeSpec.uniform((1, 4, 4), 0, 15, ordinal=False), 10, STEM, BACKBONE)
+    fast(fast_dev_run=True).fit(task, Foreign())
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (torch.zeros(2, 1, 4, 4), "integer dtype; got torch.float32: encode the signal"),
+        (torch.zeros(2, 1, 5, 4).byte(), r"\(\.\.\., 1, 4, 4\) are expected here; got \(2, 1, 5, 4\)"),
+        (torch.zeros(2, 4).byte(), r"are expected here; got \(2, 4\)"),
+    ],
+    ids=["float", "size", "axes"],
+)
+def test_other_codes_than_of_the_spec_are_refused(digits, code, message):
+    with pytest.raises(ValueError, match=message):
+        make_task(digits)(code)

@@ -1,0 +1,73 @@
+"""Every example runs as it stands, only shorter."""
+
+import importlib.util
+import inspect
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from lossy_lightning.cli import main
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+SHORT = [
+    *("--trainer.max_epochs", "1"),
+    *("--trainer.limit_train_batches", "3"),
+    *("--trainer.limit_val_batches", "2"),
+    *("--trainer.limit_test_batches", "2"),
+    *("--trainer.log_every_n_steps", "1"),
+    *("--trainer.accelerator", "cpu"),
+    *("--trainer.enable_progress_bar", "false"),
+]
+
+
+def names(pattern):
+    return sorted(path.name for path in EXAMPLES.glob(pattern))
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory):
+    """A cache that the examples share: each codebook is fitted once."""
+    return tmp_path_factory.mktemp("examples")
+
+
+@pytest.fixture(autouse=True)
+def _command_line(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["lossy-lightning"])  # Lightning warns of pytest's own
+
+
+def test_there_are_examples():
+    assert {"digits_vq_bnn.yaml", "mnist_baseline.yaml"} <= set(names("*.yaml"))
+    assert "own_trainer.py" in names("*.py")
+
+
+@pytest.mark.parametrize("name", names("*.yaml"))
+def test_yaml(name, tmp_path, shared_cache):
+    if name.startswith("mnist") and not Path(os.environ.get("LOSSY_DATA", "none"), "MNIST").is_dir():
+        pytest.skip("needs $LOSSY_DATA, the folder of MNIST/")
+    folders = ["--data.cache_dir", str(shared_cache), "--trainer.logger.init_args.save_dir", str(tmp_path)]
+    main(["fit", "--config", str(EXAMPLES / name), *SHORT, *folders])
+    (run,) = (tmp_path / Path(name).stem).iterdir()
+    events = EventAccumulator(str(run))
+    events.Reload()
+    scalars = set(events.Tags()["scalars"])
+    assert {"train_loss", "train_acc", "val_loss", "val_acc", "test_loss", "test_acc"} <= scalars
+    if "ComplexityMonitor" in (EXAMPLES / name).read_text():
+        assert any(scalar.startswith("macs/") for scalar in scalars)
+
+
+@pytest.mark.parametrize("name", names("*.py"))
+def test_script(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOSSY_DATA", str(tmp_path))
+    spec = importlib.util.spec_from_file_location(Path(name).stem, EXAMPLES / name)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    monkeypatch.syspath_prepend(EXAMPLES)  # a spawned process imports the script too
+    spec.loader.exec_module(module)
+    (parameter,) = inspect.signature(module.main).parameters
+    assert parameter == "max_epochs"
+    module.main(max_epochs=1)
+    assert list(tmp_path.glob("lightning_logs/version_0/checkpoints/*.ckpt"))

@@ -1,0 +1,77 @@
+"""Who may import whom."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+import lossy_lightning
+
+PACKAGE = Path(lossy_lightning.__file__).parent
+ROOMS = {
+    "__init__": {"codes"},
+    "__main__": {"cli"},
+    "bitstream": set(),
+    "functional": set(),
+    "codes": set(),
+    "testing": {"codes"},
+    "codecs": {"codes", "functional", "bitstream"},
+    "nn": {"codes", "functional"},
+    "data": {"codes", "functional", "bitstream", "codecs"},
+    "tasks": {"codes"},
+    "callbacks": {"codes", "functional"},
+    "cli": {"bitstream", "callbacks", "codecs", "codes", "data", "functional", "nn", "tasks"},
+}
+"""Room to the other rooms that it may import."""
+
+FOREIGN = {
+    "brevitas": ("nn/",),
+    "fvcore": ("functional/complexity",),
+    "sklearn": ("codecs/", "data/"),
+    "torchvision": ("data/",),
+    "numba": ("bitstream/",),
+    "llvmlite": ("bitstream/",),
+}
+"""Library to the only places that may import it."""
+
+FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+
+
+def imports(file):
+    """Full names of the modules that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse((PACKAGE / file).read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = ["lossy_lightning", *Path(file).parts[:-1]]
+            base = package[: len(package) + 1 - node.level] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            # `from lossy_lightning import codes` imports a room, and so does `from lossy_lightning.codes import Codec`.
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def room(name):
+    return name.split("/")[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_room_imports_only_what_the_design_allows(file):
+    assert room(file) in ROOMS, f"{room(file)} is a new room; say here what it may import"
+    for name in imports(file):
+        top, *rest = name.split(".")
+        if top == "lossy_lightning":
+            assert rest[0] in {*ROOMS[room(file)], room(file)}, f"{file} must not import {name}"
+        elif top in FOREIGN:
+            assert file.startswith(FOREIGN[top]), f"{file} must not import {name}; only {FOREIGN[top]} may"
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if room(file) in ("bitstream", "functional", "codes")])
+def test_the_inner_rooms_import_few_libraries(file):
+    allowed = {
+        "bitstream": {"numpy", "numba", "llvmlite"},
+        "functional": {"torch", "fvcore", "numpy"},
+        "codes": {"torch", "numpy"},
+    }[room(file)]
+    foreign = {name.split(".")[0] for name in imports(file)} - sys.stdlib_module_names - {"lossy_lightning"}
+    assert foreign <= allowed
