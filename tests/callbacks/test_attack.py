@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from lossy_lightning import CodeSpec, FileCodec
 from lossy_lightning.callbacks import GradientAttackMonitor
 from lossy_lightning.cli import LossyCLI
-from lossy_lightning.codecs import PCM, VQ, Decoded
+from lossy_lightning.codecs import JPEG, PCM, VQ, Decoded
 from lossy_lightning.data import Digits
 from lossy_lightning.nn import MLP, Bits, LookupLinear, Scale
 from lossy_lightning.tasks import ClassificationTask
@@ -315,3 +315,13 @@ trainer:
     monkeypatch.setattr("sys.argv", ["lossy-lightning", "fit", "--config", str(config), "--test_after_fit", "false"])
     cli = LossyCLI()
     assert "attack/acc_roundtrip_step3" in cli.trainer.callback_metrics
+
+
+def test_jpeg_coefficients(tmp_path):
+    """The attack changes quantized coefficients; the file holds them exactly, decoding to 8 bits may not."""
+    monitor = GradientAttackMonitor(steps=(2,), queries=0, every_n_epochs=3)
+    got = _fit_digits(JPEG(quality=75), Scale, monitor, cache_dir=tmp_path)
+    assert got["acc_file_step2"] == got["acc_step2"] <= got["acc_clean"]
+    assert got["file_bytes_step2"] > 0
+    assert got["file_bytes_change_step2"] > 0  # coefficients that were zero no longer are
+    assert got["linf_code_step2"] <= 2 < got["linf_signal_step2"]
