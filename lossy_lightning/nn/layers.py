@@ -49,9 +49,7 @@ def linear(
         >>> layer(torch.tensor([[0.5, 0.0]])).tolist(), layer(torch.tensor([[0.5, -7.0]])).tolist()
         ([[0.0]], [[2.0]])
     """
-    return QuantLinear(
-        weight_bit_width, input_bit_width, in_features=in_features, out_features=out_features, bias=bias
-    )
+    return QuantLinear(weight_bit_width, input_bit_width, in_features=in_features, out_features=out_features, bias=bias)
 
 
 def conv1d(
