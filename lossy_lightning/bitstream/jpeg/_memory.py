@@ -28,7 +28,7 @@ def empty_coefficients(size: int) -> NDArray[np.int16]:
         memory = _idle_arrays[power].pop()
     except IndexError:
         memory = np.empty(1 << power, np.int16)
-    array = np.frombuffer(memoryview(memory), np.int16, size)  # the base of all its views: their chain ends here
+    array = np.frombuffer(memory.data, np.int16, size)  # the base of all its views: their chain ends here
     weakref.finalize(array, _give_back, power, memory).atexit = False
     return array
 
