@@ -23,6 +23,7 @@ from lossy_lightning.data.statistics import moments, read_sample, stack_by_size,
 from lossy_lightning.functional import pad_codes
 
 _CHUNK_BYTES = 64 * 2**20
+_CHUNK_EXAMPLES = 256  # where codes differ in size
 
 
 class EncodedDataset(Dataset[tuple[Tensor, Any]]):
@@ -145,7 +146,7 @@ def write_codes(
         raise ValueError(f"the split to be written to {folder} has no examples")
     partial = folder.with_suffix(".partial")
     partial.mkdir(parents=True, exist_ok=True)
-    size = 256 if None in spec.shape else max(1, min(4096, _CHUNK_BYTES // max(1, spec.num_bits // 8)))
+    size = _CHUNK_EXAMPLES if None in spec.shape else max(1, min(4096, _CHUNK_BYTES // max(1, spec.num_bits // 8)))
     chunks = [partial / f"chunk-{start:09}.pt" for start in range(0, total, size)]
     for start, chunk in zip(range(0, total, size), chunks, strict=True):
         if not _is_intact(chunk):

@@ -28,6 +28,7 @@ def class_files(root: Path, split: Split, extensions: tuple[str, ...]) -> list[t
 
     Raises:
         FileNotFoundError: Where there is no train or test folder, or a class has no file.
+        ValueError: Where the split has classes that "train" has not.
     """
     folder = split
     if not (root / "test").is_dir():
@@ -41,6 +42,11 @@ def class_files(root: Path, split: Split, extensions: tuple[str, ...]) -> list[t
             f"there is no folder {root / folder}; images are expected in {root}/train/<class>/ and {root}/test/<class>/"
         )
     classes = {name: number for number, name in enumerate(class_names(root))}
+    strange = sorted(path.name for path in (root / folder).iterdir() if path.is_dir() and path.name not in classes)
+    if strange:
+        raise ValueError(
+            f"the classes {strange} of {root / folder} are not among those of {root / 'train'}: remove them"
+        )
     files: list[tuple[str, int]] = make_dataset(str(root / folder), classes, extensions)
     return files
 

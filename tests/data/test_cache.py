@@ -295,6 +295,64 @@ def test_statistics_are_those_of_all_codes(tmp_path, small_chunks):
     torch.testing.assert_close(std, channels.std(1, correction=0).float())
 
 
+class Sized(torch.utils.data.Dataset):
+    """Signals of three channels and many sizes."""
+
+    def __len__(self):
+        return TOTAL
+
+    def __getitem__(self, index):
+        size = 3, 1 + index % 5, 2 + index % 3
+        values = torch.randint(-1000, 1000, size, generator=torch.Generator().manual_seed(index))
+        return values.to(torch.int16), index % 4
+
+
+VARIES = CodeSpec.uniform((3, None, None), -1024, 1023, ordinal=True)
+
+
+def test_codes_of_different_size_come_back(tmp_path):
+    dataset = opened(tmp_path / "split", Sized(), spec=VARIES)
+    for i, (code, target) in enumerate(Sized()[j] for j in range(TOTAL)):
+        assert torch.equal(dataset[i][0], code)
+        assert dataset[i][1] == target
+    assert dataset.codes.nbytes == sum(Sized()[i][0].nbytes for i in range(TOTAL))
+    assert opened(tmp_path / "split", Sized(), Encoder(fails_after=0), spec=VARIES).grid_sizes.shape == (TOTAL, 2)
+
+
+def test_statistics_of_codes_of_different_size(tmp_path):
+    mean, std = opened(tmp_path / "split", Sized(), spec=VARIES).statistics
+    channels = torch.cat([Sized()[i][0].flatten(1) for i in range(TOTAL)], 1).double()
+    torch.testing.assert_close(mean, channels.mean(1).float())
+    torch.testing.assert_close(std, channels.std(1, correction=0).float())
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_batches_of_codes_of_different_size_are_padded(tmp_path, num_workers):
+    dataset = opened(tmp_path / "split", Sized(), spec=VARIES)
+    loader = DataLoader(dataset, 16, collate_fn=EncodedDataset.collate, num_workers=num_workers)
+    seen = 0
+    for code, target, grid_size in loader:
+        assert code.shape[2:] == tuple(grid_size.amax(0).tolist())
+        for row, label, (height, width) in zip(code, target, grid_size.tolist(), strict=True):
+            want, wanted_label = Sized()[seen]
+            assert torch.equal(row[:, :height, :width], want)
+            assert label == wanted_label
+            assert VARIES.check(row) is None
+            seen += 1
+    assert seen == TOTAL
+
+
+def test_a_stopped_run_over_codes_of_different_size_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache_module, "_CHUNK_EXAMPLES", CHUNK)
+    folder = tmp_path / "split"
+    with pytest.raises(KeyboardInterrupt):
+        opened(folder, Sized(), Encoder(fails_after=2 * CHUNK), VARIES)
+    encoder = Encoder()
+    dataset = opened(folder, Sized(), encoder, VARIES)
+    assert encoder.seen == TOTAL - 2 * CHUNK
+    assert all(torch.equal(dataset[i][0], Sized()[i][0]) for i in range(TOTAL))
+
+
 def test_a_code_outside_its_spec_is_an_error_and_not_cached(tmp_path, examples):
     with pytest.raises(ValueError, match="channel 0 of a code ranges from 0 to 15; got"):
         opened(tmp_path / "split", examples, spec=CodeSpec.uniform((1, 8, 8), 0, 15, ordinal=True))

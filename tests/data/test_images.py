@@ -1,15 +1,19 @@
 """The image data sets, from scikit-learn and from $LOSSY_DATA."""
 
 import os
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sklearn.datasets import load_digits
 
 from lossy_lightning.codecs import PCM
-from lossy_lightning.data import MNIST, Digits, FashionMNIST
+from lossy_lightning.data import CIFAR10, MNIST, Digits, FashionMNIST
+
+CIFAR10_CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
 
 @pytest.fixture
@@ -78,3 +82,46 @@ def test_setup_does_not_download(tmp_path, monkeypatch):
     monkeypatch.setattr(MNIST._dataset_class, "download", lambda self: pytest.fail("downloads"))
     with pytest.raises(FileNotFoundError, match=r"MNIST/raw files are not in .*, and prepare_data\(\) was not called"):
         MNIST(PCM(), root=tmp_path).setup("fit")
+
+
+def test_cifar10_from_class_folders(data_root, tmp_path):
+    if not Path(data_root, "cifar10").is_dir():
+        pytest.skip("needs $LOSSY_DATA/cifar10")
+    for root in (data_root, data_root / "cifar10"):
+        data = CIFAR10(PCM(), root=root, cache_dir=tmp_path)
+        train, test = data.signals("train"), data.signals("test")
+        assert (len(train), len(test)) == (20_480, 10_000)
+        image, target = test[4321]
+        path, label = test.files[4321]
+        with Image.open(path) as want:
+            assert np.array_equal(image.movedim(0, -1), np.asarray(want))
+        assert target == label == CIFAR10_CLASSES.index(Path(path).parent.name)
+    assert data.spec.shape == (3, 32, 32)
+
+
+def test_cifar10_from_torchvisions_files(tmp_path, monkeypatch):
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    rows = np.random.default_rng(0).integers(0, 256, (6, 4, 3072), dtype=np.uint8)
+    names = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
+    for name, images in zip(names, rows, strict=True):
+        (folder / name).write_bytes(pickle.dumps({"data": images, "labels": [3, 1, 4, 1]}))
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": list("abcdefghij")}))
+    monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda *_: True)
+    data = CIFAR10(PCM(), root=tmp_path, val_fraction=0.25)
+    data.prepare_data()
+    assert [len(data._dataset(split)) for split in ("train", "val", "test")] == [15, 5, 4]
+    test = data._dataset("test")
+    assert np.array_equal(test.codes.flatten(1).numpy(), rows[5])  # red, green and blue planes, row by row
+    assert test.targets.tolist() == [3, 1, 4, 1]
+
+
+def test_missing_cifar10_without_network_is_one_sentence(tmp_path, monkeypatch):
+    def download(*args, **kwargs):
+        raise RuntimeError("no network")
+
+    monkeypatch.setattr("torchvision.datasets.CIFAR10.download", download)
+    with pytest.raises(
+        FileNotFoundError, match=r"the cifar-10-batches-py files are not in .* \(no network\); set root"
+    ):
+        CIFAR10(PCM(), root=tmp_path).prepare_data()

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lossy_lightning.functional import crop, from_blocks, to_blocks
+from lossy_lightning.functional import crop, from_blocks, pad_codes, to_blocks
 
 
 @st.composite
@@ -61,3 +61,24 @@ def test_crop_takes_the_first_samples_of_the_last_axes():
 def test_crop_does_not_pad():
     with pytest.raises(RuntimeError, match="exceeds dimension size"):
         crop(torch.zeros(1, 3), (4,))
+
+
+@given(st.lists(st.lists(st.integers(1, 5), min_size=2, max_size=2), min_size=1, max_size=5), st.integers(1, 3))
+def test_padded_codes_are_numpys(grids, channels):
+    rng = np.random.default_rng(0)
+    codes = [torch.from_numpy(rng.integers(-9, 9, (channels, *grid), dtype=np.int16)) for grid in grids]
+    batch, grid_size = pad_codes(codes)
+    assert grid_size.tolist() == grids
+    assert batch.dtype is torch.int16
+    largest = np.max(grids, axis=0)
+    for code, row in zip(codes, batch, strict=True):
+        for channel, got in zip(code.numpy(), row.numpy(), strict=True):
+            margins = [(0, most - size) for most, size in zip(largest, channel.shape, strict=True)]
+            np.testing.assert_array_equal(got, np.pad(channel, margins, constant_values=channel[0, 0]))
+
+
+def test_codes_of_one_size_are_stacked():
+    codes = [torch.randint(0, 9, (2, 7)) for _ in range(3)]
+    batch, grid_size = pad_codes(codes)
+    assert torch.equal(batch, torch.stack(codes))
+    assert grid_size.tolist() == [[7]] * 3

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.fft import dctn, idctn
 
-from lossy_lightning.functional import dct, dct_islow, idct, idct_islow
+from lossy_lightning.functional import dct, dct_islow, double_blocks, halve_blocks, idct, idct_islow
 
 
 @pytest.fixture
@@ -59,3 +59,42 @@ def test_gradients():
     values = torch.randn(2, 8, 8, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(dct, values)
     assert torch.autograd.gradcheck(idct, values)
+
+
+def _samples(coefficients):
+    """Image of blocks of coefficients, decoded by SciPy."""
+    blocks = idctn(coefficients, axes=(-2, -1), norm="ortho").swapaxes(-3, -2)
+    return blocks.reshape(*blocks.shape[:-4], 8 * blocks.shape[-4], 8 * blocks.shape[-2])
+
+
+def _coefficients(samples):
+    rows, columns = (size // 8 for size in samples.shape[-2:])
+    blocks = samples.reshape(*samples.shape[:-2], rows, 8, columns, 8).swapaxes(-3, -2)
+    return dctn(blocks, axes=(-2, -1), norm="ortho")
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("batch", [(), (2,)])
+def test_halving_is_averaging_pixels(axis, batch):
+    coefficients = torch.randn(*batch, 4, 6, 8, 8, dtype=torch.float64)
+    image = np.moveaxis(_samples(coefficients.numpy()), axis - 2, 0)
+    want = _coefficients(np.moveaxis((image[0::2] + image[1::2]) / 2, 0, axis - 2))
+    np.testing.assert_allclose(halve_blocks(coefficients, axis), want, atol=1e-12)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("batch", [(), (2,)])
+def test_doubling_is_repeating_pixels(axis, batch):
+    coefficients = torch.randn(*batch, 3, 2, 8, 8, dtype=torch.float64)
+    want = _coefficients(_samples(coefficients.numpy()).repeat(2, axis - 2))
+    np.testing.assert_allclose(double_blocks(coefficients, axis), want, atol=1e-12)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_halving_an_odd_number_of_blocks_adds_one_of_the_last_ones_mean(axis):
+    coefficients = torch.randn(3, 3, 8, 8, dtype=torch.float64)
+    image = np.moveaxis(_samples(coefficients.numpy()), axis, 0)
+    last = image[16:].reshape(8, 3, 8).mean((0, 2)).repeat(8)
+    padded = np.concatenate([image, np.broadcast_to(last, (8, 24))])
+    want = _coefficients(np.moveaxis((padded[0::2] + padded[1::2]) / 2, 0, axis))
+    np.testing.assert_allclose(halve_blocks(coefficients, axis), want, atol=1e-12)

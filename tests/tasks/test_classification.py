@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from lossy_lightning import CodeSpec, Stem
 from lossy_lightning.codecs import PCM, VQ
 from lossy_lightning.data import Digits
+from lossy_lightning.functional import pad_codes
 from lossy_lightning.nn import MLP, Bits, LookupLinear, Scale
 from lossy_lightning.tasks import ClassificationTask
 
@@ -290,3 +291,74 @@ def test_a_datamodule_without_spec_is_left_alone():
 def test_other_codes_than_of_the_spec_are_refused(digits, code, message):
     with pytest.raises(ValueError, match=message):
         make_task(digits)(code)
+
+
+# Codes of different size.
+
+
+class MaskedMean(nn.Module):
+    """Looks at the cells of each code's own grid only."""
+
+    def __init__(self, shape, num_classes):
+        super().__init__()
+        self.linear = nn.Linear(shape[0], num_classes)
+        self.seen = []
+
+    def forward(self, features, grid_size):
+        self.seen.append(grid_size)
+        rows, columns = (torch.arange(size) for size in features.shape[2:])
+        mask = (rows[:, None] < grid_size[:, 0, None, None]) & (columns < grid_size[:, 1, None, None])
+        total = (features * mask[:, None]).sum((2, 3))
+        return self.linear(total / grid_size.prod(1, keepdim=True))
+
+
+VARIES = CodeSpec.uniform((2, None, None), 0, 255, ordinal=True)
+
+
+def sized_codes():
+    grids = [(2, 3), (4, 1), (3, 3), (1, 5)]
+    return [torch.randint(0, 256, (2, *grid), dtype=torch.uint8) for grid in grids]
+
+
+def test_padding_never_changes_the_logits():
+    task = ClassificationTask(VARIES, 10, Scale, MaskedMean).eval()
+    codes = sized_codes()
+    batch, grid_size = pad_codes(codes)
+    alone = torch.cat([task(code[None], torch.tensor([code.shape[1:]])) for code in codes])
+    torch.testing.assert_close(task(batch, grid_size), alone)
+    noise = torch.nn.functional.pad(batch, (0, 2, 0, 3), value=99)
+    torch.testing.assert_close(task(noise, grid_size), alone)
+
+
+def test_grid_sizes_reach_the_backbone_in_every_stage():
+    batch, grid_size = pad_codes(sized_codes())
+    loader = DataLoader(TensorDataset(batch, torch.arange(4), grid_size), batch_size=4)
+    task = ClassificationTask(VARIES, 10, Scale, MaskedMean)
+    trainer = fast(num_sanity_val_steps=0)
+    trainer.fit(task, loader, loader)
+    trainer.test(task, loader, verbose=False)
+    (probabilities,) = trainer.predict(task, loader)
+    torch.testing.assert_close(probabilities, task.eval()(batch, grid_size).softmax(1))
+    assert len(task.backbone.seen) == 5
+    assert all(torch.equal(seen, grid_size) for seen in task.backbone.seen)
+
+
+def test_a_backbone_that_cannot_ignore_padding_is_told_to_crop():
+    class Pool(nn.Module):
+        def __init__(self, shape, num_classes):
+            super().__init__()
+            self.linear = nn.Linear(shape[0], num_classes)
+
+        def forward(self, features):
+            return self.linear(features.mean((2, 3)))
+
+    task = ClassificationTask(VARIES, 10, Scale, Pool)
+    batch, grid_size = pad_codes(sized_codes())
+    with pytest.raises(MisconfigurationException, match=r"Pool.forward takes no grid_size; crop the codes to one size"):
+        task(batch, grid_size)
+    assert task(batch).shape == (4, 10)
+
+
+def test_a_fully_connected_backbone_says_crop_at_once():
+    with pytest.raises(ValueError, match=r"an MLP reads features of one fixed shape; .*: crop signals to one size"):
+        ClassificationTask(VARIES, 10, Scale, MLP)

@@ -1,0 +1,386 @@
+"""Folders of JPEG files; the files are Pillow's, and so is the image that codes are compared with."""
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Trainer
+from PIL import Image
+
+from lossy_lightning.bitstream.jpeg import read_coefficients
+from lossy_lightning.codecs import JPEG, PCM
+from lossy_lightning.data import JPEGFolder
+from lossy_lightning.tasks import ClassificationTask
+from tests.data.test_encoded import Mean
+
+SIZES = [(64, 64), (50, 83), (97, 48), (48, 66)]
+COUNT = 24  # divisible by the numbers of sizes, qualities and subsamplings, so that all of them meet
+
+
+def picture(seed, height, width):
+    """Smooth colours and some noise."""
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    smooth = np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC), np.int16)
+    return (smooth + rng.integers(-9, 10, smooth.shape)).clip(0, 255).astype(np.uint8)
+
+
+def write(path, array, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path, "JPEG", **options)
+    return path
+
+
+@pytest.fixture
+def uniform(tmp_path):
+    """Two classes of 64x64 files of quality 75 and 4:2:0: 24 to train, 6 to test."""
+    for split, count in (("train", COUNT), ("test", 6)):
+        for i in range(count):
+            write(tmp_path / "jpg" / split / "ab"[i % 2] / f"{i:02}.jpg", picture(i, 64, 64), subsampling="4:2:0")
+    return tmp_path / "jpg"
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """The same with native sizes, mixed qualities and subsamplings, and every sixth file grey."""
+    for split, count in (("train", COUNT), ("test", 6)):
+        for i in range(count):
+            array = picture(i, *SIZES[i % 4])
+            path = tmp_path / "jpg" / split / "ab"[i % 2] / f"{i:02}.JPEG"
+            subsampling = ["4:2:0", "4:2:2", "4:4:4"][i % 3]
+            write(
+                path, array[..., 0] if i % 6 == 5 else array, quality=[50, 75, 95][i // 4 % 3], subsampling=subsampling
+            )
+    return tmp_path / "jpg"
+
+
+def pillow(path):
+    """Pillow's image of a file."""
+    with Image.open(path) as image:
+        image.load()
+    return image
+
+
+def folder(root, codec=None, **arguments):
+    return JPEGFolder(codec or JPEG(), root, **{"batch_size": 8, "val_fraction": 0.25, **arguments})
+
+
+def files(data, split):
+    return [path for path, _ in data.codes(split).files]
+
+
+def batches(loader):
+    return list(loader)
+
+
+def read(path, codec=None):
+    return (codec or JPEG()).read(Path(path).read_bytes())[0]
+
+
+def windows(code, height, width):
+    """Every crop of a code in whole MCUs."""
+    rows, columns = code.shape[1:]
+    for top in range(rows - height + 1):
+        for left in range(columns - width + 1):
+            yield code[:, top : top + height, left : left + width]
+
+
+# Crops.
+
+
+def test_spec_and_classes(uniform):
+    data = folder(uniform, crop=48)
+    assert data.spec.shape == (384, 3, 3)
+    assert data.num_classes == 2
+    assert folder(uniform).spec.shape == (384, None, None)
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_evaluation_takes_the_middle_in_the_order_of_files(uniform, split):
+    data = folder(uniform, crop=32)
+    loader = getattr(data, f"{split}_dataloader")()
+    got = torch.cat([code for code, _ in loader])
+    assert torch.equal(got, torch.stack([read(path)[:, 1:3, 1:3] for path in files(data, split)]))
+    assert torch.equal(got, torch.cat([code for code, _ in loader]))
+    targets = torch.cat([target for _, target in loader]).tolist()
+    assert targets == ["ab".index(Path(path).parent.name) for path in files(data, split)]
+
+
+def test_training_takes_a_slice_of_the_whole_code_at_random(uniform):
+    data = folder(uniform, crop=48)
+    dataset, seen = data.codes("train"), set()
+    for _ in range(12):
+        for path, code in zip(files(data, "train"), dataset.__getitems__(range(len(dataset)))[0], strict=True):
+            (where,) = [i for i, window in enumerate(windows(read(path), 3, 3)) if torch.equal(code, window)]
+            seen.add(where)
+    assert seen == {0, 1, 2, 3}
+
+
+def test_a_crop_follows_the_seed(uniform):
+    dataset = folder(uniform, crop=32).codes("train")
+    first, second = ((torch.manual_seed(seed), dataset.__getitems__(range(8)))[1][0] for seed in (1, 1))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, dataset.__getitems__(range(8))[0])
+
+
+def test_one_by_one_is_the_batch(uniform):
+    dataset = folder(uniform, crop=32).codes("test")
+    code, target = dataset.__getitems__([3, 0])
+    assert torch.equal(code, torch.stack([dataset[3][0], dataset[0][0]]))
+    assert target.tolist() == [dataset[3][1], dataset[0][1]]
+
+
+def test_splits_share_no_file(uniform):
+    data = folder(uniform)
+    train, val = set(files(data, "train")), set(files(data, "val"))
+    assert (len(train), len(val), train & val) == (18, 6, set())
+
+
+@pytest.mark.parametrize("crop", [0, -16, 40])
+def test_a_crop_that_cuts_mcus_is_an_error(uniform, crop):
+    with pytest.raises(ValueError, match=f"crop must be a multiple of 16 pixels; got {crop}"):
+        folder(uniform, crop=crop)
+
+
+def test_another_codec_is_an_error(uniform):
+    with pytest.raises(MisconfigurationException, match="JPEGFolder reads codes of a JPEG codec; got PCM"):
+        folder(uniform, PCM())
+
+
+# Mixed folders.
+
+
+def test_mixed_files_come_dequantized_in_one_layout(mixed):
+    codec = JPEG(chroma_subsampling="4:2:0", dequantize=True)
+    data = folder(mixed, codec, crop=48)
+    for path, code in zip(files(data, "test"), torch.cat([code for code, _ in data.test_dataloader()]), strict=True):
+        data.spec.check(code)
+        image = pillow(path)
+        want = np.asarray(image.convert("RGB"), np.int16)
+        top, left = ((size - 48) // 16 + 1 for size in (image.height, image.width))
+        top, left = top // 2 * 16, left // 2 * 16
+        got = codec.decode(code, (3, 48, 48)).movedim(0, -1).numpy().astype(np.int16)
+        error = np.abs(got - want[top : top + 48, left : left + 48])
+        assert error.mean() < 4, path  # chroma is sampled anew where it was finer
+        luma = got.mean(-1) - want[top : top + 48, left : left + 48].mean(-1)
+        assert np.abs(luma).mean() < 3, path
+
+
+def test_luma_of_mixed_files_is_the_files_own(mixed):
+    data = folder(mixed, JPEG(dequantize=True), crop=None, batch_size=1)
+    for path, (code, _, grid_size) in zip(files(data, "test"), data.test_dataloader(), strict=True):
+        luma = read_coefficients(Path(path).read_bytes()).components[0]
+        blocks = luma.coefficients.astype(int) * luma.quantization_table
+        rows, columns = grid_size[0].tolist()
+        mine = code[0, :256].view(2, 2, 64, rows, columns).permute(3, 0, 4, 1, 2).reshape(2 * rows, 2 * columns, 8, 8)
+        height, width = min(2 * rows, blocks.shape[0]), min(2 * columns, blocks.shape[1])
+        assert np.array_equal(mine[:height, :width], blocks[:height, :width])
+
+
+def test_grey_files_have_chroma_of_zeros(mixed):
+    data = folder(mixed, JPEG(dequantize=True), crop=32)
+    (grey,) = [i for i, path in enumerate(files(data, "test")) if pillow(path).mode == "L"]
+    code = data.codes("test")[grey][0]
+    assert code[256:].eq(0).all()
+    assert code[:256].ne(0).any()
+
+
+def test_native_sizes_are_padded_and_named(mixed):
+    data = folder(mixed, JPEG(dequantize=True))
+    ((code, _, grid_size),) = data.test_dataloader()
+    wanted = [-(-np.array(pillow(path).size[::-1]) // 16) for path in files(data, "test")]
+    assert grid_size.tolist() == np.array(wanted).tolist()
+    assert code.shape[2:] == (7, 6)
+    data.spec.check(code)
+
+
+def test_uniform_whole_files_have_grid_sizes_too(uniform):
+    for batch in folder(uniform).test_dataloader():
+        assert batch[2].tolist() == [[4, 4]] * len(batch[0])
+
+
+def test_mixed_tables_need_a_codec_for_them(mixed):
+    with pytest.raises(ValueError, match=r"\.JPEG: the file's quantization tables are not those of .*dequantize=True"):
+        batches(folder(mixed, crop=32).train_dataloader())
+
+
+def test_tables_travel_with_each_code(mixed):
+    data = folder(mixed, JPEG(tables=True, chroma_subsampling="4:2:0"), crop=32)
+    assert data.spec.shape == (384 + 192, 2, 2)
+    ((code, _),) = data.test_dataloader()
+    for path, one in zip(files(data, "test"), code, strict=True):
+        table = read_coefficients(Path(path).read_bytes()).components[0].quantization_table
+        assert np.array_equal(one[384:448, 0, 0].view(8, 8), table)
+
+
+# Quality by class.
+
+
+def test_requantizing_starts_from_the_coded_image(uniform):
+    coarse = JPEG(20, requantize=True)
+    data = folder(uniform, crop=64, test_codecs={1: coarse})
+    ((code, target),) = data.test_dataloader()
+    for path, label, one in zip(files(data, "test"), target.tolist(), code, strict=True):
+        if label == 0:
+            assert torch.equal(one, read(path))
+            continue
+        luma = read_coefficients(Path(path).read_bytes()).components[0]
+        table = np.array(Image.open(written(20)).quantization[0]).reshape(8, 8)
+        exact = luma.coefficients.astype(float) * luma.quantization_table / table
+        mine = one[:256].view(2, 2, 64, 4, 4).permute(3, 0, 4, 1, 2).reshape(8, 8, 8, 8).numpy()
+        assert np.abs(mine - exact).max() <= 0.5
+
+
+def written(quality):
+    buffer = io.BytesIO()
+    Image.fromarray(picture(0, 16, 16)).save(buffer, "JPEG", quality=quality)
+    return buffer
+
+
+def test_train_codecs_serve_train_and_val(uniform):
+    coarse = JPEG(20, requantize=True)
+    data = folder(uniform, crop=64, train_codecs=coarse)
+    got = torch.cat([code for code, _ in data.val_dataloader()])
+    assert torch.equal(got, torch.stack([read(path, coarse) for path in files(data, "val")]))
+    assert torch.equal(data.codes("test")[0][0], read(files(data, "test")[0]))
+
+
+# Bad files.
+
+
+@pytest.fixture
+def broken(uniform):
+    """The folder with a truncated file, one that is no JPEG, one too small, in training."""
+    good = (uniform / "train/a/00.jpg").read_bytes()
+    (uniform / "train/a/00.jpg").write_bytes(good[: len(good) // 2])
+    (uniform / "train/a/04.jpg").write_bytes(b"GIF89a")
+    write(uniform / "train/b/05.jpg", picture(0, 40, 90), subsampling="4:2:0")
+    return uniform
+
+
+@pytest.mark.parametrize("name", ["a/00.jpg", "a/04.jpg", "b/05.jpg"])
+def test_a_bad_file_is_named(broken, name):
+    dataset = folder(broken, crop=48, val_fraction=0).codes("train")
+    index = [path.endswith(name) for path, _ in dataset.files].index(True)
+    for fetch in (lambda: dataset[index], lambda: dataset.__getitems__([index])):
+        with pytest.raises(ValueError, match=rf"{name}: .*; repair or remove it, or use skip_bad=True"):
+            fetch()
+
+
+def test_bad_files_are_skipped_and_counted(broken):
+    data = folder(broken, crop=48, val_fraction=0, skip_bad=True, batch_size=COUNT)
+    dataset = data.codes("train")
+    with pytest.warns(UserWarning, match="is skipped") as caught:
+        code, target = dataset.__getitems__(range(COUNT))
+    assert len(code) == len(target) == COUNT - 3
+    assert dataset.num_skipped == len(caught) == 3
+    assert str(caught[-1].message).startswith(f"{broken}/train/b/05.jpg is skipped (3 so far): the image has 40 x 90")
+    good = [i for i, (path, _) in enumerate(dataset.files) if path[-8:] not in ("a/00.jpg", "a/04.jpg", "b/05.jpg")]
+    assert target.tolist() == [dataset.files[i][1] for i in good]
+
+
+@pytest.mark.filterwarnings("ignore:.* is skipped:UserWarning")
+def test_a_first_file_that_is_bad_does_not_end_it(broken, tmp_path):
+    data = folder(broken, crop=48, val_fraction=0, skip_bad=True, cache_dir=tmp_path / "cache")
+    data.setup("fit")
+    assert sum(len(code) for code, _ in data.train_dataloader()) == COUNT - 3
+    assert data.statistics.mean.shape == (384,)
+
+
+def test_a_batch_of_bad_files_is_an_error(broken):
+    dataset = folder(broken, crop=48, val_fraction=0, skip_bad=True).codes("train")
+    with pytest.warns(UserWarning, match="is skipped"), pytest.raises(ValueError, match="none of the 1 files"):
+        dataset.__getitems__([0])
+
+
+def test_colour_spaces_without_chroma_are_named(uniform):
+    array = np.dstack([picture(0, 64, 64), picture(1, 64, 64)[..., 0]])
+    Image.fromarray(array, "CMYK").save(uniform / "train/a/00.jpg")
+    dataset = folder(uniform, crop=48, val_fraction=0).codes("train")
+    with pytest.raises(ValueError, match=r"a/00.jpg: .*got CMYK"):
+        dataset[0]
+
+
+# Loading and statistics.
+
+
+@pytest.mark.parametrize("arguments", [{"num_workers": 2}, {"num_threads": 2}], ids=str)
+@pytest.mark.parametrize("crop", [48, None])
+def test_workers_and_threads_read_the_same(mixed, arguments, crop):
+    codec = JPEG(dequantize=True)
+    want = batches(folder(mixed, codec, crop=crop, batch_size=2).test_dataloader())
+    got = batches(folder(mixed, codec, crop=crop, batch_size=2, **arguments).test_dataloader())
+    assert len(want) == len(got) == 3
+    assert all(torch.equal(a, b) for x, y in zip(want, got, strict=True) for a, b in zip(x, y, strict=True))
+
+
+def test_statistics_are_those_of_the_codes(uniform, tmp_path):
+    data = folder(uniform, cache_dir=tmp_path / "cache")
+    codes = torch.stack([read(path) for path in files(data, "train")]).double()
+    mean, std = data.statistics
+    torch.testing.assert_close(mean, codes.mean((0, 2, 3)).float())
+    torch.testing.assert_close(std, codes.std((0, 2, 3), correction=0).float())
+
+
+def test_padding_does_not_count_in_statistics(mixed, tmp_path):
+    codec = JPEG(dequantize=True)
+    data = folder(mixed, codec, cache_dir=tmp_path / "cache")
+    codes = [data.codes("train")[i][0].flatten(1) for i in range(18)]
+    torch.testing.assert_close(data.statistics.mean, torch.cat(codes, 1).double().mean(1).float())
+
+
+def test_statistics_are_computed_once_and_leave_random_numbers_alone(uniform, tmp_path, monkeypatch):
+    data = folder(uniform, crop=32, cache_dir=tmp_path / "cache")
+    torch.manual_seed(0)
+    want, drawn = data.statistics, torch.rand(1)
+    monkeypatch.setattr("lossy_lightning.data.encoded.sample_statistics", lambda *_: pytest.fail("computes anew"))
+    torch.manual_seed(0)
+    again = folder(uniform, crop=32, cache_dir=tmp_path / "cache").statistics
+    assert torch.equal(torch.rand(1), drawn)
+    assert all(torch.equal(a, b) for a, b in zip(want, again, strict=True))
+    for other in (
+        folder(uniform, JPEG(dequantize=True), crop=32, cache_dir=tmp_path / "cache"),
+        folder(uniform, crop=48, cache_dir=tmp_path / "cache"),
+    ):
+        with pytest.raises(pytest.fail.Exception, match="computes anew"):
+            _ = other.statistics
+
+
+def test_a_stem_is_handed_the_statistics(uniform, tmp_path):
+    data = folder(uniform, crop=48, cache_dir=tmp_path / "cache")
+    task = ClassificationTask(data.spec, 2, stem=Mean, backbone=lambda shape, classes: torch.nn.Linear(1, classes))
+    quiet = dict.fromkeys(("logger", "enable_progress_bar", "enable_model_summary", "enable_checkpointing"), False)
+    trainer = Trainer(accelerator="cpu", max_epochs=1, default_root_dir=tmp_path, **quiet)
+    trainer.fit(task, data)
+    ((codec, statistics),) = task.stem.adapted
+    assert codec is data.codec
+    assert torch.equal(statistics.mean, data.statistics.mean)
+    assert trainer.test(task, data, verbose=False)[0].keys() == {"test_loss", "test_acc"}
+
+
+def test_real_photos(data_root, tmp_path):
+    data = JPEGFolder(JPEG(75), data_root / "imagenette224", crop=192, cache_dir=tmp_path, batch_size=50)
+    data.setup("fit")
+    code, target = next(iter(data.val_dataloader()))
+    assert code.shape == (50, 384, 12, 12)
+    assert code.dtype is torch.int16
+    path, label = data.codes("val").files[7]
+    assert torch.equal(code[7], read(path)[:, 1:13, 1:13])
+    assert target[7] == label
+    assert len(data.codes("test")) == 400
+
+
+def test_native_photos_of_any_kind(data_root, tmp_path):
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / "photos").symlink_to(data_root / "imagenet_samples")
+    data = JPEGFolder(JPEG(dequantize=True), tmp_path, crop=160, skip_bad=True, batch_size=78)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ((code, _),) = data.test_dataloader()
+    assert len(code) >= 70
+    data.spec.check(code)
