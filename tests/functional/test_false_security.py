@@ -15,7 +15,7 @@ def found(tmp_path_factory):
     spec = importlib.util.spec_from_file_location("benchmark_attack", BENCHMARK)
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
-    return benchmark.masking(tmp_path_factory.mktemp("cifar"), images=100, epochs=2)
+    return benchmark.masking(tmp_path_factory.mktemp("cifar"), images=100, epochs=4)
 
 
 @pytest.mark.slow
