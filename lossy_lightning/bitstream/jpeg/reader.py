@@ -120,6 +120,8 @@ def _split(files: Sequence[bytes], parts: int) -> list[Sequence[bytes]]:
 def _read(files: Sequence[bytes], max_pixels: int, fill: bool) -> tuple[list[JPEGCoefficients], tuple[int, str] | None]:
     """Read files: the images, and where one is bad, its index and what is wrong with it."""
     count = len(files)
+    if not all(isinstance(data, (bytes, bytearray, memoryview)) for data in files):
+        raise TypeError("a JPEG file's bytes are expected, not its name; pass pathlib.Path(name).read_bytes()")
     bounds = np.fromiter(accumulate(map(len, files), initial=len(_STANDARD)), np.int64, count + 1)
     data = np.frombuffer(b"".join((_STANDARD, *files)), np.uint8)
     frames, components = _records((count,), FRAME), _records((count, 4), COMPONENT)
