@@ -10,7 +10,7 @@ from ._compile import inlined, kernel
 
 SLOTS = 16  # a scan uses at most eight tables, so the ones in use are never evicted
 SYMBOL_BITS = 9  # first look-up of a code
-FAST_BITS = 11  # look-up of codes together with their additional bits
+FAST_BITS = 10  # look-up of codes together with their additional bits
 FAST_READ = 18  # bits that such a look-up uses up at most
 
 _SYMBOL_SHIFT = np.uint64(64 - SYMBOL_BITS)
@@ -126,42 +126,49 @@ def _long_symbol(table, code):
 
 @kernel
 def build_fast(table):
-    """Build the table of codes with their additional bits, where it is not there yet."""
+    """Build the table of codes with their additional bits, where it is not there yet.
+
+    A value is linear in its bits once its sign is known: bits not known are taken as 0 here and added when it is read.
+    """
     if table.has_fast:
         return
     table.has_fast = 1
+    needed = np.empty(1 << FAST_BITS, np.int64)  # bits of the code and the sign
     for index in range(1 << FAST_BITS):
-        table.fast[index] = _fast_entry(table, np.uint64(index) << _FAST_SHIFT)
+        bits = np.uint64(index) << _FAST_SHIFT
+        length, symbol = next_symbol(table, bits)
+        run, size = symbol >> 4, symbol & 15
+        needed[index] = length + min(size, 1)
+        ends = table.key[0] != 0 and symbol == 0
+        if length == 0 or needed[index] > FAST_BITS or length + size > FAST_READ or (size == 0 and 0 < run < 15):
+            table.fast[index] = 0
+        else:
+            value = extend(top_bits(bits << np.uint64(length), np.uint64(size)), size)
+            table.fast[index] = _entry(value, value, run, run, length + size, ends)
+    if table.key[0] != 0:
+        _pair(table.fast.copy(), needed, table.fast)
 
 
 @kernel
-def _fast_entry(table, bits):
-    """What the known bits at the top of a window say: an entry of ``TABLE``'s ``fast``.
-
-    A value is linear in its bits once its sign is known, so bits not known are taken as 0 here and added when read.
-    """
-    run, value, length, ends = _coefficient(table, bits, FAST_BITS)
-    if length == 0:
-        return np.uint64(0)
-    first, first_run, last, last_run = value, run, value, run
-    if table.key[0] != 0 and not ends and length < FAST_BITS:
-        run, value, further, ends = _coefficient(table, bits << np.uint64(length), FAST_BITS - length)
-        if length + further > FAST_READ:
-            further = np.int64(0)
-        if further > 0 and not ends:
-            last, last_run = value, last_run + 1 + run
-        length += further
+def _entry(first, last, first_run, last_run, length, ends):
     mask = (1 << max(0, length - FAST_BITS)) - 1
     values = np.uint64((last & 0xFFFF) << 16 | (first & 0xFFFF)) << _U32
     return values | np.uint64(mask << 17 | last_run << 12 | first_run << 7 | ends << 6 | length)
 
 
 @kernel
-def _coefficient(table, bits, known):
-    """Run, value, length, end of block of a symbol; length 0 where the ``known`` bits are too few for its sign."""
-    length, symbol = next_symbol(table, bits)
-    run, size = symbol >> 4, symbol & 15
-    if length + min(size, 1) > known or length + size > FAST_READ or (size == 0 and 0 < run < 15):
-        return run, np.int64(0), np.int64(0), False
-    value = extend(top_bits(bits << np.uint64(length), np.uint64(size)), size)
-    return run, value, length + size, table.key[0] != 0 and symbol == 0
+def _pair(singles, needed, fast):
+    """Join each symbol with the one after it, where the bits left are enough for that one's code and sign."""
+    for index in range(1 << FAST_BITS):
+        entry = np.int64(singles[index])
+        length = entry & 63
+        rest = (index << length) & ((1 << FAST_BITS) - 1)
+        after = np.int64(singles[rest])
+        together = length + (after & 63)
+        if entry == 0 or entry & 64 or after == 0 or needed[rest] > FAST_BITS - length or together > FAST_READ:
+            continue
+        value, run = entry >> 48, (entry >> 12) & 31
+        if after & 64:
+            fast[index] = _entry(value, value, run, run, together, True)
+        else:
+            fast[index] = _entry(value, after >> 48, run, run + 1 + ((after >> 12) & 31), together, False)

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from ._huffman import SLOTS, TABLE
 
-_LEAST = 16  # smaller arrays than 2**16 coefficients are left to the allocator
-_MOST_IDLE = 2**25  # coefficients kept for later calls
+_LEAST, _MOST = 16, 25  # arrays of fewer than 2**16 coefficients, or more than 2**25, are left to the allocator
 
-_idle_arrays: list[list[NDArray[np.int16]]] = [[] for _ in range(64)]  # by the logarithm of their size
+_idle_arrays: list[list[NDArray[np.int16]]] = [[] for _ in range(_MOST + 1)]  # by the logarithm of their size
 _idle_tables: list[NDArray[np.void]] = []
 
 
@@ -22,19 +21,20 @@ def empty_coefficients(size: int) -> NDArray[np.int16]:
     The system clears fresh memory page by page when it is first touched, which costs a third of decoding into it.
     """
     power = (size - 1).bit_length()
-    if power < _LEAST:
+    if not _LEAST <= power <= _MOST:
         return np.empty(size, np.int16)
     try:
         memory = _idle_arrays[power].pop()
     except IndexError:
         memory = np.empty(1 << power, np.int16)
-    array = np.frombuffer(memoryview(memory), np.int16, size)  # the base of all its views: their chain ends here
+    array = np.frombuffer(memory.data, np.int16, size)  # the base of all its views: their chain ends here
     weakref.finalize(array, _give_back, power, memory).atexit = False
     return array
 
 
 def _give_back(power: int, memory: NDArray[np.int16]) -> None:
-    if sum(len(arrays) << i for i, arrays in enumerate(_idle_arrays)) + memory.size <= _MOST_IDLE:
+    """Keep memory for later calls, at most 2**25 coefficients together."""
+    if sum(len(arrays) << i for i, arrays in enumerate(_idle_arrays)) + memory.size <= 1 << _MOST:
         _idle_arrays[power].append(memory)
 
 

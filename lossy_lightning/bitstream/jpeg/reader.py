@@ -1,8 +1,9 @@
 """Files to coefficients."""
 
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, repeat
 from typing import Literal
 
 import numpy as np
@@ -147,7 +148,7 @@ def _read(files: Sequence[bytes], max_pixels: int, fill: bool) -> tuple[list[JPE
 
 def _records(shape: tuple[int, ...], dtype: np.dtype[np.void]) -> NDArray[np.void]:
     """Zeros; NumPy's own take ten times as long where there are fields."""
-    return np.zeros((*shape[:-1], shape[-1] * dtype.itemsize), np.uint8).view(dtype)
+    return np.ndarray(shape, dtype, bytearray(math.prod(shape) * dtype.itemsize))
 
 
 def _views(
@@ -155,13 +156,13 @@ def _views(
 ) -> Iterator[tuple[JPEGComponent, ...]]:
     """The components of every image as views of what was decoded; a run of images of equal layout is cut at once."""
     layouts = components.view(np.int64).reshape(len(components), 4, -1)[:, :, :5]
-    changes = (layouts[1:] != layouts[:-1]).any((1, 2)).nonzero()[0] + 1
-    for first, last in pairwise([0, *changes.tolist(), len(layouts)]):
-        values = out[starts[first] : starts[last]].reshape(last - first, -1)
+    tables = latched.reshape(-1, 4, 8, 8)
+    changes = [] if len(layouts) == 1 else (layouts[1:] != layouts[:-1]).any((1, 2)).nonzero()[0].tolist()
+    for first, last in pairwise([0, *(i + 1 for i in changes), len(layouts)]):
+        images = out[starts[first] : starts[last]].reshape(last - first, -1)
         parts = []
         for c, (h, v, rows, columns, start) in enumerate(layouts[first].tolist()):
             if rows > 0:
-                blocks = values[:, start : start + 64 * rows * columns].reshape(-1, rows, columns, 8, 8)
-                tables = latched[first:last, c].reshape(-1, 8, 8)
-                parts.append([JPEGComponent(a, b, (h, v)) for a, b in zip(blocks, tables, strict=True)])
+                blocks = images[:, start : start + 64 * rows * columns].reshape(-1, rows, columns, 8, 8)
+                parts.append(map(JPEGComponent, blocks, tables[first:last, c], repeat((h, v))))
         yield from zip(*parts, strict=True)
