@@ -89,8 +89,9 @@ class JPEG(FileCodec):
             self._tables = quality_tables(quality)
         else:
             self._tables = _checked_tables(quantization_tables)
-        luma, chroma = (table.to(torch.uint16).numpy().tobytes() for table in self._tables)
-        self._table_bytes = [luma, chroma, chroma]
+        luma, chroma = self._tables
+        self._component_tables = luma, chroma, chroma
+        self._table_bytes = [table.to(torch.uint16).numpy().tobytes() for table in self._component_tables]
 
     def encode(self, signal: Tensor) -> Tensor:
         """Coefficients of images: ``(..., C, H, W)`` uint8 to ``(..., C', *grid)`` int16.
@@ -223,8 +224,7 @@ class JPEG(FileCodec):
         return _FACTORS[self.chroma_subsampling] if channels == 3 else (1, 1)
 
     def _own_tables(self, components: int, device: torch.device | None = None) -> tuple[Tensor, ...]:
-        luma, chroma = self._tables.to(device)
-        return (luma, chroma, chroma)[:components]
+        return tuple(table.to(device) for table in self._component_tables[:components])
 
     def _levels(self, components: _Components) -> tuple[Tensor, ...]:
         """What the code says of quantized coefficients, int16: themselves, or times their tables.
