@@ -573,3 +573,9 @@ def _encoded_with_targets(folder, targets):
     data = Targets(PCM(), cache_dir=folder)
     data.setup("test")
     return data.test_dataloader().dataset
+
+
+def test_codecs_for_classes_that_there_are_not(tmp_path):
+    data = Digits(PCM(), cache_dir=tmp_path, train_codecs={10: Decoded(PCM())})
+    with pytest.raises(MisconfigurationException, match=r"train_codecs names the classes \[10\]; .* 0 to 9"):
+        data.setup("fit")
