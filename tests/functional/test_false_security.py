@@ -18,7 +18,7 @@ def found(tmp_path_factory):
     return benchmark.masking(tmp_path_factory.mktemp("cifar"), images=100, epochs=4)
 
 
-@pytest.mark.slow
+@pytest.mark.training
 @pytest.mark.skipif(not DATA.exists(), reason="needs CIFAR-10 under $LOSSY_DATA/cifar10")
 def test_false_security_is_caught(found):
     assert found["pixels, clean"] > 45
