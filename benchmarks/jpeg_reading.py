@@ -1,10 +1,11 @@
-"""JPEG to coefficients against JPEG to pixels: medians of one run, one thread, all readers in turn.
+"""JPEG to coefficients against JPEG to pixels: one run, one thread, all readers in turn.
 
 Usage: LOSSY_DATA=... python benchmarks/jpeg_reading.py [rounds]
 
 The photos of `imagenet_samples` are resized to 512x384 and to 32x32 and written by Pillow with 4:2:0 subsampling. Every
-reader reads every file of a set once a round, in turn; a reader's figure is the median over rounds of its mean time a
-file. Peers that are not installed are left out (simplejpeg, PyTurboJPEG<2 with libturbojpeg0, jpeglib).
+reader reads every file of a set once a round, in turn; a reader's figures are its mean time a file, by the clock
+(median over rounds) and of the processor (least of all rounds, which other processes disturb less). Peers that are not
+installed are left out (simplejpeg, PyTurboJPEG<2 with libturbojpeg0, jpeglib).
 """
 
 import io
@@ -51,7 +52,6 @@ def readers(folder: Path) -> dict[str, Callable[[list[bytes]], object]]:
     found: dict[str, Callable[[list[bytes]], object]] = {
         "ours": each(read_coefficients),
         "ours, batch": read_coefficients_batch,
-        "ours, batch, views": lambda files: [image.components for image in read_coefficients_batch(files)],
         "torchvision": each(lambda data: decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8))),
         "Pillow": each(lambda data: np.asarray(Image.open(io.BytesIO(data)))),
     }
@@ -75,23 +75,28 @@ def readers(folder: Path) -> dict[str, Callable[[list[bytes]], object]]:
     return found
 
 
-def measure(files: list[bytes], rounds: int) -> dict[str, float]:
-    """Median seconds a file of each reader."""
-    times: dict[str, list[float]] = {}
+def measure(files: list[bytes], rounds: int) -> dict[str, tuple[float, float]]:
+    """Seconds a file of each reader: median by the clock, least of the processor."""
+    times: dict[str, list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").exists() else None) as name:
         for i, data in enumerate(files):
             (Path(name) / f"{i}.jpg").write_bytes(data)
+        found = readers(Path(name))
         for _ in range(rounds):
-            for reader, read in readers(Path(name)).items():
-                start = time.perf_counter()
+            for reader, read in found.items():
+                clock, processor = time.perf_counter(), time.process_time()
                 read(files)
-                times.setdefault(reader, []).append((time.perf_counter() - start) / len(files))
-    return {reader: statistics.median(values[1:] or values) for reader, values in times.items()}
+                spent = time.perf_counter() - clock, time.process_time() - processor
+                times.setdefault(reader, []).append((spent[0] / len(files), spent[1] / len(files)))
+    return {
+        reader: (statistics.median(clock for clock, _ in values), min(processor for _, processor in values))
+        for reader, values in times.items()
+    }
 
 
 def measure_threads(files: list[bytes], rounds: int) -> float:
-    """How many times faster two threads read a batch than one."""
-    files = files * max(1, 2000 // len(files))
+    """How many times faster two threads read a batch than one, by the clock."""
+    files = files * max(1, 2_000_000 // sum(map(len, files)))
     times: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(rounds):
         for num_threads, values in times.items():
@@ -117,18 +122,19 @@ def measure_first_call(cache: str) -> str:
 
 def main(rounds: int) -> None:
     torch.set_num_threads(1)
-    print(f"{'files':<14}{'reader':<22}{'us/file':>9}  times faster: ours  ours, batch")
+    print(f"load {os.getloadavg()[0]:.1f}; times faster is by the clock / of the processor")
+    print(f"{'files':<14}{'reader':<14}{'clock us':>9}{'cpu us':>9}  times faster: {'ours':<14}ours, batch")
     for size, quality in (((512, 384), 75), ((512, 384), 95), ((32, 32), 75), ((32, 32), 95)):
         files = make_set(size, quality)
+        name = f"{size[0]}x{size[1]} q{quality:<5}"
         times = measure(files, rounds)
-        single, batch = times["ours"], times["ours, batch"]
-        for reader, seconds in times.items():
-            ratios = f"{seconds / single:>23.2f}{seconds / batch:>13.2f}"
-            print(f"{size[0]}x{size[1]} q{quality:<5}{reader:<22}{1e6 * seconds:>9.1f}{ratios}")
-        fastest = min((reader for reader in PIXEL_READERS if reader in times), key=times.__getitem__)
-        ratios = f"{times[fastest] / single:.2f} (batch {times[fastest] / batch:.2f})"
-        print(f"{size[0]}x{size[1]} q{quality:<5}fastest pixels: {fastest}, ours is {ratios} times faster")
-        print(f"{size[0]}x{size[1]} q{quality:<5}two threads: {measure_threads(files, 5):.2f} times one")
+        fastest = tuple(min(times[reader][i] for reader in PIXEL_READERS if reader in times) for i in range(2))
+        for reader, (clock, processor) in (times | {"fastest pixels": fastest}).items():
+            ratios = [
+                f"{clock / times[own][0]:.2f} / {processor / times[own][1]:.2f}" for own in ("ours", "ours, batch")
+            ]
+            print(f"{name}{reader:<14}{1e6 * clock:>9.1f}{1e6 * processor:>9.1f}{'':<16}{ratios[0]:<14}{ratios[1]}")
+        print(f"{name}two threads: {measure_threads(files, 25):.2f} times one")
     with tempfile.TemporaryDirectory() as cache:
         print("compiling:", measure_first_call(cache))
         print("compiled: ", measure_first_call(cache))

@@ -28,6 +28,7 @@ def check_codec(
 ) -> None:
     """Check that a codec keeps the contract of `Codec`.
 
+    - ``encode`` leaves its input as it is.
     - Codes are of an integer dtype, and of the shape and range that ``spec`` says, for odd sizes too.
     - Leading batch dimensions commute with ``encode`` and ``decode``.
     - ``decode(code, shape)`` restores shape and dtype of the signal.
@@ -48,6 +49,7 @@ def check_codec(
         max_distortion: Greatest allowed distortion; None: no limit.
 
     Raises:
+        ValueError: Where the signals are not two or more of that shape.
         AssertionError: Where the codec breaks a clause; the message says which and how.
 
     Example:
@@ -56,8 +58,11 @@ def check_codec(
         ...     check_codec(PCM(), (3, 9, 7), max_distortion=0)
     """
     signals = _noise(shape) if signals is None else signals
+    if len(signals) < 2 or tuple(signals.shape[1:]) != tuple(shape):
+        raise ValueError(f"signals must be two or more of shape {tuple(shape)}; got {tuple(signals.shape)}")
     if isinstance(codec, TrainableCodec) and not codec.fitted:
         codec.fit([signals])
+    _check_input_kept(codec, signals)
     for cropped in (signals, _odd(signals)):
         _check_code(codec, cropped)
         _check_batches(codec, cropped)
@@ -81,6 +86,12 @@ def _odd(signals: Tensor) -> Tensor:
     for axis in range(2, signals.ndim):
         signals = signals.narrow(axis, 0, max(1, signals.shape[axis] - 1))
     return signals
+
+
+def _check_input_kept(codec: Codec, signals: Tensor) -> None:
+    given = signals.clone()
+    codec.encode(given)
+    assert torch.equal(given, signals), "encode must not change the signal that it is given"
 
 
 def _check_code(codec: Codec, signals: Tensor) -> None:

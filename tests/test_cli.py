@@ -191,7 +191,7 @@ PIXELS = init_args("lossy_lightning.codecs.PCM")
         (["--data.batch_size", "0"], "val_fraction is in [0, 1) and batch_size at least 1; got val_fraction=0.1"),
         (
             ["--data.codec.levels", "65536", "--model.stem", "lossy_lightning.nn.OneHot"],
-            "OneHot of this code would have 65536 rows, more than 65535; use Scale or Bits instead",
+            "OneHot of this code would have 65536 one-hot channels, more than 65535; use Scale or Bits instead",
         ),
         (
             ["--data", f"{BORING}.BoringDataModule"],

@@ -429,3 +429,24 @@ def test_the_fingerprint_tells_fitted_tensors_apart():
 def test_the_fingerprint_is_the_same_in_another_process(monkeypatch):
     monkeypatch.delenv("PYTHONHASHSEED", raising=False)
     refuse(HashAsFingerprint(), "the same in another process")
+
+
+class Overwriting(PCM):
+    """Sets the signal that it is given to zero."""
+
+    idempotent = False
+
+    def encode(self, signal):
+        signal.zero_()
+        return signal.clone()
+
+
+def test_a_codec_that_overwrites_its_input():
+    with pytest.raises(AssertionError, match="encode must not change the signal"):
+        check_codec(Overwriting(), (1, 8, 8), max_distortion=0)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 8, 8), (4, 1, 9, 8)])
+def test_signals_of_another_number_or_shape(shape):
+    with pytest.raises(ValueError, match=r"two or more of shape \(1, 8, 8\); got"):
+        check_codec(PCM(), (1, 8, 8), signals=torch.zeros(shape, dtype=torch.uint8))

@@ -68,15 +68,16 @@ class ComplexityMonitor(Callback):
             self._measure(trainer, pl_module, batch)
 
     def _measure(self, trainer: Trainer, pl_module: LightningModule, batch: Any) -> list[LayerProfile]:
-        inputs = first_example(self.input_fn(batch))
-        arguments = inputs if isinstance(inputs, tuple) else (inputs,)
+        arguments: tuple[Any, ...] = ()
         try:
+            inputs = first_example(self.input_fn(batch))
+            arguments = inputs if isinstance(inputs, tuple) else (inputs,)
             with trainer.precision_plugin.forward_context():
                 rows = profile_layers(pl_module, *arguments)
-        except (TypeError, KeyError, NotImplementedError, AttributeError, IndexError) as error:
+        except Exception as error:  # whatever forward says to a wrong input
             raise MisconfigurationException(
                 f"ComplexityMonitor could not run {type(pl_module).__name__}.forward on what its input_fn made of a "
-                f"batch, {', '.join(type(a).__name__ for a in arguments)}: {error}. "
+                f"batch of type {type(batch).__name__}: {error}. "
                 "Give an input_fn that takes the batch and returns what forward takes."
             ) from error
         # every rank logs the same: the logger writes once
@@ -84,7 +85,14 @@ class ComplexityMonitor(Callback):
             exact = torch.float32 if pl_module.device.type == "mps" else torch.float64
             metric = torch.tensor(value, dtype=exact, device=pl_module.device)
             pl_module.log(
-                name, metric, on_step=False, on_epoch=True, reduce_fx="max", batch_size=1, add_dataloader_idx=False
+                name,
+                metric,
+                on_step=False,
+                on_epoch=True,
+                reduce_fx="max",
+                batch_size=1,
+                add_dataloader_idx=False,
+                sync_dist=True,
             )
         return rows
 

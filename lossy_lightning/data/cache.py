@@ -16,6 +16,7 @@ import torch
 from filelock import FileLock
 from numpy.lib.format import open_memmap
 from torch import Tensor
+from torch.utils._pytree import tree_map
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
 from lossy_lightning.codes import CodeSpec, CodeStatistics, TrainableCodec
@@ -220,7 +221,7 @@ def _encode_chunk(
             spec.check(code)
             values.append(code.to(spec.dtype).flatten())
             grid_sizes += [tuple(code.shape[2:])] * len(labels)
-            targets += map(_plain, labels)
+            targets += [tree_map(_plain, label) for label in labels]
             total += moments(code)
     sizes = torch.tensor(grid_sizes)
     return {"values": torch.cat(values), "grid_sizes": sizes, "targets": targets, "moments": total}
@@ -228,10 +229,18 @@ def _encode_chunk(
 
 def _plain(label: Any) -> Any:
     """An integer, or what comes from NumPy, as the plain number or tensor that a file can hold."""
-    if isinstance(label, np.ndarray):
-        return torch.from_numpy(label)
-    integer = isinstance(label, Tensor) and label.ndim == 0 and not label.is_floating_point()
-    return label.item() if integer or isinstance(label, np.generic) else label
+    match label:
+        case np.ndarray():
+            return torch.from_numpy(label)
+        case np.generic():
+            return label.item()
+        case Tensor():
+            return label.item() if label.ndim == 0 and not label.is_floating_point() else label
+        case int() | float() | str() | bytes() | None:
+            return label
+    raise ValueError(
+        f"targets are numbers, texts, tensors or arrays, or dicts, lists and tuples of them; got {label!r}"
+    )
 
 
 def _join(chunks: list[Path], partial: Path, spec: CodeSpec) -> None:

@@ -270,6 +270,7 @@ class EncodedDataModule(LightningDataModule, ABC):
         return self._datasets[split]
 
     def _open(self, split: Split) -> Examples | None:
+        self._check_classes()
         codes = self._examples(self.codes, split)
         if codes is not None:
             for code, *_ in read_sample(codes, 16):
@@ -283,6 +284,17 @@ class EncodedDataModule(LightningDataModule, ABC):
             encode = None if self._encodes_on_device() else self._encoder("train")
             return TransformedDataset(signals, self.transform, encode)
         return self._open_cached(split, signals)
+
+    def _check_classes(self) -> None:
+        """Check that codecs are chosen for classes that there are."""
+        for name, chosen in (("train_codecs", self.train_codecs), ("test_codecs", self.test_codecs)):
+            unknown = [
+                label for label in (chosen if isinstance(chosen, dict) else ()) if not 0 <= label < self.num_classes
+            ]
+            if unknown:
+                raise MisconfigurationException(
+                    f"{name} names the classes {unknown}; this data has the classes 0 to {self.num_classes - 1}"
+                )
 
     def _open_cached(self, split: Split, signals: Examples) -> EncodedDataset:
         def write() -> None:

@@ -115,6 +115,7 @@ class ImageFolder(EncodedDataModule):
         test_codecs: The same for test examples.
 
     Raises:
+        ValueError: Where the size is no pair of positive numbers.
         FileNotFoundError: Where the folders are missing.
     """
 
@@ -137,6 +138,8 @@ class ImageFolder(EncodedDataModule):
             codec, root, cache_dir, batch_size, num_workers, val_fraction, seed, transform, augmentation,
             train_codecs, test_codecs,
         )  # fmt: skip
+        if size is not None and (not isinstance(size, (tuple, list)) or len(size) != 2 or min(size) < 1):
+            raise ValueError(f"size is a pair of height and width in pixels, or None; got {size!r}")
         self.size = size
         self.signal_shape = (3, *size) if size else (3, None, None)
         self.num_classes = len(class_names(self.root))

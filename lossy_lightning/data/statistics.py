@@ -18,7 +18,18 @@ def evenly_spaced(total: int, most: int) -> list[int]:
 
 
 def stack_by_size(pairs: list[tuple[Tensor, Any]]) -> Iterator[tuple[Tensor, tuple[Any, ...]]]:
-    """Batches of signals and their targets: one where the signals have one size, else one each."""
+    """Batches of signals and their targets: one where the signals have one size, else one each.
+
+    Raises:
+        ValueError: Where an example is no pair of a tensor and a target.
+    """
+    for pair in pairs:
+        if len(pair) != 2 or not isinstance(pair[0], Tensor):
+            got = ", ".join(type(part).__name__ for part in pair)
+            raise ValueError(
+                f"an example is a pair of a signal, a tensor, and a target; got ({got}): turn images to uint8 by "
+                "torchvision.transforms.v2.functional.pil_to_tensor, arrays to tensors by torch.from_numpy"
+            )
     same_size = len({signal.shape for signal, _ in pairs}) == 1
     for group in [pairs] if same_size else [[pair] for pair in pairs]:
         signals, targets = zip(*group, strict=True)

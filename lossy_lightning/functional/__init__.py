@@ -1,5 +1,6 @@
 """Pure functions on tensors and models: nothing here keeps state."""
 
+from lossy_lightning.functional.attack import projected_attack, signal_budget, worst_case
 from lossy_lightning.functional.bit_widths import stray_values
 from lossy_lightning.functional.bits import to_bits, to_gray
 from lossy_lightning.functional.blocks import crop, from_blocks, pad_codes, pad_to_multiple, to_blocks
@@ -17,6 +18,7 @@ from lossy_lightning.functional.complexity import (
     weight_memory,
 )
 from lossy_lightning.functional.dct import dct, dct_islow, double_blocks, halve_blocks, idct, idct_islow
+from lossy_lightning.functional.gradient_step import quantized_gradient_step
 from lossy_lightning.functional.jpeg import (
     coefficients_to_image,
     image_to_coefficients,
@@ -26,7 +28,12 @@ from lossy_lightning.functional.jpeg import (
     quantize,
     round_divide,
 )
+from lossy_lightning.functional.losses import at_temperature, cross_entropy, margin
 from lossy_lightning.functional.mcu import pad_to_mcus, stack_mcus, unstack_mcus, write_mcus
+from lossy_lightning.functional.self_check import categorical_attacks, compare_attacks, ordinal_attacks
+from lossy_lightning.functional.square import square_attack
+from lossy_lightning.functional.straight_through import differentiable, find_stem, straight_through, through_stem
+from lossy_lightning.functional.substitution import substitution_attack, substitution_scores
 from lossy_lightning.functional.tracing import Lookups
 from lossy_lightning.functional.vq import nearest_codewords
 
@@ -34,16 +41,22 @@ __all__ = [
     "LayerProfile",
     "Lookups",
     "WeightMemory",
+    "at_temperature",
+    "categorical_attacks",
     "coefficients_to_image",
+    "compare_attacks",
     "count_lookups",
     "count_macs",
     "count_parameters",
     "crop",
+    "cross_entropy",
     "dct",
     "dct_islow",
+    "differentiable",
     "double_blocks",
     "downsample",
     "feature_memory",
+    "find_stem",
     "from_blocks",
     "halve_blocks",
     "idct",
@@ -52,17 +65,27 @@ __all__ = [
     "inverse_jpeg_transform",
     "jpeg_transform",
     "layer_table",
+    "margin",
     "nearest_codewords",
+    "ordinal_attacks",
     "pad_codes",
     "pad_to_mcus",
     "pad_to_multiple",
     "profile_layers",
+    "projected_attack",
     "quality_tables",
     "quantize",
+    "quantized_gradient_step",
     "rgb_to_ycbcr",
     "round_divide",
+    "signal_budget",
+    "square_attack",
     "stack_mcus",
+    "straight_through",
     "stray_values",
+    "substitution_attack",
+    "substitution_scores",
+    "through_stem",
     "to_bits",
     "to_blocks",
     "to_gray",
@@ -70,6 +93,7 @@ __all__ = [
     "unstack_mcus",
     "upsample",
     "weight_memory",
+    "worst_case",
     "write_mcus",
     "ycbcr_to_rgb",
 ]

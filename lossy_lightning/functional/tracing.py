@@ -1,18 +1,20 @@
 """One forward of a live model, watched operation by operation, and the model as it was afterwards."""
 
 import math
+import random
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from lossy_lightning.functional.operations import (
@@ -95,6 +97,7 @@ def undisturbed(model: nn.Module, *inputs: Any) -> Iterator[None]:
     tensors = [*model.parameters(), *tensors_of(inputs)]
     devices = sorted({tensor.device.index for tensor in tensors if tensor.device.type == "cuda"})
     fastpath = torch.backends.mha.get_fastpath_enabled()
+    python_state, numpy_state = random.getstate(), np.random.get_state()
     try:
         torch.backends.mha.set_fastpath_enabled(False)  # one opaque operation otherwise
         for module in modules:
@@ -103,6 +106,8 @@ def undisturbed(model: nn.Module, *inputs: Any) -> Iterator[None]:
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fastpath)
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
         for module, mode, held, saved in zip(modules, modes, buffers, values, strict=True):
             module.training = mode
             for name, buffer in held.items():
@@ -115,6 +120,9 @@ def undisturbed(model: nn.Module, *inputs: Any) -> Iterator[None]:
 
 def trace(model: nn.Module, *inputs: Any) -> Trace:
     """Run one forward under `undisturbed` and note what each module did."""
+    # A forward may work in place, and the caller's batch is to be trained on. What is one tensor stays one.
+    copies = {id(tensor): tensor.clone() for tensor in tensors_of(inputs)}
+    inputs = tree_map_only(Tensor, lambda tensor: copies[id(tensor)], inputs)
     result = Trace()
     recorder = _Recorder(result)
     for tensor in (*model.parameters(), *model.buffers()):

@@ -49,9 +49,7 @@ def linear(
         >>> layer(torch.tensor([[0.5, 0.0]])).tolist(), layer(torch.tensor([[0.5, -7.0]])).tolist()
         ([[0.0]], [[2.0]])
     """
-    return _QuantLinear(
-        weight_bit_width, input_bit_width, in_features=in_features, out_features=out_features, bias=bias
-    )
+    return QuantLinear(weight_bit_width, input_bit_width, in_features=in_features, out_features=out_features, bias=bias)
 
 
 def conv1d(
@@ -76,7 +74,7 @@ def conv1d(
         >>> conv1d(4, 8, kernel_size=3)(torch.randn(2, 4, 10)).shape
         torch.Size([2, 8, 8])
     """
-    return _QuantConv1d(
+    return QuantConv1d(
         weight_bit_width,
         input_bit_width,
         in_channels=in_channels,
@@ -111,7 +109,7 @@ def conv2d(
         >>> conv2d(4, 8, kernel_size=3)(torch.randn(2, 4, 10, 10)).shape
         torch.Size([2, 8, 8, 8])
     """
-    return _QuantConv2d(
+    return QuantConv2d(
         weight_bit_width,
         input_bit_width,
         in_channels=in_channels,
@@ -273,16 +271,16 @@ class _Layer(nn.Module):
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value}" for name, value in self._arguments.items())
-        return f"{type(self).__name__.lstrip('_')}({arguments})"
+        return f"{type(self).__name__}({arguments})"
 
 
-class _QuantLinear(_Layer, bnn.QuantLinear):  # type: ignore[misc]
-    pass
+class QuantLinear(_Layer, bnn.QuantLinear):  # type: ignore[misc]
+    """What `linear` makes."""
 
 
-class _QuantConv1d(_Layer, bnn.QuantConv1d):  # type: ignore[misc]
-    pass
+class QuantConv1d(_Layer, bnn.QuantConv1d):  # type: ignore[misc]
+    """What `conv1d` makes."""
 
 
-class _QuantConv2d(_Layer, bnn.QuantConv2d):  # type: ignore[misc]
-    pass
+class QuantConv2d(_Layer, bnn.QuantConv2d):  # type: ignore[misc]
+    """What `conv2d` makes."""

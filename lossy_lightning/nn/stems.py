@@ -221,6 +221,7 @@ def _one_hot_channels(spec: CodeSpec, stem: str) -> int:
     channels = sum(spec.levels)
     if channels > _MOST_CHANNELS:
         raise ValueError(
-            f"{stem} of this code would have {channels} rows, more than {_MOST_CHANNELS}; use Scale or Bits instead"
+            f"{stem} of this code would have {channels} one-hot channels, more than {_MOST_CHANNELS}; "
+            "use Scale or Bits instead, or a codec of fewer levels"
         )
     return channels

@@ -97,8 +97,25 @@ class ClassificationTask(LightningModule):
             self._adapted = True
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the stem that the checkpoint brings: fitting it further does not adapt it anew."""
+        """Keep the stem that the checkpoint brings, and hold its codec against the datamodule's.
+
+        Raises:
+            MisconfigurationException: Where the checkpoint was made with another codec, or other data whose codec the
+                datamodule would not take over.
+        """
         self._adapted = True
+        data: Any = getattr(self._trainer, "datamodule", None)
+        makers = [name for name, state in checkpoint.items() if isinstance(state, dict) and "codec" in state]
+        if not makers or not hasattr(data, "codec"):
+            return
+        name = type(data).__qualname__
+        if name not in makers:
+            raise MisconfigurationException(
+                f"the checkpoint carries the codec of {makers[0]}, which {name} would not take over; use {makers[0]}, "
+                f"or pass datamodule.load_state_dict(checkpoint[{makers[0]!r}]) and load the weights by "
+                "load_from_checkpoint"
+            )
+        data.load_state_dict(checkpoint[name])  # before the weights, whose shapes would say less
 
     def forward(self, code: Tensor, grid_size: Tensor | None = None) -> Tensor:
         """Logits ``(N, num_classes)`` of codes ``(N, C, *grid)``.

@@ -185,6 +185,21 @@ def test_batch_equals_single_files_over_threads() -> None:
         read_coefficients_batch([*files[:4], files[4][:-60], *files[5:]], num_threads=2)
 
 
+def test_memory_is_used_again_only_when_nobody_holds_it() -> None:
+    files = [encode(picture(400, 300, seed), quality=90) for seed in range(3)]
+
+    def first_block() -> np.ndarray:
+        return read_coefficients_batch(files[:2])[1].components[0].coefficients[0, :1]
+
+    held = first_block()
+    expected, address = held.copy(), held.ctypes.data
+    for _ in range(3):
+        others = read_coefficients_batch(files[1:])
+        np.testing.assert_array_equal(held, expected)
+    del held, others
+    assert address in {block.ctypes.data for block in [first_block() for _ in range(3)]}
+
+
 def test_many_tables_in_one_batch() -> None:
     """More Huffman tables than are kept at a time."""
     files = [encode(picture(50, 30, seed=i, mode="L"), quality=40 + i, optimize=True) for i in range(30)]

@@ -2,6 +2,7 @@
 
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -11,7 +12,8 @@ from torch.utils.data import TensorDataset
 
 from lossy_lightning.codecs import PCM, VQ, Decoded
 from lossy_lightning.codes import Codec, CodeSpec, Stem
-from lossy_lightning.data import EncodedDataModule
+from lossy_lightning.data import Digits, EncodedDataModule
+from lossy_lightning.nn import MLP, Bits
 from lossy_lightning.tasks import ClassificationTask
 
 
@@ -512,3 +514,68 @@ def test_another_spec_than_the_tasks(noise, trainer):
 def test_signals_that_the_codec_does_not_take(noise):
     with pytest.raises(ValueError, match=r"PCM with 16 bits takes signals of torch.int16; got torch.uint8"):
         noise(PCM(16)).prepare_data()
+
+
+class OtherDigits(Digits):
+    """The same data under another name."""
+
+
+def test_a_checkpoint_of_other_data_is_not_used_with_another_codebook(tmp_path, trainer):
+    data = Digits(VQ((2, 2), 16), cache_dir=tmp_path / "cache")
+    task = ClassificationTask(data.spec, 10, stem=Bits, backbone=MLP)
+    fitted = trainer()
+    fitted.fit(task, data)
+    path = tmp_path / "other.ckpt"
+    fitted.save_checkpoint(path)
+    other = OtherDigits(VQ((2, 2), 16, seed=7), cache_dir=tmp_path / "cache")
+    with pytest.raises(MisconfigurationException, match="codec of Digits, which OtherDigits would not take"):
+        trainer().test(task, other, ckpt_path=path)
+
+
+def test_another_codec_is_named_before_the_shapes_of_weights(tmp_path, trainer):
+    data = Digits(VQ((2, 2), 16), cache_dir=tmp_path / "cache")
+    task = ClassificationTask(data.spec, 10, stem=Bits, backbone=MLP)
+    fitted = trainer()
+    fitted.fit(task, data)
+    path = tmp_path / "other.ckpt"
+    fitted.save_checkpoint(path)
+    coarse = Digits(VQ((4, 4), 16), cache_dir=tmp_path / "cache")
+    task = ClassificationTask(coarse.spec, 10, stem=Bits, backbone=MLP)
+    with pytest.raises(MisconfigurationException, match=r"codec = VQ\(.*2, 2.*this datamodule has VQ\(.*4, 4"):
+        trainer().test(task, coarse, ckpt_path=path)
+
+
+def test_nested_targets_of_numpy(noise, tmp_path):
+    box = {"box": np.ones((2, 4)), "id": np.int32(3)}
+    dataset = _encoded_with_targets(tmp_path, [box] * 4)
+    assert dataset[0][1]["id"] == 3
+    assert torch.equal(dataset[0][1]["box"], torch.ones(2, 4, dtype=torch.float64))
+
+
+def test_targets_that_no_file_can_hold(tmp_path):
+    with pytest.raises(ValueError, match="targets are numbers, texts, tensors or arrays"):
+        _encoded_with_targets(tmp_path, [object()] * 4)
+
+
+def test_signals_that_are_no_tensors(tmp_path):
+    data = type("Arrays", (Digits,), {"signals": lambda self, split: [(np.zeros((1, 8, 8)), 0)] * 20})
+    with pytest.raises(ValueError, match=r"got \(ndarray, int\): turn images to uint8 by"):
+        data(PCM(), cache_dir=tmp_path).setup("test")
+
+
+def _encoded_with_targets(folder, targets):
+    class Targets(EncodedDataModule):
+        signal_shape = (1, 8, 8)
+
+        def signals(self, split):
+            return [(torch.zeros(1, 8, 8, dtype=torch.uint8), target) for target in targets]
+
+    data = Targets(PCM(), cache_dir=folder)
+    data.setup("test")
+    return data.test_dataloader().dataset
+
+
+def test_codecs_for_classes_that_there_are_not(tmp_path):
+    data = Digits(PCM(), cache_dir=tmp_path, train_codecs={10: Decoded(PCM())})
+    with pytest.raises(MisconfigurationException, match=r"train_codecs names the classes \[10\]; .* 0 to 9"):
+        data.setup("fit")

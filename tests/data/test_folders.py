@@ -118,3 +118,9 @@ def test_files_of_other_kinds_do_not_count(mixed):
     names = [path.rsplit("/", 1)[1] for path, _ in class_files(mixed, "train", (".png",))]
     assert len(names) == 13
     assert "UPPER.PNG" in names
+
+
+@pytest.mark.parametrize("size", [32, (32,), (0, 32)])
+def test_sizes_that_are_no_pair(mixed, size):
+    with pytest.raises(ValueError, match="size is a pair of height and width"):
+        folder(mixed, size=size)

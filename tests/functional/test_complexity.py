@@ -1,8 +1,10 @@
+import random
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import brevitas.nn as qnn
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -399,3 +401,23 @@ def test_fused_recurrence_of_a_gpu_counts_as_on_the_processor() -> None:
     args = (X, weights, 5, None, torch.zeros(4, 5, 3), None, 2, 6, 3, 2, False, 0.0, False, True, [], None)
     macs = multiply_accumulates(torch.ops.aten._cudnn_rnn.default, args, {}, (torch.zeros(2, 5, 6),))
     assert {32: macs} == count_macs(lstm, X)
+
+
+class InPlace(nn.Module):
+    """Works on its input in place, and draws from Python's and NumPy's random numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x.mul_(3 + 0 * random.random() + 0 * float(np.random.rand()))
+        return self.linear(x)
+
+
+def test_the_input_and_foreign_random_states_are_kept() -> None:
+    x = torch.ones(2, 4)
+    states = random.getstate(), np.random.get_state()[1].tolist()
+    assert count_macs(InPlace(), x) == {32: 16}
+    assert torch.equal(x, torch.ones(2, 4))
+    assert states == (random.getstate(), np.random.get_state()[1].tolist())

@@ -48,7 +48,7 @@ def test_it_repeats_its_output_in_plain_torch():
 def test_nonlinearities_follow_the_input_bit_width(bit_width, between):
     net = ConvNet((1, 8, 8), 2, channels=(2, 2), pool=(False, False), input_bit_width=bit_width)
     names = [type(m).__name__ for m in net]
-    assert names == ["_QuantConv2d", "BatchNorm2d", *between, "_QuantConv2d", "BatchNorm2d", *between, "MLP"]
+    assert names == ["QuantConv2d", "BatchNorm2d", *between, "QuantConv2d", "BatchNorm2d", *between, "MLP"]
 
 
 def test_the_least_size_works_and_less_is_refused():

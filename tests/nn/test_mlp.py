@@ -8,7 +8,7 @@ from lossy_lightning.nn import MLP
 
 def _kinds(net):
     return "".join(
-        {"Flatten": "f", "_QuantLinear": "l", "BatchNorm1d": "b", "ReLU": "r", "Hardtanh": "h"}[type(m).__name__]
+        {"Flatten": "f", "QuantLinear": "l", "BatchNorm1d": "b", "ReLU": "r", "Hardtanh": "h"}[type(m).__name__]
         for m in net
     )
 

@@ -1,6 +1,7 @@
 import copy
 import io
 import pickle
+from functools import partial
 
 import pytest
 import torch
@@ -97,10 +98,19 @@ def test_reduced_precision_keeps_features_and_gradients(make):
         assert torch.autograd.grad(features.float().square().sum(), parameter)[0].abs().sum() > 0
 
 
-@every_stem
-def test_codes_of_any_size_are_refused_with_advice(make):
+@pytest.mark.parametrize("stem", [partial(Packed, block=(1, 1)), partial(LookupLinear, out_features=2)])
+def test_codes_of_any_size_are_refused_with_advice(stem):
     with pytest.raises(ValueError, match=r"codes of one size; got shape \(1, None, 4\): crop or pad the signals"):
-        make(CodeSpec.uniform((1, None, 4), 0, 3, ordinal=True))
+        stem(CodeSpec.uniform((1, None, 4), 0, 3, ordinal=True))
+
+
+@pytest.mark.parametrize("stem", [Scale, OneHot, Bits, partial(Embed, dim=3)])
+def test_codes_of_any_size_keep_their_size(stem):
+    module = stem(CodeSpec.uniform((1, None, 4), 0, 3, ordinal=True))
+    code = torch.randint(0, 4, (2, 1, 5, 4))
+    assert module.shape[1:] == (None, 4)
+    assert module(code).shape == (2, module.shape[0], 5, 4)
+    torch.testing.assert_close(module(code[..., :2, :]), module(code)[..., :2, :])
 
 
 @pytest.mark.parametrize("name", ["OneHot", "Embed", "LookupLinear"])

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from ._compile import inlined, kernel
@@ -40,6 +40,25 @@ def _borrow(typing_context, array):
 borrowed: Callable[..., Any] = intrinsic(_borrow)
 
 
+def _copy_word(typing_context, source, index, target, at):
+
+    def build(context, builder, signature, arguments):
+        pointers = []
+        for array, position in ((0, 1), (2, 3)):
+            view = cgutils.create_struct_proxy(signature.args[array])(context, builder, value=arguments[array])
+            byte = builder.gep(view.data, [arguments[position]])
+            pointers.append(builder.bitcast(byte, ir.IntType(64).as_pointer()))
+        word = builder.load(pointers[0], align=1)
+        builder.store(word, pointers[1], align=1)
+        return word
+
+    return types.uint64(source, index, target, at), build
+
+
+#: Copy eight bytes of ``source`` from ``index`` on to ``target`` from ``at`` on; returns them as one number.
+copy_word: Callable[..., Any] = intrinsic(_copy_word)
+
+
 @inlined
 def load64(data, index):
     """The eight bytes from ``index`` on as one big-endian number; the compiler makes it one load."""
@@ -59,6 +78,18 @@ def load64(data, index):
 def window(stream, position):
     """The bits from ``position`` on, first bit highest; at least 57 of them are valid."""
     return load64(stream, position >> _U3) << (position & _U7)
+
+
+@inlined
+def refill(stream, bits, count, index):
+    """Make at least 56 bits of a running window valid, of which ``count`` were: window, count, next byte's index.
+
+    The bits behind the valid ones are 0 or already right. The position is ``8 * index - count``.
+
+    Source:
+        F. Giesen, "Reading bits in far too many ways (part 2)", 2018, variant 4.
+    """
+    return bits | (load64(stream, index) >> count), count | _U56, index + ((_U63 - count) >> _U3)
 
 
 @inlined
@@ -85,11 +116,9 @@ def unstuff(data, position, end, stream):
     source, stop, count = np.uint64(position), np.uint64(end), np.uint64(0)
     while source < stop:
         while source + _U8 <= stop:
-            word = load64(data, source)
+            word = copy_word(data, source, stream, count)
             if ((~word) - _ONES) & word & _HIGHS:  # one of the bytes is 0xFF
                 break
-            for i in range(8):
-                stream[count + np.uint64(i)] = data[source + np.uint64(i)]
             source += _U8
             count += _U8
         while source < stop and data[source] != 0xFF:

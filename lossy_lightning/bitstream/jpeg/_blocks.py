@@ -9,86 +9,92 @@ stream, because a block has at most 64 symbols; the caller checks the position a
 
 import numpy as np
 
-from ._bits import extend, top_bits, window
+from ._bits import extend, refill, top_bits, window
 from ._compile import inlined, kernel
 from ._frames import BAD_CODE, BAD_RUN, OK
-from ._huffman import FAST_BITS, next_symbol
+from ._huffman import FAST_BITS, FAST_READ, next_symbol
 from ._tables import NATURAL_ORDER
 
 _FAST_SHIFT = np.uint64(64 - FAST_BITS)
-_LOOKUPS = 57 // FAST_BITS - 1  # of AC coefficients that one window is sure to feed behind a DC difference
-_ONE, _SEVEN, _11, _16, _63, _64 = (np.uint64(i) for i in (1, 7, 11, 16, 63, 64))
-_LOW4, _LOW5 = (np.uint64((1 << i) - 1) for i in (4, 5))
+_LOOKUPS = 56 // FAST_READ  # that one window is sure to feed
+_ONE, _SEVEN, _12, _15, _16, _32, _48, _63, _64 = (np.uint64(i) for i in (1, 7, 12, 15, 16, 32, 48, 63, 64))
+_LOW5 = np.uint64(31)
 _ZERO = np.uint64(0)
 
 
 @inlined
-def dc_difference(stream, position, table):
-    """Difference of a DC coefficient (T.81 F.2.2.1): position and window behind it, difference, status."""
-    bits = window(stream, position)
-    entry = table.fast[bits >> _FAST_SHIFT]
-    if entry != 0:
-        length = np.uint64(entry) & _63
-        return position + length, bits << length, np.int64(np.int32(entry) >> np.int32(16)), OK
-    code, size = next_symbol(table, bits)
-    if code == 0:
-        return position + _16, bits, np.int64(0), BAD_CODE
-    difference = extend(top_bits(bits << np.uint64(code), np.uint64(size)), size)
-    position += np.uint64(code + size)
-    return position, window(stream, position), difference, OK
+def _last_value(entry, bits, length):
+    """The last value of an entry of ``fast``, low 16 bits: what the table knows, and the bits that it has not seen."""
+    return (entry >> _48) + ((bits >> (_64 - length)) & np.uint64(np.uint32(entry) >> np.uint32(17)))
 
 
 @inlined
-def ac_coefficients(stream, position, bits, table, out, base):
-    """The AC coefficients of a sequential block that holds zeros (T.81 F.2.2.2): position behind them, status.
+def dc_difference(bits, count, table):
+    """Difference of a DC coefficient (T.81 F.2.2.1): window and its count behind it, difference, status."""
+    entry = table.fast[bits >> _FAST_SHIFT]
+    if entry != 0:
+        length = entry & _63
+        return bits << length, count - length, np.int64(np.int16(_last_value(entry, bits, length))), OK
+    code, size = next_symbol(table, bits)
+    if code == 0:
+        return bits, count - _16, np.int64(0), BAD_CODE
+    length, size = np.uint64(code), np.uint64(size)
+    bits <<= length
+    return bits << size, count - length - size, extend(top_bits(bits, size), np.int64(size)), OK
 
-    ``bits`` is the window at ``position``; it must feed ``_LOOKUPS`` look-ups.
 
-    An entry of ``fast`` is one or two whole coefficients and whether the block ends. Two are always written, the later
-    one first, so that the only branches are those that leave the loop.
+@inlined
+def ac_coefficients(stream, bits, count, index, table, out, base):
+    """The AC coefficients of a sequential block that holds zeros (T.81 F.2.2.2): running window behind them, status.
+
+    Two coefficients are always written, so that the only branches are those that leave the inner loop.
     """
     k = _ONE
     while True:
+        bits, count, index = refill(stream, bits, count, index)
         for _ in range(_LOOKUPS):
-            signed = np.int32(table.fast[bits >> _FAST_SHIFT])
-            entry = np.uint64(np.uint32(signed))
+            entry = table.fast[bits >> _FAST_SHIFT]
             if entry == _ZERO:
-                k, position, error = _long_coefficient(stream, position, table, out, base, k)
+                bits, count, index = refill(stream, bits, count, index)
+                k, length, error = _long_coefficient(bits, table, out, base, k)
+                bits <<= length
+                count -= length
                 if error != OK or k > _63:
-                    return position, error
+                    return bits, count, index, error
                 break
-            first, second = k + ((entry >> _SEVEN) & _LOW4), k + ((entry >> _11) & _LOW5)
-            out[base + np.uint64(NATURAL_ORDER[second])] = np.int8(signed >> np.int32(16))
-            out[base + np.uint64(NATURAL_ORDER[first])] = signed >> np.int32(24)
-            k = (second + _ONE) | (entry & _64)
+            length = entry & _63
+            first, last = k + ((entry >> _SEVEN) & _LOW5), k + ((entry >> _12) & _LOW5)
+            out[base + np.uint64(NATURAL_ORDER[first])] = entry >> _32
+            out[base + np.uint64(NATURAL_ORDER[last])] = _last_value(entry, bits, length)
+            k = (last + _ONE) | (entry & _64)
             if k > _63:
-                if second < _63 or (second == _63 and first < _63):
-                    return position + (entry & _63), OK
-                if first > _63 or (second > _63 and first < _63):
-                    return position + (entry & _63), BAD_RUN
-                # the block is full: what else the entry holds belongs to the next one
-                code, symbol = next_symbol(table, window(stream, position))
-                return position + np.uint64(code + (symbol & 15)), OK
-            bits <<= entry & _63
-            position += entry & _63
-        bits = window(stream, position)
+                error = OK
+                if last > _63 or (last == _63 and entry & _64 != _ZERO):
+                    if first == _63:  # the block is full: what else the entry holds belongs to the next one
+                        out[base + _63] = entry >> _32
+                        code, symbol = next_symbol(table, bits)
+                        length = np.uint64(code + (symbol & 15))
+                    else:
+                        error = BAD_RUN
+                return bits << length, count - length, index, error
+            bits <<= length
+            count -= length
 
 
 @inlined
-def _long_coefficient(stream, position, table, out, base, k):
-    """A symbol that ``fast`` does not hold: the next index, 64 at the end of the block, position, status."""
-    bits = window(stream, position)
+def _long_coefficient(bits, table, out, base, k):
+    """A symbol that ``fast`` does not hold: the next index, 64 at the end of the block, bits used up, status."""
     code, symbol = next_symbol(table, bits)
     if code == 0:
-        return k, position + _16, BAD_CODE
-    run, size = symbol >> 4, symbol & 15
-    position += np.uint64(code + size)
-    if size == 0 and run < 15:
-        return _64, position, OK
-    k += np.uint64(run)
-    if size > 0:
-        out[base + np.uint64(NATURAL_ORDER[k])] = extend(top_bits(bits << np.uint64(code), np.uint64(size)), size)
-    return k + _ONE, position, OK if k <= _63 else BAD_RUN
+        return k, _16, BAD_CODE
+    run, size = np.uint64(symbol >> 4), np.uint64(symbol & 15)
+    length = np.uint64(code)
+    if size == _ZERO and run < _15:
+        return _64, length, OK
+    k += run
+    if size > _ZERO:
+        out[base + np.uint64(NATURAL_ORDER[k])] = extend(top_bits(bits << length, size), np.int64(size))
+    return k + _ONE, length + size, OK if k <= _63 else BAD_RUN
 
 
 @kernel

@@ -48,8 +48,8 @@ def decode_files(data, frames, components, quantization, latched, huffman, table
 @kernel
 def _decode_file(data, frame, components, quantization, latched, huffman, tables, units, stream, out, max_pixels, fill):
     """Decode all scans of a file whose first SOS has been read."""
-    if not fill and (frame.process == 2 or frame.scan_size < frame.num_components):
-        out[:] = 0  # where one scan writes each block, it is cleared just before; to fill, ``out`` was made of zeros
+    if fill or frame.process == 2 or frame.scan_size < frame.num_components:
+        out[:] = 0  # where one scan writes each block, it is cleared just before
     while True:
         error = decode_scan(data, frame, components, quantization, latched, huffman, tables, units, stream, out, fill)
         if error != OK:

@@ -47,20 +47,21 @@ FRAME = np.dtype(
     ]
 )
 
-#: A component: allocated rows and columns of blocks, those that hold samples, and where its coefficients start.
+#: A component: its layout first, as the reader takes it (allocated rows and columns of blocks, and where its
+#: coefficients start); ``sample_rows`` and ``sample_columns`` are of those blocks that hold samples.
 COMPONENT = np.dtype(
     [
         (name, _I8)
         for name in [
-            "identifier",
             "h",
             "v",
-            "quantization",
             "rows",
             "columns",
+            "start",
+            "identifier",
+            "quantization",
             "sample_rows",
             "sample_columns",
-            "start",
             "scanned",
             "dc_table",
             "ac_table",

@@ -5,22 +5,27 @@
 
 import numpy as np
 
-from ._bits import extend
+from ._bits import extend, top_bits
 from ._compile import inlined, kernel
 
 SLOTS = 16  # a scan uses at most eight tables, so the ones in use are never evicted
 SYMBOL_BITS = 9  # first look-up of a code
-FAST_BITS = 11  # look-up of codes together with their additional bits
+FAST_BITS = 10  # look-up of codes together with their additional bits
+FAST_READ = 18  # bits that such a look-up uses up at most
 
 _SYMBOL_SHIFT = np.uint64(64 - SYMBOL_BITS)
-_U48 = np.uint64(48)
+_FAST_SHIFT = np.uint64(64 - FAST_BITS)
+_U32, _U48 = np.uint64(32), np.uint64(48)
 
 
 #: A decoding table. ``key`` is its class, 16 counts and symbols, as in DHT; ``stamp`` is when it was last asked for, 0
 #: in an empty slot. ``symbols`` holds ``length << 8 | symbol`` by the next ``SYMBOL_BITS`` bits, 0 where the code is
 #: longer or none; ``limits`` the least 16-bit window that is no code of that length or shorter, ``offsets`` what to add
-#: to such a code to get its index in DHT order. ``fast``, by the next ``FAST_BITS`` bits, holds coefficients: see
-#: `fast_dc_entry` and `fast_ac_entry`; 0 where those bits are not enough.
+#: to such a code to get its index in DHT order. ``fast``, by the next ``FAST_BITS`` bits, holds a DC difference, or one
+#: or two AC coefficients and whether the block ends behind them; 0 where those bits are not enough. From the top: 16
+#: bits last value, 16 bits first one, 15 bits that mask what of the window is to be added to the last one, 5 and 5 bits
+#: the distances of last and first one from the current index, 1 bit end of block, so that it adds 64 to the index, 6
+#: bits length, as a shift takes it. A single coefficient is both first and last, a run of 16 zeros one of 0.
 TABLE = np.dtype(
     [
         ("key", np.uint8, 1 + 16 + 256),
@@ -29,7 +34,7 @@ TABLE = np.dtype(
         ("limits", np.int64, 17),
         ("offsets", np.int64, 17),
         ("has_fast", np.int64),
-        ("fast", np.uint32, 1 << FAST_BITS),
+        ("fast", np.uint64, 1 << FAST_BITS),
     ],
     align=True,
 )
@@ -121,74 +126,49 @@ def _long_symbol(table, code):
 
 @kernel
 def build_fast(table):
-    """Build the table of codes with their additional bits, where it is not there yet."""
+    """Build the table of codes with their additional bits, where it is not there yet.
+
+    A value is linear in its bits once its sign is known: bits not known are taken as 0 here and added when it is read.
+    """
     if table.has_fast:
         return
     table.has_fast = 1
-    _fill_fast(table.key, table.fast)
+    needed = np.empty(1 << FAST_BITS, np.int64)  # bits of the code and the sign
+    for index in range(1 << FAST_BITS):
+        bits = np.uint64(index) << _FAST_SHIFT
+        length, symbol = next_symbol(table, bits)
+        run, size = symbol >> 4, symbol & 15
+        needed[index] = length + min(size, 1)
+        ends = table.key[0] != 0 and symbol == 0
+        if length == 0 or needed[index] > FAST_BITS or length + size > FAST_READ or (size == 0 and 0 < run < 15):
+            table.fast[index] = 0
+        else:
+            value = extend(top_bits(bits << np.uint64(length), np.uint64(size)), size)
+            table.fast[index] = _entry(value, value, run, run, length + size, ends)
     if table.key[0] != 0:
-        _pair(table.fast.copy(), table.fast)
+        _pair(table.fast.copy(), needed, table.fast)
 
 
 @kernel
-def _fill_fast(key, fast):
-    """Entries of single symbols: each code followed by each value that still fits."""
-    fast[:] = 0
-    code, index = 0, 0
-    for length in range(1, FAST_BITS + 1):
-        for _ in range(key[length]):
-            symbol = np.int64(key[17 + index])
-            size = symbol & 15
-            spare = FAST_BITS - length - size
-            if spare >= 0:
-                for value in range(1 << size):
-                    entry = _entry(key[0], symbol >> 4, size, extend(value, size), length + size)
-                    first = ((code << size) + value) << spare
-                    for i in range(first, first + (1 << spare)):
-                        fast[i] = entry
-            code += 1
-            index += 1
-        code <<= 1
+def _entry(first, last, first_run, last_run, length, ends):
+    mask = (1 << max(0, length - FAST_BITS)) - 1
+    values = np.uint64((last & 0xFFFF) << 16 | (first & 0xFFFF)) << _U32
+    return values | np.uint64(mask << 17 | last_run << 12 | first_run << 7 | ends << 6 | length)
 
 
 @kernel
-def _entry(table_class, run, size, value, length):
-    if table_class == 0:
-        return fast_dc_entry(value, length)
-    if size == 0 and run < 15:
-        return fast_ac_entry(0, 0, 0, 0, length, True) if run == 0 else np.uint32(0)
-    return fast_ac_entry(value, 0, run, run, length, False) if -128 <= value < 128 else np.uint32(0)
-
-
-@kernel
-def fast_dc_entry(difference, length):
-    """16 bits difference, 16 bits length of code and additional bits."""
-    return np.uint32(((difference & 0xFFFF) << 16) | length)
-
-
-@kernel
-def fast_ac_entry(first, second, first_run, second_run, length, ends):
-    """One or two coefficients, and whether the block ends behind them.
-
-    From the top: 8 bits first coefficient, 8 bits second one, 5 and 4 bits their distances from the current index,
-    1 bit end of block, so that it adds 64 to the index, 6 bits length, as a shift takes it. An entry of one coefficient
-    has both at the same place, and the first one is written last; a run of 16 zeros is a coefficient of 0.
-    """
-    values = ((first & 255) << 24) | ((second & 255) << 16)
-    return np.uint32(values | (second_run << 11) | (first_run << 7) | (ends << 6) | length)
-
-
-@kernel
-def _pair(singles, fast):
-    """Join each symbol with the one after it, where both fit."""
+def _pair(singles, needed, fast):
+    """Join each symbol with the one after it, where the bits left are enough for that one's code and sign."""
     for index in range(1 << FAST_BITS):
         entry = np.int64(singles[index])
-        after = np.int64(singles[(index << (entry & 63)) & ((1 << FAST_BITS) - 1)])
-        length = (entry & 63) + (after & 63)
-        if entry == 0 or entry & 64 or after == 0 or length > FAST_BITS:
+        length = entry & 63
+        rest = (index << length) & ((1 << FAST_BITS) - 1)
+        after = np.int64(singles[rest])
+        together = length + (after & 63)
+        if entry == 0 or entry & 64 or after == 0 or needed[rest] > FAST_BITS - length or together > FAST_READ:
             continue
-        first, run = entry >> 24, (entry >> 7) & 15
+        value, run = entry >> 48, (entry >> 12) & 31
         if after & 64:
-            fast[index] = fast_ac_entry(first, 0, run, run, length, True)
+            fast[index] = _entry(value, value, run, run, together, True)
         else:
-            fast[index] = fast_ac_entry(first, after >> 24, run, run + 1 + ((after >> 7) & 15), length, False)
+            fast[index] = _entry(value, after >> 48, run, run + 1 + ((after >> 12) & 31), together, False)

@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from ._bits import borrowed, stuffed_position, top_bits, unstuff, window
+from ._bits import borrowed, refill, stuffed_position, top_bits, unstuff, window
 from ._blocks import ac_coefficients, ac_first, ac_refine, dc_difference
 from ._compile import entry, kernel
 from ._frames import (
@@ -23,7 +23,7 @@ from ._frames import (
 )
 from ._huffman import build_fast, find_table
 
-_U3, _U6, _ONE, _64 = np.uint64(3), np.uint64(6), np.uint64(1), np.uint64(64)
+_U3, _ONE, _64 = np.uint64(3), np.uint64(1), np.uint64(64)
 
 #: One block of an MCU: where the first one is stored, how far the next MCU row's and the next MCU's are, its tables.
 UNIT = np.dtype([(name, np.int64) for name in ["first", "row_step", "column_step", "order", "dc", "ac"]])
@@ -142,6 +142,7 @@ def _decode_sequential(stream, size, mcu, stop, per_row, units, tables, out, cle
 
     ``clear`` says that ``out`` may hold anything, so that each block is cleared before it is written.
     """
+    bits, count, index = np.uint64(0), np.uint64(0), np.uint64(0)
     position, end = np.uint64(0), np.uint64(8 * size)
     predictions = np.zeros(4, np.int64)
     stream, out, units, tables = borrowed(stream), borrowed(out), borrowed(units), borrowed(tables)
@@ -153,11 +154,16 @@ def _decode_sequential(stream, size, mcu, stop, per_row, units, tables, out, cle
             if clear:
                 for i in range(64):
                     out[base + np.uint64(i)] = 0
-            position, bits, difference, error = dc_difference(stream, position, tables[unit.dc])
-            if error == OK or position > end:
-                position, error = ac_coefficients(stream, position, bits, tables[unit.ac], out, base)
-            predictions[unit.order] += difference
-            out[base] = predictions[unit.order]
+            bits, count, index = refill(stream, bits, count, index)
+            bits, count, difference, error = dc_difference(bits, count, tables[np.uint64(unit.dc)])
+            if error == OK or (index << _U3) - count > end:
+                bits, count, index, error = ac_coefficients(
+                    stream, bits, count, index, tables[np.uint64(unit.ac)], out, base
+                )
+            order = np.uint64(unit.order)
+            predictions[order] += difference
+            out[base] = predictions[order]
+            position = (index << _U3) - count
             if position > end:
                 if not fill:
                     return TRUNCATED, position
@@ -183,7 +189,8 @@ def _decode_dc(stream, size, mcu, stop, per_row, units, tables, out, high, low, 
             at = np.uint64(unit.first + m // per_row * unit.row_step + m % per_row * unit.column_step)
             error = OK
             if high == 0:
-                position, _, difference, error = dc_difference(stream, position, tables[unit.dc])
+                _, left, difference, error = dc_difference(window(stream, position), _64, tables[unit.dc])
+                position += _64 - left
                 predictions[unit.order] += difference
                 out[at] = predictions[unit.order] << low
             else:

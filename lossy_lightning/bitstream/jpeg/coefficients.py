@@ -1,6 +1,5 @@
 """What a JPEG file holds once its entropy coding is undone."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -39,30 +38,23 @@ class JPEGCoefficients:
         JPEGCoefficients(width=20, height=16, color_space='grey', precision=8, blocks=[(2, 3)])
     """
 
-    __slots__ = ("_components", "adobe", "color_space", "height", "precision", "width")
+    __slots__ = ("adobe", "color_space", "components", "height", "precision", "width")
 
     def __init__(
         self,
         width: int,
         height: int,
         color_space: str,
-        components: tuple[JPEGComponent, ...] | Callable[[], tuple[JPEGComponent, ...]],
+        components: tuple[JPEGComponent, ...],
         precision: int = 8,
         adobe: bool = False,
     ) -> None:
         self.width = width
         self.height = height
         self.color_space = color_space
+        self.components = components
         self.precision = precision
         self.adobe = adobe
-        self._components = components  # a batch of small files makes its views when they are asked for
-
-    @property
-    def components(self) -> tuple[JPEGComponent, ...]:
-        """The image's components."""
-        if callable(self._components):
-            self._components = self._components()
-        return self._components
 
     def __repr__(self) -> str:
         blocks = [component.coefficients.shape[:2] for component in self.components]

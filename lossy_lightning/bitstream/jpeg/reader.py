@@ -1,11 +1,10 @@
 """Files to coefficients."""
 
-import threading
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from itertools import accumulate, pairwise
-from typing import Any, Literal
+from itertools import accumulate, pairwise, repeat
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,23 +12,13 @@ from numpy.typing import NDArray
 from ._errors import describe
 from ._files import decode_files, read_frames
 from ._frames import COMPONENT, FRAME
-from ._huffman import SLOTS, TABLE
+from ._memory import empty_coefficients, kept_tables
 from ._tables import STANDARD_HUFFMAN
 from .coefficients import JPEGCoefficients, JPEGComponent
 
 _STANDARD = b"".join(table for tables in STANDARD_HUFFMAN for table in tables)
-_ARRAY_SIZE = 2**25  # coefficients that share an array: large ones come in huge pages, which cost less to touch
+_ARRAY_SIZE = 2**21  # coefficients that share an array at most
 _COLOR_SPACES = ("unknown", "grey", "YCbCr", "RGB", "CMYK", "YCCK")
-
-
-class _Tables(threading.local):
-    """Each thread keeps the tables it has built: most files share the same few."""
-
-    def __init__(self) -> None:
-        self.huffman = np.zeros(SLOTS, TABLE)
-
-
-_tables = _Tables()
 
 
 def read_coefficients(
@@ -76,7 +65,8 @@ def read_coefficients_batch(
 ) -> list[JPEGCoefficients]:
     """Read the quantized coefficients of many JPEG files in one compiled call a thread, without the GIL.
 
-    Images of up to 64 MiB together share one array, which lives as long as any of them.
+    Images of up to 4 MiB together share one array, which lives as long as any of them. Up to 64 MiB that nobody holds
+    any more are kept for later calls.
 
     Args:
         files: The files' bytes.
@@ -130,6 +120,8 @@ def _split(files: Sequence[bytes], parts: int) -> list[Sequence[bytes]]:
 def _read(files: Sequence[bytes], max_pixels: int, fill: bool) -> tuple[list[JPEGCoefficients], tuple[int, str] | None]:
     """Read files: the images, and where one is bad, its index and what is wrong with it."""
     count = len(files)
+    if not all(isinstance(data, (bytes, bytearray, memoryview)) for data in files):
+        raise TypeError("a JPEG file's bytes are expected, not its name; pass pathlib.Path(name).read_bytes()")
     bounds = np.fromiter(accumulate(map(len, files), initial=len(_STANDARD)), np.int64, count + 1)
     data = np.frombuffer(b"".join((_STANDARD, *files)), np.uint8)
     frames, components = _records((count,), FRAME), _records((count, 4), COMPONENT)
@@ -142,34 +134,37 @@ def _read(files: Sequence[bytes], max_pixels: int, fill: bool) -> tuple[list[JPE
         first, last = len(images), int(starts.searchsorted(starts[len(images)] + _ARRAY_SIZE, "right")) - 1
         part = slice(first, max(last, first + 1))
         offsets = starts[first : part.stop + 1] - starts[first]
-        out = (np.zeros if fill else np.empty)(offsets[-1], np.int16)
-        layout, tables = components[part], latched[part]
-        state = frames[part], layout, quantization[part], tables, huffman[part]
-        decode_files(data, *state, _tables.huffman, offsets, out, max_pixels, fill)
+        out = empty_coefficients(int(offsets[-1]))
+        state = frames[part], components[part], quantization[part], latched[part], huffman[part]
+        with kept_tables() as tables:
+            decode_files(data, *state, tables, offsets, out, max_pixels, fill)
         bad = frames["error"][part].nonzero()[0]
         if len(bad) > 0:
             return images, (first + int(bad[0]), describe(frames[first + bad[0]]))
         columns = (frames[name][part].tolist() for name in ("width", "height", "color", "precision", "adobe"))
-        for i, (width, height, color, precision, adobe) in enumerate(zip(*columns, strict=True)):
-            views = partial(_views, out, offsets, layout, tables, i)
-            images.append(JPEGCoefficients(width, height, _COLOR_SPACES[color], views, precision, adobe >= 0))
+        views = _views(out, offsets, components[part], latched[part])
+        for width, height, color, precision, adobe, image in zip(*columns, views, strict=True):
+            images.append(JPEGCoefficients(width, height, _COLOR_SPACES[color], image, precision, adobe >= 0))
     return images, None
 
 
 def _records(shape: tuple[int, ...], dtype: np.dtype[np.void]) -> NDArray[np.void]:
     """Zeros; NumPy's own take ten times as long where there are fields."""
-    return np.zeros((*shape[:-1], shape[-1] * dtype.itemsize), np.uint8).view(dtype)
+    return np.ndarray(shape, dtype, bytearray(math.prod(shape) * dtype.itemsize))
 
 
 def _views(
-    out: NDArray[np.int16], starts: NDArray[np.int64], components: NDArray[Any], latched: NDArray[np.uint16], index: int
-) -> tuple[JPEGComponent, ...]:
-    """The components of one image as views of what was decoded."""
-    layout = components[index][["h", "v", "rows", "columns", "start"]]
-    views = []
-    for (h, v, rows, columns, start), table in zip(layout.tolist(), latched[index], strict=True):
-        if rows > 0:
-            first = starts[index] + start
-            values = out[first : first + 64 * rows * columns].reshape(rows, columns, 8, 8)
-            views.append(JPEGComponent(values, table.reshape(8, 8), (h, v)))
-    return tuple(views)
+    out: NDArray[np.int16], starts: NDArray[np.int64], components: NDArray[np.void], latched: NDArray[np.uint16]
+) -> Iterator[tuple[JPEGComponent, ...]]:
+    """The components of every image as views of what was decoded; a run of images of equal layout is cut at once."""
+    layouts = components.view(np.int64).reshape(len(components), 4, -1)[:, :, :5]
+    tables = latched.reshape(-1, 4, 8, 8)
+    changes = [] if len(layouts) == 1 else (layouts[1:] != layouts[:-1]).any((1, 2)).nonzero()[0].tolist()
+    for first, last in pairwise([0, *(i + 1 for i in changes), len(layouts)]):
+        images = out[starts[first] : starts[last]].reshape(last - first, -1)
+        parts = []
+        for c, (h, v, rows, columns, start) in enumerate(layouts[first].tolist()):
+            if rows > 0:
+                blocks = images[:, start : start + 64 * rows * columns].reshape(-1, rows, columns, 8, 8)
+                parts.append(map(JPEGComponent, blocks, tables[first:last, c], repeat((h, v))))
+        yield from zip(*parts, strict=True)
