@@ -288,9 +288,9 @@ class EncodedDataModule(LightningDataModule, ABC):
     def _check_classes(self) -> None:
         """Check that codecs are chosen for classes that there are."""
         for name, chosen in (("train_codecs", self.train_codecs), ("test_codecs", self.test_codecs)):
-            unknown = [
-                label for label in (chosen if isinstance(chosen, dict) else ()) if not 0 <= label < self.num_classes
-            ]
+            if not isinstance(chosen, dict) or not hasattr(self, "num_classes"):
+                continue
+            unknown = [label for label in chosen if not 0 <= label < self.num_classes]
             if unknown:
                 raise MisconfigurationException(
                     f"{name} names the classes {unknown}; this data has the classes 0 to {self.num_classes - 1}"

@@ -579,3 +579,15 @@ def test_codecs_for_classes_that_there_are_not(tmp_path):
     data = Digits(PCM(), cache_dir=tmp_path, train_codecs={10: Decoded(PCM())})
     with pytest.raises(MisconfigurationException, match=r"train_codecs names the classes \[10\]; .* 0 to 9"):
         data.setup("fit")
+
+
+def test_codecs_of_classes_whose_number_is_not_stated(tmp_path):
+    class Uncounted(EncodedDataModule):
+        signal_shape = (1, 8, 8)
+
+        def signals(self, split):
+            return [(torch.zeros(1, 8, 8, dtype=torch.uint8), label) for label in (0, 1)]
+
+    data = Uncounted(PCM(), cache_dir=tmp_path, test_codecs={1: Decoded(PCM())})
+    data.setup("test")
+    assert len(data.test_dataloader().dataset) == 2
