@@ -114,7 +114,8 @@ class EncodedDataModule(LightningDataModule, ABC):
     def loader(self, dataset: Examples, split: Split) -> DataLoader[Any]:
         """Loader of a split: shuffled in training; in validation and test each example once, on any number of ranks."""
         distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-        return DataLoader(
+        loader: type[DataLoader[Any]] = getattr(dataset, "loader", DataLoader)
+        return loader(
             dataset,
             batch_size=self.batch_size,
             shuffle=split == "train",
