@@ -154,6 +154,11 @@ class Codec(ABC):
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
         """Signal of a code ``(..., C, *grid)``, cropped to ``shape``, the signal's own, with or without its batch."""
 
+    def round_trip(self, signal: Tensor) -> Tensor:
+        """What is left of a signal, ``decode(encode(signal))``, for codecs that know a faster way to the same."""
+        # The shape matters beyond cropping: decoders treat the edges of an image apart from what pads them.
+        return self.decode(self.encode(signal), tuple(signal.shape))
+
     @abstractmethod
     def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
         """Spec of the code of a signal of that shape (None: varies). Depends on the constructor only, not on data."""

@@ -29,7 +29,8 @@ FOREIGN = {
     "brevitas": ("nn/",),
     "fvcore": ("functional/complexity",),
     "sklearn": ("codecs/", "data/"),
-    "torchvision": ("data/",),
+    "torchvision": ("data/", "codecs/libjpeg"),
+    "PIL": ("codecs/libjpeg",),
     "numba": ("bitstream/",),
     "llvmlite": ("bitstream/",),
 }

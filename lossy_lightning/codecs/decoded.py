@@ -14,7 +14,8 @@ class Decoded(TrainableCodec):
 
     ``Decoded(VQ((4, 4), 16))`` yields 8-bit pixels that hold exactly the information of the 4-bit codes, so that
     learning on codes and on decoded signals differ in nothing else. ``Decoded(JPEG(quality=50))`` yields, to the bit,
-    the pixels that libjpeg decodes from the same file.
+    the pixels that libjpeg decodes from the same file; on the CPU libjpeg does it, so that decoding first is as fast as
+    it can be.
 
     Args:
         codec: What the signal goes through first.
@@ -47,12 +48,12 @@ class Decoded(TrainableCodec):
         if isinstance(self.codec, TrainableCodec) and not self.codec.fitted:
             self.codec.fit(signals)
         if isinstance(self.view, TrainableCodec) and not self.view.fitted:
-            self.view.fit(self._decoded(batch) for batch in signals)
+            self.view.fit(self.codec.round_trip(batch) for batch in signals)
         return self
 
     def encode(self, signal: Tensor) -> Tensor:
         """The view's code of the decoded signal."""
-        return self.view.encode(self._decoded(signal))
+        return self.view.encode(self.codec.round_trip(signal))
 
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
         """The view's signal."""
@@ -65,7 +66,3 @@ class Decoded(TrainableCodec):
     def codebooks(self) -> Tensor | None:
         """The view's codebooks."""
         return self.view.codebooks()
-
-    def _decoded(self, signal: Tensor) -> Tensor:
-        # The shape matters beyond cropping: decoders treat the edges of an image apart from what pads them.
-        return self.codec.decode(self.codec.encode(signal), tuple(signal.shape))
