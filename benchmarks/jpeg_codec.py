@@ -46,9 +46,7 @@ def main() -> None:
         for name, microseconds in best.items():
             print(f"{size:4d} x {size:<4d} {name:18s} {microseconds:8.1f} us an image")
         parts = best["Pillow encode"] + best["torchvision decode"]
-        print(
-            f"{size:4d} x {size:<4d} Decoded takes {best['Decoded'] / parts:.2f} times Pillow encode + torchvision decode"
-        )
+        print(f"{size:4d} x {size:<4d} Decoded: {best['Decoded'] / parts:.2f} times Pillow encode + torchvision decode")
 
 
 if __name__ == "__main__":
