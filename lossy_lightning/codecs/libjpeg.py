@@ -35,13 +35,25 @@ def round_trip(images: Tensor, tables: Tensor, chroma_subsampling: str) -> Tenso
         >>> round_trip(torch.full((1, 1, 2), 130, dtype=torch.uint8), quality_tables(50), "4:2:0")
         tensor([[[130, 130]]], dtype=torch.uint8)
     """
-    decoded = torch.empty(images.shape, dtype=torch.uint8)
-    subsampling = chroma_subsampling if images.shape[-3] == 3 else "4:4:4"
+    batch = images.reshape(-1, *images.shape[-3:])
+    return decode_files(encode_images(batch, tables, chroma_subsampling), batch.shape).view(images.shape)
+
+
+def encode_images(images: Tensor, tables: Tensor, chroma_subsampling: str) -> list[io.BytesIO]:
+    """Files of images ``(N, 1 or 3, H, W)``; the other arguments are those of `round_trip`."""
+    subsampling = chroma_subsampling if images.shape[1] == 3 else "4:4:4"
     rows: list[list[int]] = tables.flatten(1).tolist()
-    flat = images.reshape(-1, *images.shape[-3:])
-    for pixels, out in zip(flat.movedim(1, -1).contiguous().numpy(), decoded.view(flat.shape), strict=True):
-        file = io.BytesIO()
+    files = []
+    for pixels in images.movedim(1, -1).contiguous().numpy():
         picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-        picture.save(file, "JPEG", qtables=rows, subsampling=subsampling)
+        files.append(io.BytesIO())
+        picture.save(files[-1], "JPEG", qtables=rows, subsampling=subsampling)
+    return files
+
+
+def decode_files(files: list[io.BytesIO], shape: tuple[int, ...]) -> Tensor:
+    """Images ``(N, C, H, W)``, uint8, of files that hold images of that shape."""
+    decoded = torch.empty(shape, dtype=torch.uint8)
+    for out, file in zip(decoded, files, strict=True):
         out.copy_(decode_jpeg(torch.frombuffer(file.getbuffer(), dtype=torch.uint8)))
     return decoded
