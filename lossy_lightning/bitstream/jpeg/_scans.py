@@ -8,7 +8,8 @@ import numpy as np
 from ._bits import borrowed, refill, stuffed_position, top_bits, unstuff, window
 from ._blocks import ac_coefficients, ac_first, ac_refine, dc_difference
 from ._compile import entry, kernel
-from ._frames import (
+from ._huffman import build_fast, find_table
+from ._records import (
     BAD_HUFFMAN,
     BAD_RESTART,
     DHT,
@@ -21,7 +22,6 @@ from ._frames import (
     TRUNCATED,
     fail,
 )
-from ._huffman import build_fast, find_table
 
 _U3, _ONE, _64 = np.uint64(3), np.uint64(1), np.uint64(64)
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ._errors import describe
 from ._files import decode_files, read_frames
-from ._frames import COMPONENT, FRAME
 from ._memory import empty_coefficients, kept_tables
+from ._records import COMPONENT, FRAME
 from ._tables import STANDARD_HUFFMAN
 from .coefficients import JPEGCoefficients, JPEGComponent
 
