@@ -158,8 +158,17 @@ class Codec(ABC):
     def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
         """Spec of the code of a signal of that shape (None: varies). Depends on the constructor only, not on data."""
 
+    def prepare(self) -> None:  # noqa: B027  most codecs need nothing
+        """Fetch what coding needs from elsewhere, such as published weights; by default nothing.
+
+        A datamodule calls it in `prepare_data`, once a machine; nothing else downloads.
+        """
+
     def codebooks(self) -> Tensor | None:
-        """Codebooks ``(C, levels, dim)`` where codes are codebook indices, else None."""
+        """Codebooks ``(C, levels, dim)`` where codes are codebook indices, else None.
+
+        Channels of a residual code are stages, whose words are added up; there the index -1 is a stage not sent.
+        """
         return None
 
     def fingerprint(self) -> str:

@@ -30,6 +30,9 @@ FOREIGN = {
     "fvcore": ("functional/complexity",),
     "sklearn": ("codecs/", "data/"),
     "torchvision": ("data/",),
+    "torchaudio": ("codecs/", "data/"),
+    "encodec": ("codecs/encodec",),
+    "ai_edge_litert": ("codecs/lyra",),
     "numba": ("bitstream/",),
     "llvmlite": ("bitstream/",),
 }

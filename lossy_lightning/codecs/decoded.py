@@ -50,6 +50,11 @@ class Decoded(TrainableCodec):
             self.view.fit(self._decoded(batch) for batch in signals)
         return self
 
+    def prepare(self) -> None:
+        """Fetch what either codec needs."""
+        self.codec.prepare()
+        self.view.prepare()
+
     def encode(self, signal: Tensor) -> Tensor:
         """The view's code of the decoded signal."""
         return self.view.encode(self._decoded(signal))
@@ -65,6 +70,11 @@ class Decoded(TrainableCodec):
     def codebooks(self) -> Tensor | None:
         """The view's codebooks."""
         return self.view.codebooks()
+
+    def fingerprint(self) -> str:
+        """Class and both codecs' fingerprints, which may name the files of models."""
+        name = f"{type(self).__module__}.{type(self).__qualname__}"
+        return f"{name}({self.codec.fingerprint()}, {self.view.fingerprint()})"
 
     def _decoded(self, signal: Tensor) -> Tensor:
         # The shape matters beyond cropping: decoders treat the edges of an image apart from what pads them.

@@ -164,7 +164,9 @@ class EncodedDataModule(LightningDataModule, ABC):
     # What Lightning calls.
 
     def prepare_data(self) -> None:
-        """Fit the codecs and encode the splits, where that was not done before."""
+        """Fetch what the codecs need, fit them and encode the splits, where that was not done before."""
+        for codec in self._codecs().values():
+            codec.prepare()
         self._open_splits(None)
 
     def setup(self, stage: str) -> None:
