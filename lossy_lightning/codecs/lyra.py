@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lossy_lightning.codes import Codec, CodeSpec
-from lossy_lightning.functional import crop, nearest_codewords, pad_to_multiple, sum_codewords
+from lossy_lightning.functional import crop, pad_to_multiple, sum_codewords
 
 _ENCODER, _QUANTIZER, _DECODER = "soundstream_encoder.tflite", "quantizer.tflite", "lyragan.tflite"
 _STAGES = {3200: 16, 6000: 30, 9200: 46}
@@ -75,9 +75,8 @@ class Lyra(Codec):
             )
         padded = pad_to_multiple(signal.cpu(), (_FRAME,)).float() / 2**15
         clips = padded.reshape(-1, padded.shape[-1] // _FRAME, _FRAME).numpy()
-        features = np.stack([self._run(_ENCODER, clip) for clip in clips])
-        code = self._quantize(torch.from_numpy(features))
-        return code.movedim(-1, 1).reshape(*signal.shape[:-2], -1, clips.shape[1]).to(signal.device)
+        code = torch.from_numpy(np.stack([self._quantize(self._run(_ENCODER, clip)) for clip in clips]))
+        return code.reshape(*signal.shape[:-2], *code.shape[1:]).to(signal.device)
 
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
         """Signal of indices ``(..., stages, frames)``, of which the first of these stages or all are given.
@@ -134,16 +133,18 @@ class Lyra(Codec):
             outputs.append(interpreter.get_tensor(made).reshape(-1))
         return np.stack(outputs)
 
-    def _quantize(self, features: Tensor) -> Tensor:
-        """Nearest word of what is left over, stage by stage: ``(..., 64)`` to ``(..., stages)``.
+    def _quantize(self, features: NDArray[Any]) -> NDArray[Any]:
+        """Indices of the frames of one clip, ``(frames, 64)`` to ``(stages, frames)`` uint8.
 
-        The same as the quantizer's model, whose frames come one by one; distances are those of float64.
+        By the model, not by nearest words: a few distances in a million are equal but for how they are rounded.
         """
-        left, indices = features, []
-        for codebook in self.codebooks():
-            indices.append(nearest_codewords(left, codebook))
-            left = left - codebook[indices[-1]]
-        return torch.stack(indices, -1).to(torch.uint8)
+        stages = _STAGES[self.bit_rate]
+        encode = _interpreter(_read(self._folder / _QUANTIZER)).get_signature_runner("encode")
+        columns = [
+            encode(input_frames=frame[None, None], num_quantizers=np.int32(stages))["output_0"][:stages, 0, 0]
+            for frame in features
+        ]
+        return np.stack(columns, 1).astype(np.uint8)
 
     def _codebooks(self) -> Tensor:
         return _read_codebooks(_read(self._folder / _QUANTIZER))
