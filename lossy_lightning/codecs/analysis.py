@@ -14,6 +14,8 @@ class Analysis(nn.Module, ABC):
 
     sample_rate: int | None = None
     """Sound: the rate in Hz that it expects; None for any."""
+    keeps_phase: bool = True
+    """Sound: False where the inverse makes up the phase, so that samples cannot be compared with the original's."""
 
     @abstractmethod
     def forward(self, signal: Tensor) -> Tensor:
@@ -59,6 +61,7 @@ class Spectrogram(Analysis):
     """
 
     window: Tensor
+    keeps_phase = False
 
     def __init__(self, n_fft: int = 256, hop_length: int = 125, log: bool = True, floor: float = 1e-3) -> None:
         super().__init__()

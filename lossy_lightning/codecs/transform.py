@@ -35,6 +35,7 @@ class TransformCodec(TrainableCodec):
         self.analysis = analysis
         self.quantizer = quantizer
         self.sample_rate = analysis.sample_rate
+        self.keeps_phase = analysis.keeps_phase
         self.on_device = quantizer.on_device
 
     @property

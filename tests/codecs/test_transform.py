@@ -55,6 +55,7 @@ def test_nothing_to_fit_is_fitted_and_the_rate_is_the_analysis():
     codec = TransformCodec(MelSpectrogram(sample_rate=8000), Uniform(8, -7.0, 4.0))
     assert codec.fitted
     assert codec.sample_rate == 8000
+    assert not codec.keeps_phase
     assert TransformCodec(Spectrogram(), Uniform(8)).sample_rate is None
 
 
