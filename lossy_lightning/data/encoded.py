@@ -300,7 +300,8 @@ class EncodedDataModule(LightningDataModule, ABC):
 
     def _open_cached(self, split: Split, signals: Examples) -> EncodedDataset:
         def write() -> None:
-            write_codes(folder, signals, self._encoder(split), self.spec, self.num_workers)
+            on_host = not all(codec.on_device for codec in self._codecs().values())
+            write_codes(folder, signals, self._encoder(split), self.spec, self.num_workers, on_host)
 
         folder = self._path(split, signals, self._fingerprint())
         return open_codes(folder, write)
