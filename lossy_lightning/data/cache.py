@@ -182,7 +182,7 @@ def fit_once(
     num_workers: int = 0,
     batch_size: int = 1024,
 ) -> None:
-    """Fit a codec to the signals of a split, or load what was fitted to them before.
+    """Fit a codec to the signals of a split, or load what was fitted to them before; torch's random numbers stay.
 
     Args:
         codec: Not fitted yet.
@@ -192,7 +192,9 @@ def fit_once(
         batch_size: Signals that the codec is handed at once; 1 where they differ in size.
     """
     loader = DataLoader(examples, batch_size=batch_size, num_workers=num_workers, collate_fn=_stack_signals)
-    codec.load_state_dict(make_once(path.with_suffix(".codec"), lambda: codec.fit(loader).state_dict()))
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)  # examples may be cropped at random
+        codec.load_state_dict(make_once(path.with_suffix(".codec"), lambda: codec.fit(loader).state_dict()))
 
 
 def fingerprint_examples(examples: Dataset[tuple[Tensor, Any]]) -> str:
@@ -217,7 +219,7 @@ def _encode_chunk(
     total = torch.zeros(3, len(spec.low), dtype=torch.float64)
     for pairs in loader:
         for signals, labels in stack_by_size(pairs):
-            code = encode(signals, labels).cpu()
+            code = _encode_named(part, len(targets), encode, signals, labels).cpu()
             spec.check(code)
             values.append(code.to(spec.dtype).flatten())
             grid_sizes += [tuple(code.shape[2:])] * len(labels)
@@ -225,6 +227,21 @@ def _encode_chunk(
             total += moments(code)
     sizes = torch.tensor(grid_sizes)
     return {"values": torch.cat(values), "grid_sizes": sizes, "targets": targets, "moments": total}
+
+
+def _encode_named(
+    part: Any, first: int, encode: Callable[[Tensor, Any], Tensor], signals: Tensor, labels: Any
+) -> Tensor:
+    """Codes of some signals; where a single one cannot be encoded, the error names its file."""
+    try:
+        return encode(signals, labels)
+    except ValueError as error:
+        index = first
+        while isinstance(part, Subset):
+            part, index = part.dataset, part.indices[index]
+        if len(signals) > 1 or not hasattr(part, "files"):
+            raise
+        raise ValueError(f"{part.files[index][0]} cannot be encoded: {error}") from error
 
 
 def _plain(label: Any) -> Any:
