@@ -14,6 +14,7 @@ from torchaudio.transforms import Resample
 
 #: Endings of the files that count as sounds.
 SOUND_EXTENSIONS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")
+_MP3_LEAST = 0.9  # of the samples that a header promises, which may be an estimate
 
 
 class SoundFormat(NamedTuple):
@@ -33,6 +34,8 @@ class SoundFormat(NamedTuple):
 def read_sound(path: str | Path, form: SoundFormat, place: float = 0.5) -> Tensor:
     """Samples of a sound file, of any format that libsndfile reads; of a crop, only that part is read from disk.
 
+    MP3 files are an exception: they are read whole, because a frame needs earlier ones, and cropped then.
+
     Samples are read as float32, of which 1 is the greatest 16-bit sample, checked, resampled where the file's rate is
     another, rounded, and clipped: lossy formats overshoot.
 
@@ -50,13 +53,12 @@ def read_sound(path: str | Path, form: SoundFormat, place: float = 0.5) -> Tenso
     """
     try:
         with soundfile.SoundFile(path) as file:
-            _seek(file, form, place)
-            wanted = _length(file, form)
-            samples = torch.from_numpy(file.read(wanted, dtype="float32", always_2d=True)).T
+            samples = _part(file, form, place) if file.format != "MP3" else _part_of_mp3(file, form, place)
             rate = file.samplerate
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise ValueError(f"{path} cannot be decoded: {str(error).split(': ')[-1]}") from error
-    _check(samples, wanted, path)
+        if not samples.isfinite().all():
+            raise ValueError("it has samples that are NaN or infinite")
+    except (soundfile.LibsndfileError, OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read: {str(error).split(': ')[-1]}") from error
     if form.channels == 1:
         samples = samples.mean(0, keepdim=True)
     elif len(samples) != form.channels:
@@ -131,27 +133,36 @@ def num_channels(path: str) -> int:
     return channels
 
 
-def _length(file: soundfile.SoundFile, form: SoundFormat) -> int:
-    """Samples of the file, at its own rate, that make the sound."""
-    if form.num_samples is None:
-        return int(file.frames)
-    return min(int(file.frames), int(-(-form.num_samples * file.samplerate // form.sample_rate)))
-
-
-def _seek(file: soundfile.SoundFile, form: SoundFormat, place: float) -> None:
-    # Seeking to the start is not free, and some streams cannot seek at all.
-    start = round(place * (file.frames - _length(file, form)))
-    if start > 0:
+def _part(file: soundfile.SoundFile, form: SoundFormat, place: float) -> Tensor:
+    """The samples ``(channels, samples)`` of the file that make the sound, at the file's rate."""
+    start, length = _where(int(file.frames), file.samplerate, form, place)
+    if start:  # some streams cannot seek at all
         file.seek(start)
+    return _read(file, length, least=length)
 
 
-def _check(samples: Tensor, wanted: int, path: str | Path) -> None:
-    if not wanted:
-        raise ValueError(f"{path} has no samples")
-    if samples.shape[1] < wanted:
-        raise ValueError(f"{path} is cut off or damaged: {samples.shape[1]} of {wanted} samples can be decoded")
-    if not samples.isfinite().all():
-        raise ValueError(f"{path} has samples that are NaN or infinite")
+def _part_of_mp3(file: soundfile.SoundFile, form: SoundFormat, place: float) -> Tensor:
+    """The same of an MP3 file: after a seek, its first frames would decode to zeros, and the length is an estimate."""
+    samples = _read(file, int(file.frames), least=round(_MP3_LEAST * file.frames))
+    start, length = _where(samples.shape[1], file.samplerate, form, place)
+    return samples[:, start : start + length]
+
+
+def _where(total: int, rate: int, form: SoundFormat, place: float) -> tuple[int, int]:
+    """First sample and number of samples of a sound in a file of ``total`` samples."""
+    if not total:
+        raise ValueError("it has no samples")
+    if form.num_samples is None:
+        return 0, total
+    length = min(total, -(-form.num_samples * rate // form.sample_rate))
+    return round(place * (total - length)), length
+
+
+def _read(file: soundfile.SoundFile, length: int, least: int) -> Tensor:
+    samples = torch.from_numpy(file.read(length, dtype="float32", always_2d=True)).T
+    if samples.shape[1] < least:
+        raise ValueError(f"it is cut off or damaged, {samples.shape[1]} of {length} samples can be decoded")
+    return samples
 
 
 @lru_cache(16)
