@@ -1,7 +1,6 @@
 """Data sets of sounds, seen through a codec."""
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -101,6 +100,7 @@ class SpeechCommands(EncodedDataModule):
             raise MisconfigurationException(
                 f"the official lists in {self.folder} split the clips; leave test_fold out, or remove the lists"
             )
+        self._files = self._list()
 
     def signals(self, split: Split) -> Examples | None:
         """Sounds ``(1, sample_rate)`` int16 and the numbers of their words."""
@@ -109,8 +109,7 @@ class SpeechCommands(EncodedDataModule):
     def _has_lists(self) -> bool:
         return all((self.folder / name).is_file() for name in _LISTS)
 
-    @cached_property
-    def _files(self) -> list[_File]:
+    def _list(self) -> list[_File]:
         clips = make_dataset(str(self.folder), {word: i for i, word in enumerate(self.words)}, SOUND_EXTENSIONS)
         names = [f"{Path(path).parent.name}/{Path(path).name}" for path, _ in clips]
         if self.by_speaker and self._has_lists():
@@ -203,6 +202,7 @@ class AudioFolder(EncodedDataModule):
         self.skip_bad = skip_bad
         self.classes = self._classes()
         self.num_classes = len(self.classes)
+        self._files = self._split_files() if self._has_splits() else self._class_files()
         channels = 1 if mono else num_channels(self._files[0].path)
         self.signal_shape = (channels, None if seconds is None else round(seconds * sample_rate))
         self._form = SoundFormat(sample_rate, self.signal_shape[1], channels)
@@ -227,10 +227,7 @@ class AudioFolder(EncodedDataModule):
             )
         return names
 
-    @cached_property
-    def _files(self) -> list[_File]:
-        if self._has_splits():
-            return self._split_files()
+    def _class_files(self) -> list[_File]:
         numbers = {name: number for number, name in enumerate(self.classes)}
         files = make_dataset(str(self.root), numbers, SOUND_EXTENSIONS)
         groups = self._groups(files)
