@@ -162,7 +162,8 @@ class EncodedDataModule(LightningDataModule, ABC):
 
     def codec_for(self, split: Split, target: Any) -> Codec:
         """Codec that an example of a split goes through, by its class where classes have codecs of their own."""
-        return codec_of(self.codec, self.test_codecs if split == "test" else self.train_codecs, target)
+        label = target.item() if isinstance(target, Tensor) and target.numel() == 1 else target
+        return codec_of(self.codec, self.test_codecs if split == "test" else self.train_codecs, label)
 
     @property
     def statistics(self) -> CodeStatistics:
