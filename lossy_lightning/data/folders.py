@@ -129,7 +129,7 @@ class ImageFolder(EncodedDataModule):
         num_workers: int = 0,
         val_fraction: float = 0.1,
         seed: int = 0,
-        transform: Callable[[Tensor], Tensor] | None = None,
+        transform: Callable[[Tensor], Tensor] | nn.Module | None = None,
         augmentation: nn.Module | None = None,
         train_codecs: Codec | dict[int, Codec] | None = None,
         test_codecs: Codec | dict[int, Codec] | None = None,

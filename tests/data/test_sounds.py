@@ -1,6 +1,7 @@
 """Data sets of sounds: who is on which side, which samples come out, and what bad files do."""
 
 import shutil
+import sys
 import zlib
 from itertools import chain
 from pathlib import Path
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 
+from lossy_lightning.cli import main
 from lossy_lightning.codecs import PCM, VQ
 from lossy_lightning.data import AudioFolder, RandomGain, RandomShift, SpeechCommands
 from lossy_lightning.data.sounds import speaker_of
@@ -401,3 +404,35 @@ def test_a_run_trains_on_mixed_lengths(folder, tmp_path):
         module, data
     )
     assert sum(len(code) for code, _, _ in module.batches["train"]) == len(data.signals("train"))
+
+
+# The command line.
+
+
+def entry(name, **arguments):
+    return {"class_path": f"lossy_lightning.{name}", "init_args": arguments}
+
+
+@pytest.mark.parametrize("seconds", [0.05, None])
+def test_yaml_reaches_everything(folder, tmp_path, monkeypatch, seconds):
+    monkeypatch.setattr(sys, "argv", ["lossy-lightning"])  # Lightning warns of pytest's own
+    moved = entry("nn.Chain", modules=[entry("nn.TimeShift", max_frames=3), entry("nn.TimeMask", max_frames=3)])
+    data = entry(
+        "data.AudioFolder",
+        codec=entry("codecs.VQ", block=[8], levels=8),
+        root=str(folder),
+        sample_rate=8_000,
+        seconds=seconds,
+        group="tests.data.test_sounds.recording",
+        cache_dir=str(tmp_path / "cache"),
+        transform=entry("nn.Chain", modules=[entry("data.RandomShift", max_samples=9), entry("data.AddNoise")]),
+        augmentation=moved if seconds else None,
+    )
+    model = {"class_path": "tests.data.test_encoded.Recorder"}
+    quiet = dict.fromkeys(("logger", "enable_progress_bar", "enable_model_summary", "enable_checkpointing"), False)
+    options = quiet | {"accelerator": "cpu", "max_epochs": 1, "callbacks": [entry("callbacks.ReconstructionMonitor")]}
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump({"data": data, "model": model, "trainer": options}))
+    main(["fit", "--config", str(config), "--test_after_fit", "false", "--trainer.default_root_dir", str(tmp_path)])
+    assert list((tmp_path / "cache").glob("AudioFolder-val-*"))
+    assert not [path for path in (tmp_path / "cache").glob("AudioFolder-train-*") if path.is_dir()]
