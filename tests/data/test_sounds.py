@@ -416,6 +416,7 @@ def entry(name, **arguments):
 @pytest.mark.parametrize("seconds", [0.05, None])
 def test_yaml_reaches_everything(folder, tmp_path, monkeypatch, seconds):
     monkeypatch.setattr(sys, "argv", ["lossy-lightning"])  # Lightning warns of pytest's own
+    monkeypatch.setenv("PL_GLOBAL_SEED", "0")
     moved = entry("nn.Chain", modules=[entry("nn.TimeShift", max_frames=3), entry("nn.TimeMask", max_frames=3)])
     data = entry(
         "data.AudioFolder",
@@ -433,6 +434,16 @@ def test_yaml_reaches_everything(folder, tmp_path, monkeypatch, seconds):
     options = quiet | {"accelerator": "cpu", "max_epochs": 1, "callbacks": [entry("callbacks.ReconstructionMonitor")]}
     config = tmp_path / "config.yaml"
     config.write_text(yaml.safe_dump({"data": data, "model": model, "trainer": options}))
-    main(["fit", "--config", str(config), "--test_after_fit", "false", "--trainer.default_root_dir", str(tmp_path)])
+    main(
+        [
+            "fit",
+            "--config",
+            str(config),
+            "--test_after_fit",
+            "false",
+            "--trainer.default_root_dir",
+            str(tmp_path / "run"),
+        ]
+    )
     assert list((tmp_path / "cache").glob("AudioFolder-val-*"))
     assert not [path for path in (tmp_path / "cache").glob("AudioFolder-train-*") if path.is_dir()]
