@@ -30,9 +30,10 @@ FOREIGN = {
     "fvcore": ("functional/complexity",),
     "sklearn": ("codecs/", "data/"),
     "torchvision": ("data/",),
-    "torchaudio": ("codecs/", "data/"),
     "encodec": ("codecs/encodec",),
     "ai_edge_litert": ("codecs/lyra",),
+    "soundfile": ("data/audio",),
+    "torchaudio": ("data/audio", "codecs/analysis"),
     "numba": ("bitstream/",),
     "llvmlite": ("bitstream/",),
 }

@@ -7,7 +7,7 @@ import os
 import shutil
 import warnings
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -190,7 +190,7 @@ def fit_once(
     num_workers: int = 0,
     batch_size: int = 1024,
 ) -> None:
-    """Fit a codec to the signals of a split, or load what was fitted to them before.
+    """Fit a codec to the signals of a split, or load what was fitted to them before; torch's random numbers stay.
 
     Args:
         codec: Not fitted yet.
@@ -200,7 +200,9 @@ def fit_once(
         batch_size: Signals that the codec is handed at once; 1 where they differ in size.
     """
     loader = DataLoader(examples, batch_size=batch_size, num_workers=num_workers, collate_fn=_stack_signals)
-    codec.load_state_dict(make_once(path.with_suffix(".codec"), lambda: codec.fit(loader).state_dict()))
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)  # examples may be cropped at random
+        codec.load_state_dict(make_once(path.with_suffix(".codec"), lambda: codec.fit(loader).state_dict()))
 
 
 def fingerprint_examples(examples: Dataset[tuple[Tensor, Any]]) -> str:
@@ -220,8 +222,10 @@ def _encode_chunk(
     encode_in_workers: bool,
     on_encoded: Callable[[int], Any],
 ) -> dict[str, Any]:
-    encode_pairs = partial(_encode_pairs, encode)
-    collate_fn = encode_pairs if encode_in_workers else _as_pairs
+    def named(signals: Tensor, labels: Any) -> Tensor:
+        return _encode_named(part, len(targets), encode, signals, labels)
+
+    collate_fn = partial(_encode_in_worker, encode) if encode_in_workers else _as_pairs
     # What a worker encodes takes long: small batches keep all of them busy to the end.
     batch_size = 16 if encode_in_workers else 256
     loader = DataLoader(part, batch_size=batch_size, num_workers=num_workers, collate_fn=collate_fn)
@@ -230,7 +234,7 @@ def _encode_chunk(
     targets: list[Any] = []
     total = torch.zeros(3, len(spec.low), dtype=torch.float64)
     for batch in loader:
-        for code, labels in batch if encode_in_workers else encode_pairs(batch):
+        for code, labels in batch if encode_in_workers else _encode_pairs(named, batch):
             spec.check(code)
             values.append(code.to(spec.dtype).flatten())
             grid_sizes += [tuple(code.shape[2:])] * len(labels)
@@ -243,9 +247,31 @@ def _encode_chunk(
 
 def _encode_pairs(
     encode: Callable[[Tensor, Any], Tensor], pairs: list[tuple[Tensor, Any]]
-) -> list[tuple[Tensor, tuple[Any, ...]]]:
+) -> Iterator[tuple[Tensor, tuple[Any, ...]]]:
     """Codes and labels, those of one size together."""
-    return [(encode(signals, labels).cpu(), labels) for signals, labels in stack_by_size(pairs)]
+    for signals, labels in stack_by_size(pairs):
+        yield encode(signals, labels).cpu(), labels
+
+
+def _encode_in_worker(
+    encode: Callable[[Tensor, Any], Tensor], pairs: list[tuple[Tensor, Any]]
+) -> list[tuple[Tensor, tuple[Any, ...]]]:
+    return list(_encode_pairs(encode, pairs))
+
+
+def _encode_named(
+    part: Any, first: int, encode: Callable[[Tensor, Any], Tensor], signals: Tensor, labels: Any
+) -> Tensor:
+    """Codes of some signals; where a single one cannot be encoded, the error names its file."""
+    try:
+        return encode(signals, labels)
+    except ValueError as error:
+        index = first
+        while isinstance(part, Subset):
+            part, index = part.dataset, part.indices[index]
+        if len(signals) > 1 or not hasattr(part, "files"):
+            raise
+        raise ValueError(f"{part.files[index][0]} cannot be encoded: {error}") from error
 
 
 def _plain(label: Any) -> Any:

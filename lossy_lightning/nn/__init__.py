@@ -1,5 +1,6 @@
-"""Networks on codes: stems, low-bit layers, backbones."""
+"""Networks on codes: stems, low-bit layers, backbones; augmentations of codes."""
 
+from lossy_lightning.nn.augmentation import Chain, FrequencyMask, TimeMask, TimeShift
 from lossy_lightning.nn.binarynet import BinaryNet
 from lossy_lightning.nn.convnet import ConvNet
 from lossy_lightning.nn.lookups import CodebookSum, LookupConv
@@ -13,9 +14,11 @@ __all__ = [
     "MLP",
     "BinaryNet",
     "Bits",
+    "Chain",
     "CodebookSum",
     "ConvNet",
     "Embed",
+    "FrequencyMask",
     "LookupConv",
     "LookupLinear",
     "OneHot",
@@ -24,4 +27,6 @@ __all__ = [
     "Scale",
     "SequenceNet",
     "SpectrogramCNN",
+    "TimeMask",
+    "TimeShift",
 ]
