@@ -591,3 +591,28 @@ def test_codecs_of_classes_whose_number_is_not_stated(tmp_path):
     data = Uncounted(PCM(), cache_dir=tmp_path, test_codecs={1: Decoded(PCM())})
     data.setup("test")
     assert len(data.test_dataloader().dataset) == 2
+
+
+class Fetching(Xor):
+    """A codec that needs something from elsewhere before it encodes."""
+
+    def __init__(self, mask=0):
+        super().__init__(mask)
+        self.fetched = 0
+
+    def prepare(self):
+        self.fetched += 1
+
+    def encode(self, signal):
+        assert self.fetched == 1
+        return super().encode(signal)
+
+
+def test_codecs_fetch_what_they_need_in_prepare_data_only(cache_dir):
+    first, other, view = Fetching(), Fetching(1), Fetching(2)
+    data = Digits(first, cache_dir=cache_dir, test_codecs=Decoded(other, view))
+    data.prepare_data()
+    assert (first.fetched, other.fetched, view.fetched) == (1, 1, 1)
+    data.setup("fit")
+    data.setup("test")
+    assert (first.fetched, other.fetched, view.fetched) == (1, 1, 1)
