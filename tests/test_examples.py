@@ -26,8 +26,15 @@ SHORT = [
 ]
 
 
+SLOW = {"speech_lyra_decoded_cnn.yaml", "speech_vq_binarynet.yaml"}
+
+
 def names(pattern):
     return sorted(path.name for path in EXAMPLES.glob(pattern))
+
+
+def marked(names):
+    return [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in names]
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +79,7 @@ def test_there_are_examples():
     assert "own_trainer.py" in names("*.py")
 
 
-@pytest.mark.parametrize("name", names("*.yaml"))
+@pytest.mark.parametrize("name", marked(names("*.yaml")))
 def test_yaml(name, tmp_path, shared_cache, small_cifar10, small_speech, monkeypatch):
     if name.startswith("mnist") and not Path(os.environ.get("LOSSY_DATA", "none"), "MNIST").is_dir():
         pytest.skip("needs $LOSSY_DATA, the folder of MNIST/")

@@ -1,8 +1,26 @@
 """Tables of rows that are added up: what stems on codebook indices read instead of multiplying."""
 
+from typing import Any, NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+class QuantizedRows(NamedTuple):
+    """Rows of a table, and what they declare, by the names of Brevitas' quantized tensors.
+
+    Attributes:
+        value: ``(stages, levels, dim)``.
+        scale: Step between neighbouring values, ``(stages, 1, 1)``.
+        zero_point: Always 0.
+        bit_width: Bits of an entry.
+    """
+
+    value: Tensor
+    scale: Tensor
+    zero_point: Tensor
+    bit_width: Tensor
 
 
 class TableQuantizer(nn.Module):
@@ -21,7 +39,7 @@ class TableQuantizer(nn.Module):
         Rastegari et al., XNOR-Net, ECCV 2016, section 3.1 (the scale of signs).
 
     Example:
-        >>> TableQuantizer(1)(torch.tensor([[[0.5, -1.5]]]))
+        >>> TableQuantizer(1)(torch.tensor([[[0.5, -1.5]]])).value
         tensor([[[ 1., -1.]]])
     """
 
@@ -35,7 +53,7 @@ class TableQuantizer(nn.Module):
         """Bits of an entry, as Brevitas' quantizers tell it."""
         return torch.tensor(float(self.width))
 
-    def forward(self, rows: Tensor) -> Tensor:
+    def forward(self, rows: Tensor) -> QuantizedRows:
         """Quantized rows."""
         exact = rows.detach()
         if self.width == 1:
@@ -44,7 +62,20 @@ class TableQuantizer(nn.Module):
         else:
             scale = (exact.abs().amax((1, 2), keepdim=True) / 7).clamp(min=torch.finfo(exact.dtype).tiny)
             quantized = (exact / scale).round() * scale
-        return rows + (quantized - exact)
+        value: Tensor = _Straight.apply(rows, quantized)  # type: ignore[no-untyped-call]
+        return QuantizedRows(value, scale, torch.zeros_like(scale), self.bit_width())
+
+
+class _Straight(torch.autograd.Function):
+    """The second tensor, with the gradient going to the first; a difference added would be rounded."""
+
+    @staticmethod
+    def forward(ctx: Any, exact: Tensor, quantized: Tensor) -> Tensor:
+        return quantized.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Any:
+        return grad_outputs[0], None
 
 
 class SummedTable(nn.Module):
@@ -72,7 +103,7 @@ class SummedTable(nn.Module):
         """Sums of rows."""
         rows = self.weight
         if self.weight_quant is not None:
-            rows = self.weight_quant(rows.view(self.stages, -1, rows.shape[1])).view_as(rows)
+            rows = self.weight_quant(rows.view(self.stages, -1, rows.shape[1])).value.view_as(rows)
         padding = len(rows)
         # The row of zeros is no parameter: what is padded or not sent costs no memory.
         return F.embedding_bag(

@@ -23,6 +23,18 @@ def test_contract(analysis, quantizer):
     check_codec(TransformCodec(analysis, quantizer), (1, 2000), noise())
 
 
+def test_the_quantizer_fetches_what_it_needs():
+    class Fetching(Uniform):
+        fetched = False
+
+        def prepare(self):
+            self.fetched = True
+
+    codec = TransformCodec(Spectrogram(), Fetching(8))
+    codec.prepare()
+    assert codec.quantizer.fetched
+
+
 def test_one_second_is_64_x_64_codes_of_4_bits():
     spec = TransformCodec(Spectrogram(), VQ((2, 2), 16)).spec((1, 16_000))
     assert (spec.shape, spec.num_bits, spec.ordinal) == ((1, 64, 64), 4 * 64 * 64, False)

@@ -652,3 +652,28 @@ def test_a_datamodule_of_another_rate_than_its_codecs(noise, monkeypatch):
     monkeypatch.setattr(noise, "sample_rate", 16_000)
     with pytest.raises(MisconfigurationException, match="expects sounds of 24000 Hz, but Noise has 16000 Hz"):
         noise(codec).prepare_data()
+
+
+class Fetching(Xor):
+    """A codec that needs something from elsewhere before it encodes."""
+
+    def __init__(self, mask=0):
+        super().__init__(mask)
+        self.fetched = 0
+
+    def prepare(self):
+        self.fetched += 1
+
+    def encode(self, signal):
+        assert self.fetched == 1
+        return super().encode(signal)
+
+
+def test_codecs_fetch_what_they_need_in_prepare_data_only(cache_dir):
+    first, other, view = Fetching(), Fetching(1), Fetching(2)
+    data = Digits(first, cache_dir=cache_dir, test_codecs=Decoded(other, view))
+    data.prepare_data()
+    assert (first.fetched, other.fetched, view.fetched) == (1, 1, 1)
+    data.setup("fit")
+    data.setup("test")
+    assert (first.fetched, other.fetched, view.fetched) == (1, 1, 1)

@@ -1,8 +1,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from lossy_lightning import Codec, CodeSpec
+from lossy_lightning.callbacks import BitWidthAudit
 from lossy_lightning.codecs import PCM
 from lossy_lightning.codes import CodeStatistics
 from lossy_lightning.functional import count_lookups, count_macs, count_parameters, sum_codewords, weight_memory
@@ -96,6 +98,33 @@ def test_quantized_words(bit_width):
         levels = scale * (torch.tensor([-1.0, 1.0]) if bit_width == 1 else torch.arange(-7.0, 8.0))
         nearest = levels[(words[..., None] - levels).abs().argmin(-1)]
         torch.testing.assert_close(rows, nearest)
+    trained = CodebookSum(spec, dim=3, trainable=True, weight_bit_width=bit_width)
+    trained.adapt(codec, NOTHING)
+    assert torch.equal(trained(codes(spec)), stem(codes(spec)))
+
+
+@pytest.mark.parametrize("bit_width", [1, 4])
+def test_the_audit_reads_tables(bit_width, monkeypatch):
+    """It passes what keeps the declared width, and stops what does not."""
+    stem = CodebookSum(residual_spec(), dim=3, weight_bit_width=bit_width)
+    stem.adapt(Residual(), NOTHING)
+    audit = BitWidthAudit()
+    model = torch.nn.Sequential(stem)
+
+    def run():
+        audit._watch(model, 0)
+        try:
+            model(codes(residual_spec()))
+        finally:
+            audit._unwatch()
+
+    run()
+    quantizer = stem.table.weight_quant
+    monkeypatch.setattr(quantizer, "bit_width", lambda: torch.tensor(bit_width / 2 if bit_width > 1 else 1.0))
+    if bit_width == 1:
+        monkeypatch.setattr(quantizer, "width", 4)
+    with pytest.raises(MisconfigurationException, match=r"layer '0.table' declares . bits for its weight_quant"):
+        run()
 
 
 @pytest.mark.parametrize("bit_width", [1, 4, 32])
