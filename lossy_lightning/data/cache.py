@@ -152,7 +152,11 @@ def write_codes(
     for start, chunk in zip(range(0, total, size), chunks, strict=True):
         if not _is_intact(chunk):
             part = Subset(examples, range(start, min(start + size, total)))
-            _save(_encode_chunk(part, encode, spec, num_workers), chunk)
+            try:
+                _save(_encode_chunk(part, encode, spec, num_workers), chunk)
+            except ValueError:
+                _name_culprit(part, encode)
+                raise
     _join(chunks, partial, spec)
     partial.rename(folder)
 
@@ -219,7 +223,7 @@ def _encode_chunk(
     total = torch.zeros(3, len(spec.low), dtype=torch.float64)
     for pairs in loader:
         for signals, labels in stack_by_size(pairs):
-            code = _encode_named(part, len(targets), encode, signals, labels).cpu()
+            code = encode(signals, labels).cpu()
             spec.check(code)
             values.append(code.to(spec.dtype).flatten())
             grid_sizes += [tuple(code.shape[2:])] * len(labels)
@@ -227,21 +231,6 @@ def _encode_chunk(
             total += moments(code)
     sizes = torch.tensor(grid_sizes)
     return {"values": torch.cat(values), "grid_sizes": sizes, "targets": targets, "moments": total}
-
-
-def _encode_named(
-    part: Any, first: int, encode: Callable[[Tensor, Any], Tensor], signals: Tensor, labels: Any
-) -> Tensor:
-    """Codes of some signals; where a single one cannot be encoded, the error names its file."""
-    try:
-        return encode(signals, labels)
-    except ValueError as error:
-        index = first
-        while isinstance(part, Subset):
-            part, index = part.dataset, part.indices[index]
-        if len(signals) > 1 or not hasattr(part, "files"):
-            raise
-        raise ValueError(f"{part.files[index][0]} cannot be encoded: {error}") from error
 
 
 def _plain(label: Any) -> Any:
@@ -258,6 +247,19 @@ def _plain(label: Any) -> Any:
     raise ValueError(
         f"targets are numbers, texts, tensors or arrays, or dicts, lists and tuples of them; got {label!r}"
     )
+
+
+def _name_culprit(part: Any, encode: Callable[[Tensor, Any], Tensor]) -> None:
+    """Raise an error that names the file that cannot be encoded, if the examples are files and there is such a one."""
+    indices: Sequence[int] = range(len(part))
+    while isinstance(part, Subset):
+        part, indices = part.dataset, [part.indices[index] for index in indices]
+    for index in indices if hasattr(part, "files") else ():
+        signal, label = part[index]
+        try:
+            encode(signal[None], (label,))
+        except ValueError as error:
+            raise ValueError(f"{part.files[index][0]} cannot be encoded: {error}") from error
 
 
 def _join(chunks: list[Path], partial: Path, spec: CodeSpec) -> None:
