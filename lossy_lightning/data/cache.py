@@ -7,7 +7,7 @@ import os
 import shutil
 import warnings
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -159,8 +159,12 @@ def write_codes(
             part = Subset(examples, range(start, min(start + size, total)))
             if _is_intact(chunk):
                 progress.update(len(part))
-            else:
+                continue
+            try:
                 _save(_encode_chunk(part, encode, spec, num_workers, encode_in_workers, progress.update), chunk)
+            except ValueError:
+                _name_culprit(part, encode)
+                raise
     _join(chunks, partial, spec)
     partial.rename(folder)
 
@@ -222,10 +226,8 @@ def _encode_chunk(
     encode_in_workers: bool,
     on_encoded: Callable[[int], Any],
 ) -> dict[str, Any]:
-    def named(signals: Tensor, labels: Any) -> Tensor:
-        return _encode_named(part, len(targets), encode, signals, labels)
-
-    collate_fn = partial(_encode_in_worker, encode) if encode_in_workers else _as_pairs
+    encode_pairs = partial(_encode_pairs, encode)
+    collate_fn = encode_pairs if encode_in_workers else _as_pairs
     # What a worker encodes takes long: small batches keep all of them busy to the end.
     batch_size = 16 if encode_in_workers else 256
     loader = DataLoader(part, batch_size=batch_size, num_workers=num_workers, collate_fn=collate_fn)
@@ -234,7 +236,7 @@ def _encode_chunk(
     targets: list[Any] = []
     total = torch.zeros(3, len(spec.low), dtype=torch.float64)
     for batch in loader:
-        for code, labels in batch if encode_in_workers else _encode_pairs(named, batch):
+        for code, labels in batch if encode_in_workers else encode_pairs(batch):
             spec.check(code)
             values.append(code.to(spec.dtype).flatten())
             grid_sizes += [tuple(code.shape[2:])] * len(labels)
@@ -247,31 +249,9 @@ def _encode_chunk(
 
 def _encode_pairs(
     encode: Callable[[Tensor, Any], Tensor], pairs: list[tuple[Tensor, Any]]
-) -> Iterator[tuple[Tensor, tuple[Any, ...]]]:
-    """Codes and labels, those of one size together."""
-    for signals, labels in stack_by_size(pairs):
-        yield encode(signals, labels).cpu(), labels
-
-
-def _encode_in_worker(
-    encode: Callable[[Tensor, Any], Tensor], pairs: list[tuple[Tensor, Any]]
 ) -> list[tuple[Tensor, tuple[Any, ...]]]:
-    return list(_encode_pairs(encode, pairs))
-
-
-def _encode_named(
-    part: Any, first: int, encode: Callable[[Tensor, Any], Tensor], signals: Tensor, labels: Any
-) -> Tensor:
-    """Codes of some signals; where a single one cannot be encoded, the error names its file."""
-    try:
-        return encode(signals, labels)
-    except ValueError as error:
-        index = first
-        while isinstance(part, Subset):
-            part, index = part.dataset, part.indices[index]
-        if len(signals) > 1 or not hasattr(part, "files"):
-            raise
-        raise ValueError(f"{part.files[index][0]} cannot be encoded: {error}") from error
+    """Codes and labels, those of one size together."""
+    return [(encode(signals, labels).cpu(), labels) for signals, labels in stack_by_size(pairs)]
 
 
 def _plain(label: Any) -> Any:
@@ -288,6 +268,19 @@ def _plain(label: Any) -> Any:
     raise ValueError(
         f"targets are numbers, texts, tensors or arrays, or dicts, lists and tuples of them; got {label!r}"
     )
+
+
+def _name_culprit(part: Any, encode: Callable[[Tensor, Any], Tensor]) -> None:
+    """Raise an error that names the file that cannot be encoded, if the examples are files and there is such a one."""
+    indices: Sequence[int] = range(len(part))
+    while isinstance(part, Subset):
+        part, indices = part.dataset, [part.indices[index] for index in indices]
+    for index in indices if hasattr(part, "files") else ():
+        signal, label = part[index]
+        try:
+            encode(signal[None], (label,))
+        except ValueError as error:
+            raise ValueError(f"{part.files[index][0]} cannot be encoded: {error}") from error
 
 
 def _join(chunks: list[Path], partial: Path, spec: CodeSpec) -> None:

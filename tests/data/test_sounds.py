@@ -44,6 +44,15 @@ class Framed(PCM):
         return signal
 
 
+class Mono(Framed):
+    """16-bit samples of one channel."""
+
+    def spec(self, shape):
+        if shape[0] != 1:
+            raise ValueError(f"takes mono signals (1, samples); got shape {shape}: mix channels down")
+        return super().spec(shape)
+
+
 def save(path, samples, rate=16_000, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, samples, rate, **options)
@@ -324,6 +333,9 @@ def test_stereo_is_averaged_kept_or_refused(folder):
     data = small(folder, mono=False)
     assert data.spec.shape == (2, None)
     assert np.array_equal(data.signals("test")[0][0], stereo.T)
+    with pytest.raises(ValueError, match=r"takes mono signals \(1, samples\); got shape \(2, None\)"):
+        small(folder, Mono(), mono=False).prepare_data()
+    small(folder, Mono()).prepare_data()
 
 
 @pytest.mark.parametrize(
