@@ -143,6 +143,8 @@ class Codec(ABC):
     """Sound: the rate in Hz that the codec expects; None for any rate, or no sound."""
     on_device: bool = True
     """False where the codec runs on the host only, so that it is called in the loader's workers."""
+    keeps_phase: bool = True
+    """Sound: False where decoding makes up the phase, so that samples cannot be compared with the original's."""
     idempotent: bool
     """Whether ``encode(decode(encode(x))) == encode(x)``."""
 
@@ -163,8 +165,17 @@ class Codec(ABC):
     def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
         """Spec of the code of a signal of that shape (None: varies). Depends on the constructor only, not on data."""
 
+    def prepare(self) -> None:  # noqa: B027  most codecs need nothing
+        """Fetch what coding needs from elsewhere, such as published weights; by default nothing.
+
+        A datamodule calls it in `prepare_data`, once a machine; nothing else downloads.
+        """
+
     def codebooks(self) -> Tensor | None:
-        """Codebooks ``(C, levels, dim)`` where codes are codebook indices, else None."""
+        """Codebooks ``(C, levels, dim)`` where codes are codebook indices, else None.
+
+        Channels of a residual code are stages, whose words are added up; there the index -1 is a stage not sent.
+        """
         return None
 
     def fingerprint(self) -> str:

@@ -26,8 +26,15 @@ SHORT = [
 ]
 
 
+SLOW = {"speech_lyra_decoded_cnn.yaml", "speech_vq_binarynet.yaml"}
+
+
 def names(pattern):
     return sorted(path.name for path in EXAMPLES.glob(pattern))
+
+
+def marked(names):
+    return [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in names]
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +56,19 @@ def small_cifar10(tmp_path_factory):
     return root
 
 
+@pytest.fixture(scope="session")
+def small_speech(tmp_path_factory):
+    """Some clips of each word, and the models of Lyra: all clips take long to encode."""
+    real, root = Path(os.environ.get("LOSSY_DATA", "none")), tmp_path_factory.mktemp("speech")
+    for word in real.glob("SpeechCommands/speech_commands_v0.02/*"):
+        folder = root / word.relative_to(real)
+        folder.mkdir(parents=True)
+        for file in sorted(word.glob("*.wav"))[:12]:
+            (folder / file.name).symlink_to(file)
+    (root / "lyra_v2").symlink_to(real.absolute() / "lyra_v2")
+    return root
+
+
 @pytest.fixture(autouse=True)
 def _command_line(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["lossy-lightning"])  # Lightning warns of pytest's own
@@ -59,10 +79,14 @@ def test_there_are_examples():
     assert "own_trainer.py" in names("*.py")
 
 
-@pytest.mark.parametrize("name", names("*.yaml"))
-def test_yaml(name, tmp_path, shared_cache, small_cifar10, monkeypatch):
+@pytest.mark.parametrize("name", marked(names("*.yaml")))
+def test_yaml(name, tmp_path, shared_cache, small_cifar10, small_speech, monkeypatch):
     if name.startswith("mnist") and not Path(os.environ.get("LOSSY_DATA", "none"), "MNIST").is_dir():
         pytest.skip("needs $LOSSY_DATA, the folder of MNIST/")
+    if name.startswith("speech"):
+        if not ((small_speech / "SpeechCommands").is_dir() and (small_speech / "lyra_v2").is_dir()):
+            pytest.skip("needs $LOSSY_DATA, the folder of SpeechCommands/ and lyra_v2/")
+        monkeypatch.setenv("LOSSY_DATA", str(small_speech))
     if name.startswith("cifar10"):
         monkeypatch.setenv("LOSSY_DATA", str(small_cifar10))
     folders = ["--data.cache_dir", str(shared_cache), "--trainer.logger.init_args.save_dir", str(tmp_path)]

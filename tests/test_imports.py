@@ -31,6 +31,10 @@ FOREIGN = {
     "sklearn": ("codecs/", "data/"),
     "torchvision": ("data/", "codecs/libjpeg"),
     "PIL": ("codecs/libjpeg",),
+    "encodec": ("codecs/encodec",),
+    "ai_edge_litert": ("codecs/lyra",),
+    "soundfile": ("data/audio",),
+    "torchaudio": ("data/audio", "codecs/analysis"),
     "numba": ("bitstream/",),
     "llvmlite": ("bitstream/",),
 }

@@ -33,6 +33,7 @@ class Decoded(TrainableCodec):
         self.view = view
         self.sample_rate = codec.sample_rate
         self.on_device = codec.on_device and view.on_device
+        self.keeps_phase = codec.keeps_phase and view.keeps_phase
         # Any other codec pads the edges anew after they were cropped, and so may code them differently.
         self.idempotent = isinstance(codec, PCM) and view.idempotent
 
@@ -51,6 +52,11 @@ class Decoded(TrainableCodec):
             self.view.fit(self.codec.round_trip(batch) for batch in signals)
         return self
 
+    def prepare(self) -> None:
+        """Fetch what either codec needs."""
+        self.codec.prepare()
+        self.view.prepare()
+
     def encode(self, signal: Tensor) -> Tensor:
         """The view's code of the decoded signal."""
         return self.view.encode(self.codec.round_trip(signal))
@@ -66,3 +72,8 @@ class Decoded(TrainableCodec):
     def codebooks(self) -> Tensor | None:
         """The view's codebooks."""
         return self.view.codebooks()
+
+    def fingerprint(self) -> str:
+        """Class and both codecs' fingerprints, which may name the files of models."""
+        name = f"{type(self).__module__}.{type(self).__qualname__}"
+        return f"{name}({self.codec.fingerprint()}, {self.view.fingerprint()})"

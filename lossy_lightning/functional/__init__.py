@@ -35,7 +35,7 @@ from lossy_lightning.functional.square import square_attack
 from lossy_lightning.functional.straight_through import differentiable, find_stem, straight_through, through_stem
 from lossy_lightning.functional.substitution import substitution_attack, substitution_scores
 from lossy_lightning.functional.tracing import Lookups
-from lossy_lightning.functional.vq import nearest_codewords
+from lossy_lightning.functional.vq import nearest_codewords, sum_codewords
 
 __all__ = [
     "LayerProfile",
@@ -85,6 +85,7 @@ __all__ = [
     "stray_values",
     "substitution_attack",
     "substitution_scores",
+    "sum_codewords",
     "through_stem",
     "to_bits",
     "to_blocks",
