@@ -5,7 +5,8 @@ from lossy_lightning.data.encoded import EncodedDataModule
 from lossy_lightning.data.folders import ImageFolder
 from lossy_lightning.data.images import CIFAR10, MNIST, Digits, FashionMNIST
 from lossy_lightning.data.jpeg import JPEGFolder
-from lossy_lightning.data.sounds import AudioFolder, SpeechCommands
+from lossy_lightning.data.sounds import AudioFolder
+from lossy_lightning.data.speech_commands import SpeechCommands
 from lossy_lightning.data.transforms import AddNoise, RandomGain, RandomShift
 
 __all__ = [

@@ -17,7 +17,7 @@ from lightning.pytorch import Trainer
 from lossy_lightning.cli import main
 from lossy_lightning.codecs import PCM, VQ
 from lossy_lightning.data import AudioFolder, RandomGain, RandomShift, SpeechCommands
-from lossy_lightning.data.sounds import speaker_of
+from lossy_lightning.data.speech_commands import speaker_of
 from tests.data.test_encoded import Recorder
 
 SPLITS = ("train", "val", "test")
