@@ -162,7 +162,7 @@ def first_order_change(stem: nn.Module, code: Tensor, other: Tensor, feature_gra
         ``(N, C, *grid)``.
     """
     count = max(1, _FEATURES_AT_ONCE // feature_gradient[0].numel())
-    parts = zip(code.split(count), other.split(count), feature_gradient.split(count), strict=True)
+    parts = zip(*(torch.split(tensor, count) for tensor in (code, other, feature_gradient)), strict=True)
     return torch.cat([_change(stem, *part) for part in parts])
 
 
