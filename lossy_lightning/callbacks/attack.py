@@ -16,15 +16,15 @@ from lossy_lightning.callbacks.distortion import distances, distortion, is_image
 from lossy_lightning.callbacks.inputs import first_tensor
 from lossy_lightning.callbacks.round_trip import Victim, decoded, share, signal_shape, through_files, write_pictures
 from lossy_lightning.codes import Codec, CodeSpec, FileCodec
-from lossy_lightning.functional.losses import cross_entropy
-from lossy_lightning.functional.self_check import (
+from lossy_lightning.functional.attack.losses import cross_entropy
+from lossy_lightning.functional.attack.self_check import (
     Comparison,
     categorical_attacks,
     compare_attacks,
     is_right,
     ordinal_attacks,
 )
-from lossy_lightning.functional.straight_through import Forward
+from lossy_lightning.functional.attack.straight_through import Forward
 
 
 def second_item(batch: Any) -> Any:

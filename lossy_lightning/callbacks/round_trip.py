@@ -8,8 +8,8 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
 from lossy_lightning.codes import Codec, CodeSpec, FileCodec
-from lossy_lightning.functional.self_check import is_right
-from lossy_lightning.functional.straight_through import Forward
+from lossy_lightning.functional.attack.self_check import is_right
+from lossy_lightning.functional.attack.straight_through import Forward
 
 
 class Victim(NamedTuple):

@@ -6,8 +6,14 @@ from math import prod
 import torch
 from torch import Generator, Tensor
 
-from lossy_lightning.functional.gradient_step import Bound, check_code, columns, per_channel, quantized_gradient_step
-from lossy_lightning.functional.losses import Loss, cross_entropy
+from lossy_lightning.functional.attack.gradient_step import (
+    Bound,
+    check_code,
+    columns,
+    per_channel,
+    quantized_gradient_step,
+)
+from lossy_lightning.functional.attack.losses import Loss, cross_entropy
 
 
 def projected_attack(

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lossy_lightning.functional.gradient_step import Bound, columns, per_channel
+from lossy_lightning.functional.attack.gradient_step import Bound, columns, per_channel
 
 Forward = Callable[[Tensor], Tensor]
 

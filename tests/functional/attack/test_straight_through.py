@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from lossy_lightning import CodeSpec
 from lossy_lightning.functional import cross_entropy, differentiable, projected_attack, straight_through, through_stem
-from lossy_lightning.functional.straight_through import find_stem, first_order_change
+from lossy_lightning.functional.attack.straight_through import find_stem, first_order_change
 from lossy_lightning.nn import Bits, Embed, LookupLinear, OneHot, Scale
 
 SPEC = CodeSpec.uniform((2, 4, 4), 0, 15, ordinal=True)
