@@ -1,7 +1,21 @@
 """Networks on codes: stems, low-bit layers, backbones."""
 
+from lossy_lightning.nn.autoencoder import BlockDecoder, BlockEncoder, ConvDecoder, ConvEncoder
 from lossy_lightning.nn.convnet import ConvNet
 from lossy_lightning.nn.mlp import MLP
 from lossy_lightning.nn.stems import Bits, Embed, LookupLinear, OneHot, Packed, Scale
 
-__all__ = ["MLP", "Bits", "ConvNet", "Embed", "LookupLinear", "OneHot", "Packed", "Scale"]
+__all__ = [
+    "MLP",
+    "Bits",
+    "BlockDecoder",
+    "BlockEncoder",
+    "ConvDecoder",
+    "ConvEncoder",
+    "ConvNet",
+    "Embed",
+    "LookupLinear",
+    "OneHot",
+    "Packed",
+    "Scale",
+]

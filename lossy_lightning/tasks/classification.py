@@ -14,6 +14,7 @@ from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
 from lossy_lightning.codes import CodeSpec, Stem
+from lossy_lightning.tasks.wiring import make_optimizers, save_plain_hyperparameters
 
 
 class ClassificationTask(LightningModule):
@@ -58,10 +59,7 @@ class ClassificationTask(LightningModule):
                 f"a task needs the CodeSpec of its codes; got spec={spec!r}: take a datamodule that has one, such as "
                 "an EncodedDataModule, or set spec and num_classes"
             )
-        self.save_hyperparameters()
-        # A callable in a checkpoint would break loading it weights-only; the CLI's are plain dicts and stay.
-        for name in [name for name, value in self.hparams.items() if callable(value)]:
-            del self.hparams[name]
+        save_plain_hyperparameters(self)
         self.spec = spec
         self.stem = stem(spec)
         self.backbone = backbone(self.stem.shape, num_classes)  # type: ignore[arg-type]
@@ -156,17 +154,20 @@ class ClassificationTask(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and the scheduler where there is one."""
-        optimizer = self.optimizer(self.parameters())
-        if self.lr_scheduler is None:
-            return optimizer
-        scheduler = self.lr_scheduler(optimizer)
-        monitor = getattr(scheduler, "monitor", "val_loss")
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": monitor}}
+        return make_optimizers(self.parameters(), self.optimizer, self.lr_scheduler)
 
-    def _step(self, batch: tuple[Tensor, ...], split: str, mean_loss: Metric, accuracy: Metric) -> Tensor:
+    def evaluate(self, batch: tuple[Tensor, ...], split: str) -> tuple[Tensor, Tensor]:
+        """Logits ``(N, num_classes)`` and loss of a batch of "train", "val" or "test".
+
+        A task with another loss overrides it.
+        """
         code, target, *grid_size = batch
         logits = self(code, *grid_size)
-        loss = F.cross_entropy(logits, target)
+        return logits, F.cross_entropy(logits, target)
+
+    def _step(self, batch: tuple[Tensor, ...], split: str, mean_loss: Metric, accuracy: Metric) -> Tensor:
+        code, target, *_ = batch
+        logits, loss = self.evaluate(batch, split)
         mean_loss.update(loss.detach(), len(code))
         accuracy(logits, target)
         self.log(f"{split}_loss", mean_loss, on_step=False, on_epoch=True, batch_size=len(code))
