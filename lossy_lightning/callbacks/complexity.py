@@ -148,5 +148,5 @@ def part_scalars(rows: list[LayerProfile], part: str) -> dict[str, int]:
     if not own:
         names = sorted({row.name for row in rows})
         raise MisconfigurationException(f"ComplexityMonitor has no part {part!r} to count; the layers are {names}")
-    kinds = ((*name.split("/"), value) for name, value in scalars(own).items())
-    return {f"{kind}/{part.rpartition('.')[2]}/{what}": value for kind, what, value in kinds}
+    last = part.rpartition(".")[2]
+    return {name.replace("/", f"/{last}/"): value for name, value in scalars(own).items()}

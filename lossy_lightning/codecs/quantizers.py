@@ -35,7 +35,8 @@ class Latents(NamedTuple):
     """What a quantizer makes of features.
 
     Attributes:
-        values: ``(N, dim, *grid)``, exactly the words that the indices name; the gradient passes to the features.
+        values: ``(N, dim, *grid)``, the words that the indices name, of `LFQ` to the last bit; the gradient passes to
+            the features.
         indices: ``(N, indices, *grid)`` int64; -1 for a residual stage that was left out in training.
         loss: Scalar, the quantizer's own (commitment, entropy), weighted as the quantizer was told.
     """
@@ -66,7 +67,7 @@ def check_quantizer(quantizer: nn.Module) -> None:
                 )
 
 
-def books_of(quantizer: nn.Module) -> list[Tensor]:
+def books_of(quantizer: Any) -> list[Tensor]:
     """Codebook ``(levels, dim)`` of each index, each in the dimensions that it names."""
     match quantizer:
         case VectorQuantize():
@@ -75,7 +76,7 @@ def books_of(quantizer: nn.Module) -> list[Tensor]:
             return [book.detach() for book in quantizer.codebooks]
         case FSQ():
             return [quantizer.implicit_codebook] * quantizer.num_codebooks
-    return [quantizer.codebook] * quantizer.num_codebooks  # type: ignore[list-item, operator]
+    return [quantizer.codebook] * quantizer.num_codebooks
 
 
 def levels_of(quantizer: nn.Module) -> list[int]:
@@ -100,11 +101,11 @@ def quantize(quantizer: nn.Module, features: Tensor) -> Latents:
     values, indices, *losses = quantizer(features.flatten(2).transpose(1, 2))
     indices = indices.view(*indices.shape[:2], -1).transpose(1, 2).unflatten(2, grid).long()
     values = values.transpose(1, 2).unflatten(2, grid)
-    # `x + (word - x)` is the word only up to rounding, and a binary layer's gradient ends at exactly 1.
-    exact = _Exact.apply(values, words(quantizer, indices).to(values.dtype))  # type: ignore[no-untyped-call]
-    return Latents(
-        exact, indices, torch.stack([loss.sum() for loss in losses]).sum() if losses else values.new_zeros(())
-    )
+    if isinstance(quantizer, LFQ):
+        # `x + (word - x)` is the word only up to rounding, and a binary layer's gradient ends at exactly 1.
+        values = _Exact.apply(values, words(quantizer, indices).to(values.dtype))  # type: ignore[no-untyped-call]
+    loss = torch.stack([loss.sum() for loss in losses]).sum() if losses else values.new_zeros(())
+    return Latents(values, indices, loss)
 
 
 def nearest_indices(quantizer: nn.Module, features: Tensor) -> Tensor:
@@ -115,6 +116,7 @@ def nearest_indices(quantizer: nn.Module, features: Tensor) -> Tensor:
     """
     grid = features.shape[2:]
     flat = features.flatten(2).transpose(1, 2).double()
+    indices: Tensor
     if isinstance(quantizer, (FSQ, LFQ)):
         indices = in_double(quantizer, flat)[1]
     else:
@@ -133,7 +135,7 @@ def words(quantizer: nn.Module, indices: Tensor) -> Tensor:
         book[index.clamp(min=0)] * (index >= 0).unsqueeze(-1)
         for book, index in zip(books_of(quantizer), indices.unbind(1), strict=True)
     ]
-    values = torch.stack(rows).sum(0) if isinstance(quantizer, ResidualVQ) else torch.cat(rows, -1)
+    values: Tensor = torch.stack(rows).sum(0) if isinstance(quantizer, ResidualVQ) else torch.cat(rows, -1)
     return values.movedim(-1, 1)
 
 
@@ -141,7 +143,8 @@ def in_double(module: nn.Module, x: Tensor) -> Any:
     """Output of a module computed in float64, where rounding does not depend on how examples are batched."""
     tensors = [*module.named_parameters(), *module.named_buffers()]
     doubled = {name: tensor.double() if tensor.is_floating_point() else tensor for name, tensor in tensors}
-    return functional_call(module, doubled, (x.double(),))
+    output: Any = functional_call(module, doubled, (x.double(),))
+    return output
 
 
 class _Exact(torch.autograd.Function):

@@ -23,7 +23,8 @@ def index_entropy(counts: Tensor) -> Tensor:
     """
     counts = counts.double()
     share = counts / counts.sum(-1, keepdim=True).clamp(min=1)
-    return torch.special.entr(share).sum(-1) / math.log(2)
+    entropy: Tensor = torch.special.entr(share).sum(-1) / math.log(2)
+    return entropy
 
 
 def perplexity(counts: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from lossy_lightning.nn.autoencoder import BlockDecoder, BlockEncoder, ConvDecoder, ConvEncoder
 from lossy_lightning.nn.convnet import ConvNet
 from lossy_lightning.nn.mlp import MLP
-from lossy_lightning.nn.stems import Bits, Embed, LookupLinear, OneHot, Packed, Scale
+from lossy_lightning.nn.stems import Bits, Embed, LearnedBits, LookupLinear, OneHot, Packed, Scale
 
 __all__ = [
     "MLP",
@@ -14,6 +14,7 @@ __all__ = [
     "ConvEncoder",
     "ConvNet",
     "Embed",
+    "LearnedBits",
     "LookupLinear",
     "OneHot",
     "Packed",

@@ -86,8 +86,8 @@ class JointTask(ClassificationTask):
         super().__init__(spec, num_classes, partial(Bottleneck, codec), backbone, optimizer, lr_scheduler)
         self.reconstruction_weight = reconstruction_weight
         self.train_reconstruction = Reconstruction(codec.levels)
-        self.val_reconstruction = self.train_reconstruction.clone()
-        self.test_reconstruction = self.train_reconstruction.clone()
+        self.val_reconstruction = Reconstruction(codec.levels)
+        self.test_reconstruction = Reconstruction(codec.levels)
 
     @property
     def codec(self) -> VQVAE:

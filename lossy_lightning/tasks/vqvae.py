@@ -64,8 +64,8 @@ class VQVAETask(LightningModule):
         self.val_loss = self.train_loss.clone()
         self.test_loss = self.train_loss.clone()
         self.train_reconstruction = Reconstruction(codec.levels)
-        self.val_reconstruction = self.train_reconstruction.clone()
-        self.test_reconstruction = self.train_reconstruction.clone()
+        self.val_reconstruction = Reconstruction(codec.levels)
+        self.test_reconstruction = Reconstruction(codec.levels)
 
     def setup(self, stage: str) -> None:
         """Check the datamodule against the spec.
