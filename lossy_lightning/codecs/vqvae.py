@@ -208,7 +208,7 @@ def from_unit(values: Tensor, dtype: torch.dtype) -> Tensor:
 def _made(made: dict[str, Any]) -> VQVAE:
     """Make a codec from what the command line was told."""
     parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--codec", type=Codec)
+    parser.add_subclass_arguments(Codec, "codec", fail_untyped=False)  # the quantizers' arguments have no types
     codec = parser.instantiate(parser.parse_object({"codec": made})).codec
     if not isinstance(codec, VQVAE):
         raise ValueError(f"the checkpoint's codec is no VQVAE but {codec}")

@@ -54,11 +54,12 @@ class Reconstruction(Metric):
             reconstruction: The same shape.
             indices: ``(N, C, *grid)``; -1 where a stage was left out.
         """
-        self.error += (reconstruction.detach().float() - signal.float()).square().double().sum()
-        self.samples += signal.numel()
-        self.cells += indices[:, 0].numel()
-        for count, index in zip(self.counts, indices.unbind(1), strict=True):
-            count += torch.bincount(index[index >= 0], minlength=len(count))
+        self.error = self.error + (reconstruction.detach().float() - signal.float()).square().double().sum()
+        self.samples = self.samples + signal.numel()
+        self.cells = self.cells + indices[:, 0].numel()
+        most = self.counts.shape[1]
+        counts = [index[index >= 0].bincount(minlength=most) for index in indices.unbind(1)]
+        self.counts = self.counts + torch.stack(counts)
 
     def compute(self) -> dict[str, Tensor]:
         """Name of each figure and its value."""

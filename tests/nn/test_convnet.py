@@ -85,3 +85,9 @@ def test_it_learns_under_bf16_autocast_and_copies():
     assert losses[-1] < 0.6 * losses[0]
     net.eval()
     assert torch.equal(copy.deepcopy(net)(x), net(x))
+
+
+def test_another_activation_stands_between_the_layers():
+    network = ConvNet((1, 28, 28), 10, input_bit_width=32, activation=nn.Hardtanh)
+    assert sum(isinstance(layer, nn.Hardtanh) for layer in network.modules()) == 4
+    assert not any(isinstance(layer, nn.ReLU) for layer in network.modules())

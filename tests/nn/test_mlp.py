@@ -71,3 +71,9 @@ def test_shapes_that_are_not_fixed_are_refused(shape):
 def test_a_wrong_bit_width_is_refused():
     with pytest.raises(ValueError, match="weight_bit_width must be 1, 2 to 8, or 32"):
         MLP((4,), 10, weight_bit_width=16)
+
+
+@pytest.mark.parametrize("network", [MLP((8,), 3, activation=nn.Hardtanh), MLP((8,), 3, (4, 4), 1, 32, activation=nn.Hardtanh)])
+def test_another_activation_stands_between_the_layers(network):
+    assert [type(layer) for layer in network].count(nn.Hardtanh) == 2
+    assert not any(isinstance(layer, nn.ReLU) for layer in network)
