@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 _CONVOLUTIONS: dict[int, tuple[Any, Any]] = {
     1: (nn.Conv1d, nn.ConvTranspose1d),
@@ -24,9 +25,11 @@ class BlockEncoder(nn.Sequential):
         dim: Number of features of a block.
         hidden: Width of each hidden layer; empty for a linear map.
         channels: Of the signal.
+        grid: Blocks along each axis, for signals of that one size: each place then has biases of its own, so that a
+            code may mean something else at the rim than in the middle. None: the same everywhere, any size.
 
     Raises:
-        ValueError: Where the block has not one or two axes.
+        ValueError: Where the block has not one or two axes, or the grid not as many.
 
     Example:
         >>> import torch
@@ -34,13 +37,22 @@ class BlockEncoder(nn.Sequential):
         torch.Size([1, 4, 7, 7])
     """
 
-    def __init__(self, block: tuple[int, ...], dim: int, hidden: Sequence[int] = (64,), channels: int = 1) -> None:
+    def __init__(
+        self,
+        block: tuple[int, ...],
+        dim: int,
+        hidden: Sequence[int] = (64,),
+        channels: int = 1,
+        grid: tuple[int, ...] | None = None,
+    ) -> None:
         convolution, _ = _convolutions(len(block))
+        if grid is not None and len(grid) != len(block):
+            raise ValueError(f"the grid has an axis for each of the block's; got grid={tuple(grid)}, {block=}")
         widths = [*hidden, dim]
         layers: list[nn.Module] = [convolution(channels, widths[0], tuple(block), tuple(block))]
         for width, following in pairwise(widths):
-            layers += [nn.ReLU(), convolution(width, following, 1)]
-        super().__init__(*layers)
+            layers += [*_place_bias(width, grid), nn.ReLU(), convolution(width, following, 1)]
+        super().__init__(*layers, *_place_bias(dim, grid))
         self.stride = tuple(block)
 
 
@@ -119,6 +131,26 @@ class ConvDecoder(nn.Sequential):
         for width, following in zip(hidden, [*hidden[1:], channels], strict=True):
             layers += [nn.ReLU(), transposed(width, following, 4, 2, 1)]
         super().__init__(*layers)
+
+
+class _PlaceBias(nn.Module):
+    """A bias for each feature and place."""
+
+    def __init__(self, features: int, grid: tuple[int, ...]) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(features, *grid))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[2:] != self.bias.shape[1:]:
+            raise ValueError(
+                f"this encoder knows signals of {tuple(self.bias.shape[1:])} blocks; got {tuple(x.shape[2:])}: "
+                "crop or pad them, or make it with grid=None"
+            )
+        return x + self.bias
+
+
+def _place_bias(features: int, grid: tuple[int, ...] | None) -> list[nn.Module]:
+    return [] if grid is None else [_PlaceBias(features, tuple(grid))]
 
 
 def _convolutions(dimensions: int) -> tuple[Any, Any]:

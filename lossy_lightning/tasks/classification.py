@@ -31,9 +31,11 @@ class ClassificationTask(LightningModule):
         backbone: Makes the rest from the features' shape and the number of classes.
         optimizer: Makes the optimizer from the parameters.
         lr_scheduler: Makes the learning rate scheduler from the optimizer; it is stepped after each epoch.
+        logit_scale: What the backbone's outputs are multiplied by. A last batch norm without scale gives outputs of
+            variance 1, whose cross-entropy stays high however right they are; 3 or so lets it fall.
 
     Raises:
-        ValueError: Where there is no spec; where stem and spec, or backbone and features, do not fit together.
+        ValueError: Where there is no spec or the scale is not above 0; where stem and spec, or backbone and features, do not fit together.
 
     Example:
         >>> from functools import partial
@@ -52,6 +54,7 @@ class ClassificationTask(LightningModule):
         backbone: Callable[[tuple[int, ...], int], nn.Module],
         optimizer: OptimizerCallable = torch.optim.Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
+        logit_scale: float = 1.0,
     ) -> None:
         super().__init__()
         if not isinstance(spec, CodeSpec):
@@ -59,6 +62,8 @@ class ClassificationTask(LightningModule):
                 f"a task needs the CodeSpec of its codes; got spec={spec!r}: take a datamodule that has one, such as "
                 "an EncodedDataModule, or set spec and num_classes"
             )
+        if not logit_scale > 0:
+            raise ValueError(f"logit_scale is above 0; got {logit_scale}")
         save_plain_hyperparameters(self)
         self.spec = spec
         self.stem = stem(spec)
@@ -66,6 +71,7 @@ class ClassificationTask(LightningModule):
         self._adapted = False
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
+        self.logit_scale = logit_scale
         # Lightning's own mean over ranks rounds their numbers of examples. A loss of NaN stays one; "disable", which
         # would say so, drops the weights.
         self.train_loss = MeanMetric(nan_strategy=float("nan"))
@@ -125,14 +131,14 @@ class ClassificationTask(LightningModule):
         self.spec.check_layout(code)
         features = self.stem(code)
         if grid_size is None:
-            logits: Tensor = self.backbone(features)
+            logits: Tensor = self.logit_scale * self.backbone(features)
             return logits
         if "grid_size" not in inspect.signature(self.backbone.forward).parameters:
             raise MisconfigurationException(
                 f"codes of different size were padded, but {type(self.backbone).__name__}.forward takes no grid_size; "
                 "crop the codes to one size, or use a backbone that ignores padding"
             )
-        logits = self.backbone(features, grid_size)
+        logits = self.logit_scale * self.backbone(features, grid_size)
         return logits
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:

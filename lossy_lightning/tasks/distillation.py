@@ -31,6 +31,7 @@ class DistillationTask(ClassificationTask):
         temperature: What both networks' logits are divided by, so that the teacher's second choices count.
         optimizer: Makes the optimizer from the parameters.
         lr_scheduler: Makes the learning rate scheduler from the optimizer; it is stepped after each epoch.
+        logit_scale: What the backbone's outputs are multiplied by.
 
     Raises:
         ValueError: Where weight or temperature is out of range, and as `ClassificationTask` does.
@@ -58,10 +59,11 @@ class DistillationTask(ClassificationTask):
         temperature: float = 4.0,
         optimizer: OptimizerCallable = torch.optim.Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
+        logit_scale: float = 1.0,
     ) -> None:
         if not 0 <= weight <= 1 or not temperature > 0:
             raise ValueError(f"weight is from 0 to 1 and temperature above 0; got {weight=}, {temperature=}")
-        super().__init__(spec, num_classes, stem, backbone, optimizer, lr_scheduler)
+        super().__init__(spec, num_classes, stem, backbone, optimizer, lr_scheduler, logit_scale)
         # In a tuple it is no submodule: neither trained nor counted nor saved.
         self._teacher: tuple[nn.Module, ...] = (teacher,) if isinstance(teacher, nn.Module) else ()
         self._checkpoint = None if isinstance(teacher, nn.Module) else Path(teacher)

@@ -54,6 +54,7 @@ class JointTask(ClassificationTask):
         reconstruction_weight: Of the reconstruction's error, 0 or more.
         optimizer: Makes the optimizer from the parameters of both.
         lr_scheduler: Makes the learning rate scheduler from the optimizer; it is stepped after each epoch.
+        logit_scale: What the backbone's outputs are multiplied by.
 
     Raises:
         ValueError: Where the data are not the samples of signals that the codec takes, or the weight is negative.
@@ -79,11 +80,12 @@ class JointTask(ClassificationTask):
         reconstruction_weight: float = 0.0,
         optimizer: OptimizerCallable = torch.optim.Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
+        logit_scale: float = 1.0,
     ) -> None:
         check_samples(spec, codec)
         if not reconstruction_weight >= 0:
             raise ValueError(f"reconstruction_weight is 0 or more; got {reconstruction_weight}")
-        super().__init__(spec, num_classes, partial(Bottleneck, codec), backbone, optimizer, lr_scheduler)
+        super().__init__(spec, num_classes, partial(Bottleneck, codec), backbone, optimizer, lr_scheduler, logit_scale)
         self.reconstruction_weight = reconstruction_weight
         self.train_reconstruction = Reconstruction(codec.levels)
         self.val_reconstruction = Reconstruction(codec.levels)
@@ -98,7 +100,7 @@ class JointTask(ClassificationTask):
         """Logits ``(N, num_classes)`` and loss of a batch of "train", "val" or "test"."""
         signal, target = batch
         latents = self.codec(signal)
-        logits = self.backbone(latents.values)
+        logits = self.logit_scale * self.backbone(latents.values)
         values = latents.values if self.reconstruction_weight else latents.values.detach()
         reconstruction = self.codec.reconstruct(values, tuple(signal.shape))
         error = F.mse_loss(reconstruction, to_unit(signal))
