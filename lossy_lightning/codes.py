@@ -143,6 +143,8 @@ class Codec(ABC):
     """Sound: the rate in Hz that the codec expects; None for any rate, or no sound."""
     on_device: bool = True
     """False where the codec runs on the host only, so that it is called in the loader's workers."""
+    keeps_phase: bool = True
+    """Sound: False where decoding makes up the phase, so that samples cannot be compared with the original's."""
     idempotent: bool
     """Whether ``encode(decode(encode(x))) == encode(x)``."""
 

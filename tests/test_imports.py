@@ -30,6 +30,8 @@ FOREIGN = {
     "fvcore": ("functional/complexity",),
     "sklearn": ("codecs/", "data/"),
     "torchvision": ("data/",),
+    "soundfile": ("data/audio",),
+    "torchaudio": ("data/audio", "codecs/"),
     "numba": ("bitstream/",),
     "llvmlite": ("bitstream/",),
     "vector_quantize_pytorch": ("codecs/quantizers",),

@@ -4,6 +4,14 @@ from lossy_lightning.callbacks.attack import GradientAttackMonitor
 from lossy_lightning.callbacks.audit import BitWidthAudit
 from lossy_lightning.callbacks.complexity import ComplexityMonitor
 from lossy_lightning.callbacks.inputs import first_tensor
+from lossy_lightning.callbacks.reconstruction import ReconstructionMonitor
 from lossy_lightning.callbacks.warm_start import WarmStart
 
-__all__ = ["BitWidthAudit", "ComplexityMonitor", "GradientAttackMonitor", "WarmStart", "first_tensor"]
+__all__ = [
+    "BitWidthAudit",
+    "ComplexityMonitor",
+    "GradientAttackMonitor",
+    "ReconstructionMonitor",
+    "WarmStart",
+    "first_tensor",
+]

@@ -152,7 +152,11 @@ def write_codes(
     for start, chunk in zip(range(0, total, size), chunks, strict=True):
         if not _is_intact(chunk):
             part = Subset(examples, range(start, min(start + size, total)))
-            _save(_encode_chunk(part, encode, spec, num_workers), chunk)
+            try:
+                _save(_encode_chunk(part, encode, spec, num_workers), chunk)
+            except ValueError:
+                _name_culprit(part, encode)
+                raise
     _join(chunks, partial, spec)
     partial.rename(folder)
 
@@ -182,7 +186,7 @@ def fit_once(
     num_workers: int = 0,
     batch_size: int = 1024,
 ) -> None:
-    """Fit a codec to the signals of a split, or load what was fitted to them before.
+    """Fit a codec to the signals of a split, or load what was fitted to them before; torch's random numbers stay.
 
     Args:
         codec: Not fitted yet.
@@ -192,7 +196,9 @@ def fit_once(
         batch_size: Signals that the codec is handed at once; 1 where they differ in size.
     """
     loader = DataLoader(examples, batch_size=batch_size, num_workers=num_workers, collate_fn=_stack_signals)
-    codec.load_state_dict(make_once(path.with_suffix(".codec"), lambda: codec.fit(loader).state_dict()))
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)  # examples may be cropped at random
+        codec.load_state_dict(make_once(path.with_suffix(".codec"), lambda: codec.fit(loader).state_dict()))
 
 
 def fingerprint_examples(examples: Dataset[tuple[Tensor, Any]]) -> str:
@@ -241,6 +247,19 @@ def _plain(label: Any) -> Any:
     raise ValueError(
         f"targets are numbers, texts, tensors or arrays, or dicts, lists and tuples of them; got {label!r}"
     )
+
+
+def _name_culprit(part: Any, encode: Callable[[Tensor, Any], Tensor]) -> None:
+    """Raise an error that names the file that cannot be encoded, if the examples are files and there is such a one."""
+    indices: Sequence[int] = range(len(part))
+    while isinstance(part, Subset):
+        part, indices = part.dataset, [part.indices[index] for index in indices]
+    for index in indices if hasattr(part, "files") else ():
+        signal, label = part[index]
+        try:
+            encode(signal[None], (label,))
+        except ValueError as error:
+            raise ValueError(f"{part.files[index][0]} cannot be encoded: {error}") from error
 
 
 def _join(chunks: list[Path], partial: Path, spec: CodeSpec) -> None:
