@@ -224,7 +224,7 @@ def test_the_weights_are_part_of_the_fingerprint():
 
 
 def test_what_is_no_quantizer_of_the_four_is_refused():
-    with pytest.raises(ValueError, match="is a VectorQuantize, ResidualVQ, FSQ or LFQ .*; got SimVQ"):
+    with pytest.raises(ValueError, match=r"is a VectorQuantize, ResidualVQ, FSQ or LFQ .*; got SimVQ"):
         VQVAE(BlockEncoder((4, 4), 4), SimVQ(dim=4, codebook_size=16), BlockDecoder((4, 4), 4))
 
 
@@ -259,7 +259,7 @@ def test_other_signals_are_refused(signal):
 
 
 def test_a_missing_checkpoint_is_told(tmp_path):
-    with pytest.raises(ValueError, match="there is no checkpoint .*none.ckpt; train the codec first"):
+    with pytest.raises(ValueError, match=r"there is no checkpoint .*none.ckpt; train the codec first"):
         VQVAE.from_checkpoint(tmp_path / "none.ckpt")
 
 
