@@ -148,7 +148,7 @@ def in_double(module: nn.Module, x: Tensor) -> Tensor:
     """
     tensors = [*module.named_parameters(), *module.named_buffers()]
     doubled = {name: tensor.double() if tensor.is_floating_point() else tensor for name, tensor in tensors}
-    outputs = [functional_call(module, doubled, (part.double(),)) for part in torch.split(x, _AT_ONCE)]  # type: ignore[no-untyped-call]
+    outputs = [functional_call(module, doubled, (part.double(),)) for part in torch.split(x, _AT_ONCE)]
     return torch.cat(outputs)
 
 
