@@ -27,6 +27,10 @@ SHORT = [
 ]
 
 
+SLOW = {f"mnist_vqvae_{name}.yaml": pytest.mark.slow for name in ("bits", "learned", "similarity")}
+"""These encode all of MNIST by a convolutional network."""
+
+
 def names(pattern):
     return sorted(path.name for path in EXAMPLES.glob(pattern))
 
@@ -66,7 +70,7 @@ def test_there_are_examples():
     assert "own_trainer.py" in names("*.py")
 
 
-@pytest.mark.parametrize("name", names("*.yaml"))
+@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW.get(name, [])) for name in names("*.yaml")])
 def test_yaml(name, tmp_path, shared_cache, small_cifar10, workshop, monkeypatch):
     if name.startswith("mnist") and not Path(os.environ.get("LOSSY_DATA", "none"), "MNIST").is_dir():
         pytest.skip("needs $LOSSY_DATA, the folder of MNIST/")

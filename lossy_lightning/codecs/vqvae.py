@@ -105,7 +105,7 @@ class VQVAE(Codec, nn.Module):
         state = checkpoint["state_dict"]
         prefix = next(prefix for prefix in _PREFIXES if any(name.startswith(prefix) for name in state))
         codec.load_state_dict({n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)})
-        return codec.eval()
+        return codec
 
     @property
     def dim(self) -> int:

@@ -77,5 +77,5 @@ def test_another_network_is_no_twin(digits, twin, tmp_path):
     other = make_task(digits, partial(MLP, hidden_features=(17, 16)))
     with pytest.raises(MisconfigurationException, match="same shapes in the same order; in 'backbone' the checkpoint"):
         trainer(None, callbacks=[WarmStart(twin[1])], enable_checkpointing=False).fit(other, digits)
-    with pytest.raises(MisconfigurationException, match="there is no checkpoint .*; train the twin first"):
+    with pytest.raises(MisconfigurationException, match=r"there is no checkpoint .*; train the twin first"):
         trainer(None, callbacks=[WarmStart(tmp_path / "no.ckpt")], enable_checkpointing=False).fit(other, digits)

@@ -96,7 +96,7 @@ def test_the_inner_codec_is_fitted_first():
     codec = Relabeled(VQ((4, 4), 8), SimilarityLabels(starts=1))
     assert not codec.fitted
     assert codec.codebooks() is None
-    with pytest.raises(RuntimeError, match="no codebook yet|no labels yet"):
+    with pytest.raises(RuntimeError, match=r"no codebook yet|no labels yet"):
         codec.encode(images())
     codec.fit(iter([images(32), images(32)]))
     assert codec.fitted
@@ -122,7 +122,7 @@ def test_labels_that_are_no_permutation_are_refused(labels):
 def test_codes_that_are_no_indices_are_refused(inner):
     with pytest.raises(ValueError, match="takes a codec of indices of codebooks of one size"):
         Relabeled(inner, SimilarityLabels()).spec((1, 16, 16))
-    with pytest.raises(ValueError, match="labels are given to indices of codebooks of one size, which .* has not"):
+    with pytest.raises(ValueError, match=r"labels are given to indices of codebooks of one size, which .* has not"):
         Relabeled(inner, SimilarityLabels()).fit([images()])
 
 
@@ -211,7 +211,7 @@ def test_learned_labels_come_from_a_checkpoint(tmp_path):
 
 
 def test_learned_labels_of_other_runs_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="there is no checkpoint .*; train the labels first"):
+    with pytest.raises(ValueError, match=r"there is no checkpoint .*; train the labels first"):
         LearnedLabels(tmp_path / "none.ckpt")
     torch.save({"state_dict": {}}, tmp_path / "a.ckpt")
     with pytest.raises(ValueError, match="is of a task whose stem is not LearnedBits"):

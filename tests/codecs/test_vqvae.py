@@ -19,12 +19,13 @@ QUANTIZERS = {
     "residual": lambda: ResidualVQ(dim=4, num_quantizers=3, codebook_size=16),
     "fsq": lambda: FSQ([5, 5, 3, 3]),
     "fsq-two": lambda: FSQ([4, 4], num_codebooks=2),
-    "lfq": lambda: LFQ(dim=4),
-    "lfq-two": lambda: LFQ(dim=4, codebook_size=4, num_codebooks=2),
+    # All LFQs share one default activation, so what sets the mode of one sets that of another.
+    "lfq": lambda: LFQ(dim=4, straight_through_activation=nn.Identity()),
+    "lfq-two": lambda: LFQ(dim=4, codebook_size=4, num_codebooks=2, straight_through_activation=nn.Identity()),
 }
 LEVELS = {"residual": (16,) * 3, "fsq": (225,), "fsq-two": (16, 16), "lfq-two": (4, 4)}
 every_quantizer = pytest.mark.parametrize("name", QUANTIZERS)
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in QUANTIZERS if name not in ("vq", "lfq")]
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in QUANTIZERS if name != "lfq"]
 
 
 def images(count=5, size=(28, 28), seed=0):
@@ -46,7 +47,7 @@ def conv_codec(quantizer="vq", dimensions=2):
 # The contract.
 
 
-@pytest.mark.parametrize("name", ["vq", "lfq", *SLOW])
+@pytest.mark.parametrize("name", ["lfq", *SLOW])
 def test_codec_of_images(name):
     codec = block_codec(name)
     check_codec(codec, (1, 12, 9))
@@ -55,7 +56,7 @@ def test_codec_of_images(name):
     assert codec.spec((1, 12, 9)) == CodeSpec((len(levels), 3, 3), (0,) * len(levels), high, ordinal=False)
 
 
-@pytest.mark.parametrize("name", ["residual", *(p for p in SLOW if p.values == ("fsq",))])
+@pytest.mark.parametrize("name", ["residual"])
 def test_codec_of_sounds(name):
     codec = conv_codec(name, dimensions=1)
     check_codec(codec, (1, 101))
@@ -163,7 +164,7 @@ def test_encoding_changes_no_state_and_no_mode(name, training):
     codec.decode(first)
     assert all(torch.equal(value, state[key]) for key, value in codec.state_dict().items())
     assert (codec.training, codec.encoder.training, codec.decoder.training) == (training, training, False)
-    assert torch.equal(codec.eval().encode(images()), first)
+    assert torch.equal(codec.train(not training).encode(images()), first)
 
 
 def test_training_moves_the_codebook():
@@ -224,7 +225,7 @@ def test_the_weights_are_part_of_the_fingerprint():
 
 
 def test_what_is_no_quantizer_of_the_four_is_refused():
-    with pytest.raises(ValueError, match="is a VectorQuantize, ResidualVQ, FSQ or LFQ .*; got SimVQ"):
+    with pytest.raises(ValueError, match=r"is a VectorQuantize, ResidualVQ, FSQ or LFQ .*; got SimVQ"):
         VQVAE(BlockEncoder((4, 4), 4), SimVQ(dim=4, codebook_size=16), BlockDecoder((4, 4), 4))
 
 
@@ -259,7 +260,7 @@ def test_other_signals_are_refused(signal):
 
 
 def test_a_missing_checkpoint_is_told(tmp_path):
-    with pytest.raises(ValueError, match="there is no checkpoint .*none.ckpt; train the codec first"):
+    with pytest.raises(ValueError, match=r"there is no checkpoint .*none.ckpt; train the codec first"):
         VQVAE.from_checkpoint(tmp_path / "none.ckpt")
 
 

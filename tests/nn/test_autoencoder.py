@@ -53,9 +53,9 @@ def test_cost_of_the_block_encoder_on_mnist():
 
 
 def test_mistakes():
-    with pytest.raises(ValueError, match="1 axis .* or 2 .*; got 3"):
+    with pytest.raises(ValueError, match=r"1 axis .* or 2 .*; got 3"):
         BlockEncoder((2, 2, 2), 4)
-    with pytest.raises(ValueError, match="1 axis .* or 2 .*; got 0"):
+    with pytest.raises(ValueError, match=r"1 axis .* or 2 .*; got 0"):
         ConvEncoder(4, dimensions=0)
     with pytest.raises(ValueError, match="so there is at least one; got none"):
         ConvEncoder(4, ())

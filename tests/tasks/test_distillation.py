@@ -85,7 +85,7 @@ def test_a_student_of_the_teacher_alone_gets_its_answers(digits):
     fit.fit(teacher, digits)
     task = DistillationTask(digits.spec, 10, **TEACHER, teacher=teacher, weight=1.0)
     trainer(max_epochs=8).fit(task, digits)
-    code, target = next(iter(digits.test_dataloader()))
+    code, _ = next(iter(digits.test_dataloader()))
     task.eval()
     assert (task(code).argmax(1) == teacher(code).argmax(1)).float().mean() > 0.7
 
@@ -119,5 +119,5 @@ def test_mistakes(digits, tmp_path):
     for wrong in ({"weight": 1.5}, {"weight": -0.1}, {"temperature": 0.0}):
         with pytest.raises(ValueError, match="weight is from 0 to 1 and temperature above 0; got"):
             make_student(digits, nn.Identity(), **wrong)
-    with pytest.raises(ValueError, match="there is no checkpoint .*; train the teacher first"):
+    with pytest.raises(ValueError, match=r"there is no checkpoint .*; train the teacher first"):
         trainer().fit(make_student(digits, tmp_path / "none.ckpt"), digits)

@@ -25,6 +25,11 @@ from lossy_lightning.tasks.reconstruction import Reconstruction
 FIGURES = ("loss", "mse", "psnr", "perplexity", "bits_per_sample", "entropy_per_sample")
 
 
+def lfq():
+    """All LFQs share one default activation, so what sets the mode of one sets that of another."""
+    return LFQ(dim=4, straight_through_activation=torch.nn.Identity())
+
+
 def make_codec(quantizer=None, block=(2, 2)):
     seed_everything(0, verbose=False)
     quantizer = quantizer or VectorQuantize(4, 16, decay=0.9, threshold_ema_dead_code=1, kmeans_init=True)
@@ -99,7 +104,7 @@ def test_figures_of_a_golden_case():
 
 @pytest.mark.parametrize(
     "quantizer",
-    [ResidualVQ(dim=4, num_quantizers=2, codebook_size=8, quantize_dropout=True), FSQ([4, 4, 4, 4]), LFQ(dim=4)],
+    [ResidualVQ(dim=4, num_quantizers=2, codebook_size=8, quantize_dropout=True), FSQ([4, 4, 4, 4]), lfq()],
     ids=["residual", "fsq", "lfq"],
 )
 def test_every_quantizer_trains(digits, quantizer):
@@ -115,7 +120,7 @@ def test_sounds_train_too():
     sound = (torch.randn(32, 1, 64).cumsum(-1) * 3000).clamp(-32768, 32767).to(torch.int16)
     loader = DataLoader(TensorDataset(sound, torch.zeros(32)), batch_size=8)
     encoder, decoder = ConvEncoder(4, (8, 8), dimensions=1), ConvDecoder(4, (8, 8), dimensions=1)
-    task = VQVAETask(PCM(16).spec((1, 64)), VQVAE(encoder, LFQ(dim=4), decoder))
+    task = VQVAETask(PCM(16).spec((1, 64)), VQVAE(encoder, lfq(), decoder))
     fit = trainer()
     fit.fit(task, loader, loader)
     assert fit.callback_metrics["val_bits_per_sample"] == 1
@@ -137,7 +142,7 @@ def test_pictures_stand_in_tensorboard(digits, tmp_path):
     "spec", [VQ((2, 2), 16).spec((1, 8, 8)), PCM(16).spec((1, 64)), CodeSpec.uniform((1, 8, 8), 0, 15, ordinal=True)]
 )
 def test_other_codes_than_samples_are_refused(spec):
-    with pytest.raises(ValueError, match=r"trained on samples as they are; .*: give the datamodule .* PCM\(bit_width=8\)"):
+    with pytest.raises(ValueError, match=r"on samples as they are; .*: give the datamodule .* PCM\(bit_width=8\)"):
         VQVAETask(spec, make_codec())
 
 
@@ -148,7 +153,7 @@ def test_another_codec_is_refused(digits):
 
 def test_another_datamodule_is_refused(digits):
     task = VQVAETask(PCM().spec((1, 28, 28)), make_codec())
-    with pytest.raises(MisconfigurationException, match="build the task with spec=datamodule.spec"):
+    with pytest.raises(MisconfigurationException, match=r"build the task with spec=datamodule\.spec"):
         trainer().fit(task, digits)
 
 
@@ -181,9 +186,8 @@ def run(tmp_path, monkeypatch):
         data = init("lossy_lightning.data.Digits", codec=codec, cache_dir=str(tmp_path / "cache"))
         quiet = {"enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu", "max_epochs": 1}
         config = tmp_path / f"{name}.yaml"
-        config.write_text(
-            yaml.safe_dump({"model": model, "data": data, "trainer": {**quiet, "default_root_dir": str(tmp_path / name)}})
-        )
+        trainer = quiet | {"default_root_dir": str(tmp_path / name)}
+        config.write_text(yaml.safe_dump({"model": model, "data": data, "trainer": trainer}))
         main(["fit", "--config", str(config)])
         (path,) = (tmp_path / name).glob("lightning_logs/version_0/checkpoints/*.ckpt")
         return path
@@ -223,7 +227,7 @@ def test_a_task_made_in_python_brings_its_codec_back(digits, tmp_path):
 
 
 def test_the_cache_tells_two_trained_codecs_apart(cache_dir):
-    codec = make_codec(LFQ(dim=4))
+    codec = make_codec(lfq())
     other = copy.deepcopy(codec)
     torch.nn.init.normal_(other.encoder[0].weight)
     first, second = (next(iter(Digits(c, cache_dir=cache_dir).test_dataloader()))[0] for c in (codec, other))
