@@ -19,7 +19,7 @@ ROOMS = {
     "codecs": {"codes", "functional", "bitstream"},
     "nn": {"codes", "functional"},
     "data": {"codes", "functional", "bitstream", "codecs"},
-    "tasks": {"codes"},
+    "tasks": {"codes", "codecs", "functional"},
     "callbacks": {"codes", "functional"},
     "cli": {"bitstream", "callbacks", "codecs", "codes", "data", "functional", "nn", "tasks"},
 }
@@ -37,6 +37,8 @@ FOREIGN = {
     "torchaudio": ("data/audio", "codecs/analysis"),
     "numba": ("bitstream/",),
     "llvmlite": ("bitstream/",),
+    "vector_quantize_pytorch": ("codecs/quantizers",),
+    "scipy": ("codecs/labels",),
 }
 """Library to the only places that may import it."""
 

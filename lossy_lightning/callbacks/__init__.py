@@ -1,9 +1,17 @@
-"""Monitors: Lightning callbacks that measure anybody's module and change nothing of its training."""
+"""Callbacks: monitors, which measure anybody's module and change nothing of its training, and a warm start."""
 
 from lossy_lightning.callbacks.attack import GradientAttackMonitor
 from lossy_lightning.callbacks.audit import BitWidthAudit
 from lossy_lightning.callbacks.complexity import ComplexityMonitor
 from lossy_lightning.callbacks.inputs import first_tensor
 from lossy_lightning.callbacks.reconstruction import ReconstructionMonitor
+from lossy_lightning.callbacks.warm_start import WarmStart
 
-__all__ = ["BitWidthAudit", "ComplexityMonitor", "GradientAttackMonitor", "ReconstructionMonitor", "first_tensor"]
+__all__ = [
+    "BitWidthAudit",
+    "ComplexityMonitor",
+    "GradientAttackMonitor",
+    "ReconstructionMonitor",
+    "WarmStart",
+    "first_tensor",
+]

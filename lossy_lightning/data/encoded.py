@@ -394,4 +394,4 @@ def codec_of(codec: AnyCodec, chosen: AnyCodec | dict[int, AnyCodec] | None, lab
 
 
 def _on(codec: Codec, device: torch.device) -> Codec:
-    return codec.to(device) if isinstance(codec, TrainableCodec) else codec
+    return codec.to(device) if isinstance(codec, nn.Module) else codec

@@ -35,6 +35,7 @@ from lossy_lightning.functional.jpeg import (
 )
 from lossy_lightning.functional.mcu import pad_to_mcus, stack_mcus, unstack_mcus, write_mcus
 from lossy_lightning.functional.tracing import Lookups
+from lossy_lightning.functional.usage import index_entropy, perplexity
 from lossy_lightning.functional.vq import nearest_codewords, sum_codewords
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "idct",
     "idct_islow",
     "image_to_coefficients",
+    "index_entropy",
     "inverse_jpeg_transform",
     "jpeg_transform",
     "layer_table",
@@ -71,6 +73,7 @@ __all__ = [
     "pad_codes",
     "pad_to_mcus",
     "pad_to_multiple",
+    "perplexity",
     "profile_layers",
     "projected_attack",
     "quality_tables",

@@ -1,6 +1,6 @@
 """Convolutional network."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import nn
 
@@ -13,7 +13,8 @@ class ConvNet(nn.Sequential):
 
     Each convolution is followed by a 2x2 maximum pooling where ``pool`` says so, and a batch norm without scale.
     Each layer quantizes its own input. At 1 bit that sign is the nonlinearity between layers; at 2 to 8 bits a hard
-    tanh stands before the quantizer, at 32 bits (not quantized) a ReLU. By default the first layer's input is real.
+    tanh stands before the quantizer, at 32 bits (not quantized) a ReLU; ``activation`` puts another one there. By
+    default the first layer's input is real.
 
     Args:
         shape: Shape ``(C, H, W)`` of the features it reads, without batch.
@@ -26,6 +27,7 @@ class ConvNet(nn.Sequential):
         first_weight_bit_width: Bits of the first layer's weights; None: as the others.
         first_input_bit_width: Bits of the first layer's inputs; None: as the others.
         pad: Whether each convolution is padded so that it keeps the size of its grid; None: none is.
+        activation: Makes what stands between layers instead, such as `torch.nn.Hardtanh`.
 
     Raises:
         ValueError: Where ``shape`` is not ``(C, H, W)`` or too small, ``pool`` or ``pad`` is not as long as
@@ -52,6 +54,7 @@ class ConvNet(nn.Sequential):
         first_weight_bit_width: int | None = None,
         first_input_bit_width: int | None = 32,
         pad: Sequence[bool] | None = None,
+        activation: Callable[[], nn.Module] | None = None,
     ) -> None:
         pad = (False,) * len(channels) if pad is None else pad
         if not channels or len(pool) != len(channels) or len(pad) != len(channels):
@@ -69,7 +72,7 @@ class ConvNet(nn.Sequential):
         layers: list[nn.Module] = []
         for features, pooled, padded, (weight_bits, input_bits) in zip(channels, pool, pad, bit_widths, strict=True):
             if layers:
-                layers += nonlinearity(input_bits)
+                layers += nonlinearity(input_bits, activation)
             padding = int(padded)
             layers.append(
                 conv2d(depth, features, 3, padding=padding, weight_bit_width=weight_bits, input_bit_width=input_bits)
@@ -79,8 +82,16 @@ class ConvNet(nn.Sequential):
                 layers.append(nn.MaxPool2d(2))
                 height, width = height // 2, width // 2
             layers.append(batch_norm(depth, dimensions=2))
-        layers += nonlinearity(input_bit_width)
-        layers.append(MLP((depth, height, width), num_classes, hidden_features, weight_bit_width, input_bit_width))
+        layers += nonlinearity(input_bit_width, activation)
+        tail = MLP(
+            (depth, height, width),
+            num_classes,
+            hidden_features,
+            weight_bit_width,
+            input_bit_width,
+            activation=activation,
+        )
+        layers.append(tail)
         super().__init__(*layers)
 
 

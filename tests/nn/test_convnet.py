@@ -97,3 +97,9 @@ def test_padded_convolutions_keep_their_grid(pad, grid):
 def test_pad_and_channels_must_agree():
     with pytest.raises(ValueError, match="say for each of the"):
         ConvNet((1, 28, 28), 10, pad=(True,))
+
+
+def test_another_activation_stands_between_the_layers():
+    network = ConvNet((1, 28, 28), 10, input_bit_width=32, activation=nn.Hardtanh)
+    assert sum(isinstance(layer, nn.Hardtanh) for layer in network.modules()) == 4
+    assert not any(isinstance(layer, nn.ReLU) for layer in network.modules())
