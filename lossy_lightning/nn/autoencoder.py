@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from lossy_lightning.functional import from_blocks
 
 _CONVOLUTIONS: dict[int, tuple[Any, Any]] = {
     1: (nn.Conv1d, nn.ConvTranspose1d),
@@ -70,13 +73,11 @@ class BlockDecoder(nn.Sequential):
     """
 
     def __init__(self, block: tuple[int, ...], dim: int, hidden: Sequence[int] = (64,), channels: int = 1) -> None:
-        convolution, transposed = _convolutions(len(block))
-        widths = [dim, *hidden]
+        convolution, _ = _convolutions(len(block))
         layers: list[nn.Module] = []
-        for width, following in pairwise(widths):
+        for width, following in pairwise([dim, *hidden, channels * prod(block)]):
             layers += [convolution(width, following, 1), nn.ReLU()]
-        layers.append(transposed(widths[-1], channels, tuple(block), tuple(block)))
-        super().__init__(*layers)
+        super().__init__(*layers[:-1], _Blocks(tuple(block)))
 
 
 class ConvEncoder(nn.Sequential):
@@ -131,6 +132,17 @@ class ConvDecoder(nn.Sequential):
         for width, following in zip(hidden, [*hidden[1:], channels], strict=True):
             layers += [nn.ReLU(), transposed(width, following, 4, 2, 1)]
         super().__init__(*layers)
+
+
+class _Blocks(nn.Module):
+    """Blocks ``(N, channels * prod(block), *grid)`` put together."""
+
+    def __init__(self, block: tuple[int, ...]) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: Tensor) -> Tensor:
+        return from_blocks(x.movedim(1, -1), self.block)
 
 
 class _PlaceBias(nn.Module):
