@@ -379,3 +379,12 @@ def test_logits_are_scaled_and_so_is_their_loss(digits):
     torch.testing.assert_close(task.evaluate(batch, "val")[1], expected)
     with pytest.raises(ValueError, match="logit_scale is above 0; got 0"):
         make_task(digits, logit_scale=0)
+
+
+@pytest.mark.parametrize("stage", ["validate", "test"])
+def test_a_fit_may_follow_a_look_at_the_untrained_network(digits, stage):
+    task = make_task(digits)
+    getattr(fast(), stage)(task, digits, verbose=False)
+    trainer = fast(limit_train_batches=1, limit_val_batches=1)
+    trainer.fit(task, digits)
+    assert {"train_loss", "val_loss"} <= set(trainer.callback_metrics)
