@@ -28,6 +28,7 @@ ROWS: dict[str, Row] = {
     "k-means, raw bits, all binary": ("mnist_vq_binary", []),
     "k-means, raw bits, real first layer": ("mnist_vq_bnn", []),
     "k-means, one-hot look-up, binary tail": ("mnist_vq_lookup_bnn", []),
+    "VQ-VAE, one bit a latent, all binary": ("mnist_vqvae_bitwise_codes", []),
     "VQ-VAE, similarity labels, all binary": ("mnist_vqvae_similarity", []),
     "VQ-VAE, labels learned with the task, all binary": ("mnist_vqvae_learned", []),
     "task-aware, together": ("mnist_joint", []),

@@ -37,6 +37,7 @@ MACS = {
     "mnist_joint_codes.yaml": {"macs/1bit": 17_280, "macs/32bit": 0},
     "mnist_joint_wide_codes.yaml": {"macs/1bit": 226_560, "macs/32bit": 0},
     "mnist_joint_float_codes.yaml": {"macs/1bit": 0, "macs/32bit": 258_112},
+    "mnist_vqvae_bitwise_codes.yaml": {"macs/1bit": 17_280, "macs/32bit": 0},
     "mnist_vqvae_similarity.yaml": {"macs/1bit": 17_280, "macs/32bit": 0},
     "mnist_vqvae_learned.yaml": {"macs/1bit": 17_280, "macs/32bit": 0},
 }
