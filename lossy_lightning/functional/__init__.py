@@ -35,6 +35,7 @@ from lossy_lightning.functional.square import square_attack
 from lossy_lightning.functional.straight_through import differentiable, find_stem, straight_through, through_stem
 from lossy_lightning.functional.substitution import substitution_attack, substitution_scores
 from lossy_lightning.functional.tracing import Lookups
+from lossy_lightning.functional.usage import index_entropy, perplexity
 from lossy_lightning.functional.vq import nearest_codewords
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "idct",
     "idct_islow",
     "image_to_coefficients",
+    "index_entropy",
     "inverse_jpeg_transform",
     "jpeg_transform",
     "layer_table",
@@ -71,6 +73,7 @@ __all__ = [
     "pad_codes",
     "pad_to_mcus",
     "pad_to_multiple",
+    "perplexity",
     "profile_layers",
     "projected_attack",
     "quality_tables",
