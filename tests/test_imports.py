@@ -21,7 +21,8 @@ ROOMS = {
     "data": {"codes", "functional", "bitstream", "codecs"},
     "tasks": {"codes"},
     "callbacks": {"codes", "functional"},
-    "cli": {"bitstream", "callbacks", "codecs", "codes", "data", "functional", "nn", "tasks"},
+    "report": {"callbacks"},
+    "cli": {"bitstream", "callbacks", "codecs", "codes", "data", "functional", "nn", "report", "tasks"},
 }
 """Room to the other rooms that it may import."""
 
@@ -32,6 +33,8 @@ FOREIGN = {
     "torchvision": ("data/",),
     "numba": ("bitstream/",),
     "llvmlite": ("bitstream/",),
+    "matplotlib": ("report/plots",),
+    "tensorboard": ("report/runs",),
 }
 """Library to the only places that may import it."""
 
