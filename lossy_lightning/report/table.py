@@ -39,7 +39,7 @@ _FIXED = (
     ),
     Column("features, KiB", "memory/features_bytes", 2, 2**-10, "outputs of all layers for one example"),
     Column("stored, KiB", "memory/weights_bytes", 2, 2**-10, "parameters at their true bit widths"),
-    Column("epoch, s", "speed/epoch_seconds", 2, 1, "training part of an epoch, median without the first"),
+    Column("epoch, s", "speed/epoch_seconds", 3, 1, "training part of an epoch, median without the first"),
     Column(
         "examples/s", "speed/examples_per_second", 0, 1, "training examples a second, median without the first epoch"
     ),
