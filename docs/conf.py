@@ -25,3 +25,4 @@ napoleon_custom_sections = [("Source", "notes_style"), ("Logged", "notes_style")
 html_theme = "furo"
 html_theme_options = {"footer_icons": []}
 html_show_copyright = False
+html_copy_source = False

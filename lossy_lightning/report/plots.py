@@ -63,6 +63,7 @@ def macs_plot(groups: Sequence[Group], metric: str = "test_acc") -> Picture | No
                 _point(axes, i, x, accuracy, _MARKERS[widths.index(width) % len(_MARKERS)], number=x == points[-1][1])
         axes.set_xscale("symlog", linthresh=1000)  # zeros are shown, too
         axes.set_xlim(left=-200)
+        axes.set_xticks([0, *(10**power for power in range(3, 16) if 10**power < 1.5 * axes.get_xlim()[1])])
         _number_ticks(axes)
         for width in widths:
             marker = _MARKERS[widths.index(width) % len(_MARKERS)]
