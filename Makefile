@@ -16,7 +16,7 @@ demo: .venv/.done
 	@echo "Accuracy, MACs and memory of this run are in TensorBoard: $(BIN)/tensorboard --logdir runs"
 
 test: .venv/.done .data/.done
-	$(BIN)/python -m pytest -m "not slow and not training"
+	$(BIN)/python -m pytest -m "not slow"
 
 test-slow: .venv/.done .data/.done
 	$(BIN)/python -m pytest -m slow

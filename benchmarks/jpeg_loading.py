@@ -4,7 +4,8 @@ Usage: LOSSY_DATA=... python benchmarks/jpeg_loading.py [rounds]
 
 Both pipelines read the training files of `imagenette224` (224x224, quality 75, 4:2:0) in shuffled batches of 64, each
 image cropped at random to 192x192: ours by `JPEGFolder`, the other by torchvision's `ImageFolder` with `decode_jpeg`
-and a slice. They take turns; a figure is the median over rounds of one epoch each, after one in which workers start.
+and a slice. Their workers are processes, ours are threads. They take turns; a figure is the median over rounds of one
+epoch each, after one in which processes start.
 """
 
 import os
@@ -64,7 +65,7 @@ def main(rounds: int) -> None:
     torch.set_num_threads(1)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     root = Path(os.environ["LOSSY_DATA"]) / "imagenette224"
-    print(f"device: {device}; crop {CROP}, batch size {BATCH_SIZE}")
+    print(f"load {os.getloadavg()[0]:.1f}; device: {device}; crop {CROP}, batch size {BATCH_SIZE}")
     for num_workers in (0, 2):
         loaders = {"pixels": pixel_loader(root, num_workers), "codes": code_loader(root, num_workers)}
         speeds: dict[str, list[float]] = {name: [] for name in loaders}

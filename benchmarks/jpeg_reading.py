@@ -3,9 +3,12 @@
 Usage: LOSSY_DATA=... python benchmarks/jpeg_reading.py [rounds]
 
 The photos of `imagenet_samples` are resized to 512x384 and to 32x32 and written by Pillow with 4:2:0 subsampling. Every
-reader reads every file of a set once a round, in turn; a reader's figures are its mean time a file, by the clock
-(median over rounds) and of the processor (least of all rounds, which other processes disturb less). Peers that are not
-installed are left out (simplejpeg, PyTurboJPEG<2 with libturbojpeg0, jpeglib).
+reader reads every file of a set in turn, as often as it takes to read a megabyte; a reader's figures are its mean time
+a file, by the clock (median over rounds) and of the processor (least of all rounds, which other processes disturb
+less). Peers that are not installed are left out (simplejpeg, PyTurboJPEG<2 with libturbojpeg0, jpeglib).
+
+How much faster two threads are than one says little where other processes load the machine; so the same is measured of
+pure arithmetic, in turn.
 """
 
 import io
@@ -16,11 +19,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
+from numba import njit
 from PIL import Image
 from torchvision.io import decode_jpeg
 
@@ -78,6 +83,8 @@ def readers(folder: Path) -> dict[str, Callable[[list[bytes]], object]]:
 def measure(files: list[bytes], rounds: int) -> dict[str, tuple[float, float]]:
     """Seconds a file of each reader: median by the clock, least of the processor."""
     times: dict[str, list[tuple[float, float]]] = {}
+    repeats = max(1, 1_000_000 // sum(map(len, files)))
+    count = repeats * len(files)
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").exists() else None) as name:
         for i, data in enumerate(files):
             (Path(name) / f"{i}.jpg").write_bytes(data)
@@ -85,25 +92,45 @@ def measure(files: list[bytes], rounds: int) -> dict[str, tuple[float, float]]:
         for _ in range(rounds):
             for reader, read in found.items():
                 clock, processor = time.perf_counter(), time.process_time()
-                read(files)
+                for _ in range(repeats):
+                    read(files)
                 spent = time.perf_counter() - clock, time.process_time() - processor
-                times.setdefault(reader, []).append((spent[0] / len(files), spent[1] / len(files)))
+                times.setdefault(reader, []).append((spent[0] / count, spent[1] / count))
     return {
         reader: (statistics.median(clock for clock, _ in values), min(processor for _, processor in values))
         for reader, values in times.items()
     }
 
 
-def measure_threads(files: list[bytes], rounds: int) -> float:
-    """How many times faster two threads read a batch than one, by the clock."""
-    files = files * max(1, 2_000_000 // sum(map(len, files)))
-    times: dict[int, list[float]] = {1: [], 2: []}
+@njit(nogil=True)
+def shuffle_bits(number: int, steps: int) -> int:
+    for _ in range(steps):
+        number ^= number << np.uint64(13)
+        number ^= number >> np.uint64(7)
+        number ^= number << np.uint64(17)
+    return number
+
+
+def compute(num_threads: int) -> None:
+    """Arithmetic without memory, about as long as the reading."""
+    with ThreadPoolExecutor(num_threads) as pool:
+        list(pool.map(shuffle_bits, [np.uint64(1)] * num_threads, [8_000_000 // num_threads] * num_threads))
+
+
+def measure_threads(files: list[bytes], rounds: int) -> str:
+    """How many times faster two threads read a batch than one, and do arithmetic: what the machine has to give."""
+    files = files * max(1, 4_000_000 // sum(map(len, files)))
+    calls = {"reading": lambda n: read_coefficients_batch(files, num_threads=n), "arithmetic": compute}
+    times: dict[tuple[str, int], list[float]] = {}
     for _ in range(rounds):
-        for num_threads, values in times.items():
-            start = time.perf_counter()
-            read_coefficients_batch(files, num_threads=num_threads)
-            values.append(time.perf_counter() - start)
-    return statistics.median(times[1]) / statistics.median(times[2])
+        for name, call in calls.items():
+            for num_threads in (1, 2):
+                start = time.perf_counter()
+                call(num_threads)
+                times.setdefault((name, num_threads), []).append(time.perf_counter() - start)
+    middle = {key: statistics.median(values) for key, values in times.items()}
+    own, ceiling = (middle[name, 1] / middle[name, 2] for name in calls)
+    return f"{own:.2f} times one, arithmetic {ceiling:.2f} times, load {os.getloadavg()[0]:.1f}"
 
 
 def measure_first_call(cache: str) -> str:
@@ -134,7 +161,7 @@ def main(rounds: int) -> None:
                 f"{clock / times[own][0]:.2f} / {processor / times[own][1]:.2f}" for own in ("ours", "ours, batch")
             ]
             print(f"{name}{reader:<14}{1e6 * clock:>9.1f}{1e6 * processor:>9.1f}{'':<16}{ratios[0]:<14}{ratios[1]}")
-        print(f"{name}two threads: {measure_threads(files, 25):.2f} times one")
+        print(f"{name}two threads: {measure_threads(files, 25)}")
     with tempfile.TemporaryDirectory() as cache:
         print("compiling:", measure_first_call(cache))
         print("compiled: ", measure_first_call(cache))

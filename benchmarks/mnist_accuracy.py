@@ -1,40 +1,101 @@
-"""Test accuracy of the MNIST examples, mean and standard deviation over seeds of codebook and network.
+"""Test accuracy of the MNIST examples, mean and standard deviation over seeds of codec and network.
 
-    python benchmarks/mnist_accuracy.py [--seeds 0 1 2] [name ...]
+    python benchmarks/mnist_accuracy.py [--seeds 0 1 2] [--fashion] [--folder FOLDER] [name ...]
 
-Each row runs its YAML from `examples/` through the command line and tests the last epoch. About two minutes a seed for
-codes, twenty for a baseline, on one thread.
+Each row runs its YAML from `examples/` through the command line, after those that it builds on, and tests the last
+epoch. A folder keeps runs, codecs and accuracies, and what it holds already is not run again. About two minutes a seed
+for codes, twenty for a baseline, on one thread.
 """
 
 import argparse
+import contextlib
+import json
 import logging
+import os
+import re
 import statistics
 import tempfile
 import warnings
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lossy_lightning.cli import LossyCLI
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parent.parent.absolute() / "examples"
 CONSTANT_RATE = ["--model.init_args.lr_scheduler", "null"]
-ROWS: dict[str, tuple[str, list[str]]] = {
-    "raw bits, all binary": ("mnist_vq_binary", []),
-    "raw bits, real first layer": ("mnist_vq_bnn", []),
-    "one-hot look-up, binary tail": ("mnist_vq_lookup_bnn", []),
+Row = tuple[str, list[str]]
+ROWS: dict[str, Row] = {
+    "k-means, raw bits, all binary": ("mnist_vq_binary", []),
+    "k-means, raw bits, real first layer": ("mnist_vq_bnn", []),
+    "k-means, one-hot look-up, binary tail": ("mnist_vq_lookup_bnn", []),
+    "VQ-VAE, similarity labels, all binary": ("mnist_vqvae_similarity", []),
+    "VQ-VAE, labels learned with the task, all binary": ("mnist_vqvae_learned", []),
+    "task-aware, together": ("mnist_joint", []),
+    "task-aware, fresh all-binary network": ("mnist_joint_codes", []),
+    "task-aware, wide, together": ("mnist_joint_wide", []),
+    "task-aware, fresh wide all-binary network": ("mnist_joint_wide_codes", []),
+    "task-aware, float, together": ("mnist_joint_float", []),
+    "task-aware, fresh float network": ("mnist_joint_float_codes", []),
     "baseline, cosine rate": ("mnist_baseline", []),
     "baseline, constant rate": ("mnist_baseline", CONSTANT_RATE),
 }
+FASHION = ["--data", "lossy_lightning.data.FashionMNIST"]
 
 
-def accuracy(example: str, extra: list[str], seed: int, epochs: int | None) -> float:
-    """Test accuracy of the last epoch of one run, in percent."""
-    codebook = [] if example == "mnist_baseline" else ["--data.init_args.codec.init_args.seed", str(seed)]
-    length = [] if epochs is None else ["--trainer.max_epochs", str(epochs)]
-    with tempfile.TemporaryDirectory() as runs:
-        args = ["fit", "--config", str(EXAMPLES / f"{example}.yaml"), "--seed_everything", str(seed)]
-        quiet = ["--trainer.enable_progress_bar", "false", "--trainer.logger.init_args.save_dir", runs]
-        cli = LossyCLI(args=[*args, *codebook, *length, *quiet, *extra])
-        return 100 * float(cli.trainer.callback_metrics["test_acc"])
+def accuracy(example: str, extra: Iterable[str], seed: int) -> float:
+    """Test accuracy of the last epoch of one run, in percent; in and below the folder that we are in."""
+    text = (EXAMPLES / f"{example}.yaml").read_text()
+    for earlier in re.findall(r"runs/(\w+)/\w+\.ckpt", text):
+        run(earlier, extra, seed)
+    codebook = ["--data.init_args.codec.init_args.seed", str(seed)] if "codecs.VQ," in text else []
+    args = ["fit", "--config", str(EXAMPLES / f"{example}.yaml"), "--seed_everything", str(seed)]
+    cli = LossyCLI(args=[*args, *codebook, "--trainer.enable_progress_bar", "false", *extra])
+    return 100 * float(cli.trainer.callback_metrics.get("test_acc", "nan"))
+
+
+def run(example: str, extra: Iterable[str], seed: int) -> float:
+    """The same, or what a run before said."""
+    done = Path("accuracies.json")
+    accuracies: dict[str, float] = json.loads(done.read_text()) if done.exists() else {}
+    name = " ".join([example, *extra])
+    if name not in accuracies:
+        found = accuracy(example, extra, seed)
+        accuracies = (json.loads(done.read_text()) if done.exists() else {}) | {name: found}
+        done.with_suffix(".new").write_text(json.dumps(accuracies, indent=1))
+        done.with_suffix(".new").replace(done)
+    return accuracies[name]
+
+
+def over_seeds(row: Row, seeds: list[int], folder: Path) -> list[float]:
+    """Accuracies of the seeds, each run in a folder of its own."""
+    accuracies = []
+    for seed in seeds:
+        place = folder / f"seed{seed}"
+        place.mkdir(parents=True, exist_ok=True)
+        with contextlib.chdir(place):
+            accuracies.append(run(*row, seed))
+    return accuracies
+
+
+def summary(accuracies: list[float]) -> str:
+    """Mean and standard deviation."""
+    spread = f" ± {statistics.stdev(accuracies):.2f}" if len(accuracies) > 1 else ""
+    return f"{statistics.mean(accuracies):.2f}{spread}"
+
+
+@contextlib.contextmanager
+def kept(folder: Path | None) -> Iterator[Path]:
+    """The folder asked for, or a temporary one; real data stay where they are, and Lightning says less."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists.*")
+    if "LOSSY_DATA" in os.environ:
+        os.environ["LOSSY_DATA"] = str(Path(os.environ["LOSSY_DATA"]).absolute())
+    if folder is not None:
+        yield folder.absolute()
+        return
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
 
 
 def main() -> None:
@@ -42,14 +103,17 @@ def main() -> None:
     parser.add_argument("rows", nargs="*", metavar="name", help=f"rows to run; default all of {list(ROWS)}")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, help="another length than the example's, for a quick look")
+    parser.add_argument("--fashion", action="store_true", help="Fashion-MNIST in place of MNIST")
+    parser.add_argument("--folder", type=Path, help="where runs, codecs and accuracies are kept")
     arguments = parser.parse_args()
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")
-    for row in arguments.rows or ROWS:
-        accuracies = [accuracy(*ROWS[row], seed, arguments.epochs) for seed in arguments.seeds]
-        spread = f" ± {statistics.stdev(accuracies):.2f}" if len(accuracies) > 1 else ""
-        each = ", ".join(f"{a:.2f}" for a in accuracies)
-        print(f"{row}: {statistics.mean(accuracies):.2f}{spread} % (seeds {arguments.seeds}: {each})", flush=True)
+    extra = FASHION if arguments.fashion else []
+    extra = extra if arguments.epochs is None else [*extra, "--trainer.max_epochs", str(arguments.epochs)]
+    with kept(arguments.folder) as folder:
+        for name in arguments.rows or ROWS:
+            example, own = ROWS[name]
+            accuracies = over_seeds((example, [*own, *extra]), arguments.seeds, folder)
+            each = ", ".join(f"{a:.2f}" for a in accuracies)
+            print(f"{name}: {summary(accuracies)} % (seeds {arguments.seeds}: {each})", flush=True)
 
 
 if __name__ == "__main__":

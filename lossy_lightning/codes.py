@@ -143,6 +143,8 @@ class Codec(ABC):
     """Sound: the rate in Hz that the codec expects; None for any rate, or no sound."""
     on_device: bool = True
     """False where the codec runs on the host only, so that it is called in the loader's workers."""
+    keeps_phase: bool = True
+    """Sound: False where decoding makes up the phase, so that samples cannot be compared with the original's."""
     idempotent: bool
     """Whether ``encode(decode(encode(x))) == encode(x)``."""
 
@@ -154,12 +156,26 @@ class Codec(ABC):
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
         """Signal of a code ``(..., C, *grid)``, cropped to ``shape``, the signal's own, with or without its batch."""
 
+    def round_trip(self, signal: Tensor) -> Tensor:
+        """What is left of a signal, ``decode(encode(signal))``, for codecs that know a faster way to the same."""
+        # The shape matters beyond cropping: decoders treat the edges of an image apart from what pads them.
+        return self.decode(self.encode(signal), tuple(signal.shape))
+
     @abstractmethod
     def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
         """Spec of the code of a signal of that shape (None: varies). Depends on the constructor only, not on data."""
 
+    def prepare(self) -> None:  # noqa: B027  most codecs need nothing
+        """Fetch what coding needs from elsewhere, such as published weights; by default nothing.
+
+        A datamodule calls it in `prepare_data`, once a machine; nothing else downloads.
+        """
+
     def codebooks(self) -> Tensor | None:
-        """Codebooks ``(C, levels, dim)`` where codes are codebook indices, else None."""
+        """Codebooks ``(C, levels, dim)`` where codes are codebook indices, else None.
+
+        Channels of a residual code are stages, whose words are added up; there the index -1 is a stage not sent.
+        """
         return None
 
     def fingerprint(self) -> str:

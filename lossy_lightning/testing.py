@@ -31,7 +31,7 @@ def check_codec(
     - ``encode`` leaves its input as it is.
     - Codes are of an integer dtype, and of the shape and range that ``spec`` says, for odd sizes too.
     - Leading batch dimensions commute with ``encode`` and ``decode``.
-    - ``decode(code, shape)`` restores shape and dtype of the signal.
+    - ``decode(code, shape)`` restores shape and dtype of the signal; ``round_trip`` does what both do.
     - Encoding the decoded signal gives the code again, where ``codec.idempotent``.
     - File codecs: bytes to code to bytes is exact.
     - The distortion is at most ``max_distortion``.
@@ -124,6 +124,7 @@ def _check_decoded(codec: Codec, signals: Tensor) -> None:
     assert torch.equal(decoded, single), "decode must give a batch the signals of its codes one by one"
     batched = codec.decode(code, tuple(signals.shape))
     assert torch.equal(decoded, batched), "decode must take the signal's shape with its batch dimensions too"
+    assert torch.equal(decoded, codec.round_trip(signals)), "round_trip must give decode(encode(signal), signal.shape)"
     if codec.idempotent:
         again = codec.encode(codec.decode(code))  # not cropped, so that no edge is padded anew
         changed = int((again != code).sum())

@@ -3,6 +3,7 @@
 import importlib.util
 import inspect
 import os
+import re
 import sys
 from itertools import product
 from pathlib import Path
@@ -25,15 +26,30 @@ SHORT = [
     *("--trainer.enable_progress_bar", "false"),
 ]
 
+SLOW = {
+    *("speech_lyra_decoded_cnn.yaml", "speech_vq_binarynet.yaml"),
+    *("mnist_vqvae_bits.yaml", "mnist_vqvae_learned.yaml", "mnist_vqvae_similarity.yaml"),  # these encode all of MNIST
+}
+
 
 def names(pattern):
     return sorted(path.name for path in EXAMPLES.glob(pattern))
+
+
+def marked(names):
+    return [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in names]
 
 
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory):
     """A cache that the examples share: each codebook is fitted once."""
     return tmp_path_factory.mktemp("examples")
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory):
+    """A folder where the examples that others build on leave their checkpoints."""
+    return tmp_path_factory.mktemp("workshop")
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +65,19 @@ def small_cifar10(tmp_path_factory):
     return root
 
 
+@pytest.fixture(scope="session")
+def small_speech(tmp_path_factory):
+    """Some clips of each word, and the models of Lyra: all clips take long to encode."""
+    real, root = Path(os.environ.get("LOSSY_DATA", "none")), tmp_path_factory.mktemp("speech")
+    for word in real.glob("SpeechCommands/speech_commands_v0.02/*"):
+        folder = root / word.relative_to(real)
+        folder.mkdir(parents=True)
+        for file in sorted(word.glob("*.wav"))[:12]:
+            (folder / file.name).symlink_to(file)
+    (root / "lyra_v2").symlink_to(real.absolute() / "lyra_v2")
+    return root
+
+
 @pytest.fixture(autouse=True)
 def _command_line(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["lossy-lightning"])  # Lightning warns of pytest's own
@@ -59,21 +88,37 @@ def test_there_are_examples():
     assert "own_trainer.py" in names("*.py")
 
 
-@pytest.mark.parametrize("name", names("*.yaml"))
-def test_yaml(name, tmp_path, shared_cache, small_cifar10, monkeypatch):
+@pytest.mark.parametrize("name", marked(names("*.yaml")))
+def test_yaml(name, tmp_path, shared_cache, small_cifar10, small_speech, workshop, monkeypatch):
     if name.startswith("mnist") and not Path(os.environ.get("LOSSY_DATA", "none"), "MNIST").is_dir():
         pytest.skip("needs $LOSSY_DATA, the folder of MNIST/")
-    if name.startswith("cifar10"):
+    if name.startswith("speech"):
+        if not ((small_speech / "SpeechCommands").is_dir() and (small_speech / "lyra_v2").is_dir()):
+            pytest.skip("needs $LOSSY_DATA, the folder of SpeechCommands/ and lyra_v2/")
+        monkeypatch.setenv("LOSSY_DATA", str(small_speech))
+    elif name.startswith("cifar10"):
         monkeypatch.setenv("LOSSY_DATA", str(small_cifar10))
-    folders = ["--data.cache_dir", str(shared_cache), "--trainer.logger.init_args.save_dir", str(tmp_path)]
-    main(["fit", "--config", str(EXAMPLES / name), *SHORT, *folders])
+    elif "LOSSY_DATA" in os.environ:
+        monkeypatch.setenv("LOSSY_DATA", str(Path(os.environ["LOSSY_DATA"]).absolute()))
+    monkeypatch.chdir(workshop)
+    run_example(name, tmp_path, shared_cache)
     (run,) = (tmp_path / Path(name).stem).iterdir()
     events = EventAccumulator(str(run))
     events.Reload()
     scalars = set(events.Tags()["scalars"])
-    assert {"train_loss", "train_acc", "val_loss", "val_acc", "test_loss", "test_acc"} <= scalars
+    figure = "psnr" if "VQVAETask" in (EXAMPLES / name).read_text() else "acc"
+    assert {f"{split}_{kind}" for split in ("train", "val", "test") for kind in ("loss", figure)} <= scalars
     if "ComplexityMonitor" in (EXAMPLES / name).read_text():
         assert any(scalar.startswith("macs/") for scalar in scalars)
+
+
+def run_example(name, folder, cache_dir):
+    """Run an example, after those that it builds on where these have not run yet."""
+    for earlier, checkpoint in re.findall(r"runs/(\w+)/(\w+\.ckpt)", (EXAMPLES / name).read_text()):
+        if not Path("runs", earlier, checkpoint).exists():
+            run_example(f"{earlier}.yaml", folder / "earlier", cache_dir)
+    folders = ["--data.cache_dir", str(cache_dir), "--trainer.logger.init_args.save_dir", str(folder)]
+    main(["fit", "--config", str(EXAMPLES / name), *SHORT, *folders])
 
 
 @pytest.mark.parametrize("name", names("*.py"))

@@ -1,4 +1,4 @@
-"""Monitors: Lightning callbacks that measure anybody's module and change nothing of its training."""
+"""Callbacks: monitors, which measure anybody's module and change nothing of its training, and a warm start."""
 
 from lossy_lightning.callbacks.attack import GradientAttackMonitor
 from lossy_lightning.callbacks.audit import BitWidthAudit
@@ -6,7 +6,9 @@ from lossy_lightning.callbacks.complexity import ComplexityMonitor
 from lossy_lightning.callbacks.inputs import first_tensor
 from lossy_lightning.callbacks.provenance import Provenance
 from lossy_lightning.callbacks.rate import RateMonitor
+from lossy_lightning.callbacks.reconstruction import ReconstructionMonitor
 from lossy_lightning.callbacks.speed import SpeedMonitor
+from lossy_lightning.callbacks.warm_start import WarmStart
 
 __all__ = [
     "BitWidthAudit",
@@ -14,6 +16,8 @@ __all__ = [
     "GradientAttackMonitor",
     "Provenance",
     "RateMonitor",
+    "ReconstructionMonitor",
     "SpeedMonitor",
+    "WarmStart",
     "first_tensor",
 ]

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.seed import isolate_rng
@@ -15,16 +14,17 @@ from torch import Tensor, nn
 
 from lossy_lightning.callbacks.distortion import distances, distortion, is_image
 from lossy_lightning.callbacks.inputs import first_tensor
+from lossy_lightning.callbacks.round_trip import Victim, decoded, share, signal_shape, through_files, write_pictures
 from lossy_lightning.codes import Codec, CodeSpec, FileCodec
-from lossy_lightning.functional.losses import cross_entropy
-from lossy_lightning.functional.self_check import (
+from lossy_lightning.functional.attack.losses import cross_entropy
+from lossy_lightning.functional.attack.self_check import (
     Comparison,
     categorical_attacks,
     compare_attacks,
     is_right,
     ordinal_attacks,
 )
-from lossy_lightning.functional.straight_through import Forward
+from lossy_lightning.functional.attack.straight_through import Forward
 
 
 def second_item(batch: Any) -> Any:
@@ -35,16 +35,6 @@ def second_item(batch: Any) -> Any:
 def call(model: nn.Module, code: Tensor) -> Any:
     """The model's output."""
     return model(code)
-
-
-class _Victim(NamedTuple):
-    """What is attacked: a batch, its range, and ways to run the model on it."""
-
-    model: nn.Module
-    forward: Forward  # integer codes to logits
-    code: Tensor
-    target: Tensor
-    spec: CodeSpec
 
 
 class GradientAttackMonitor(Callback):
@@ -163,7 +153,7 @@ class GradientAttackMonitor(Callback):
         # Lightning validates in inference mode, whose tensors cannot carry a gradient; hence also the victim's clones.
         with torch.inference_mode(False), torch.enable_grad(), isolate_rng(), _left_as_found(pl_module, self.twin):
             victim = self._victim(trainer, pl_module, batch)
-            measures = {"acc_clean": _share(is_right(victim.forward, victim.code, victim.target))}
+            measures = {"acc_clean": share(is_right(victim.forward, victim.code, victim.target))}
             for step in self.steps:
                 compared = self._compared(victim, step)
                 results = {
@@ -186,7 +176,7 @@ class GradientAttackMonitor(Callback):
 
     # What is attacked.
 
-    def _victim(self, trainer: Trainer, pl_module: LightningModule, batch: Any) -> _Victim:
+    def _victim(self, trainer: Trainer, pl_module: LightningModule, batch: Any) -> Victim:
         code, target = self.input_fn(batch).detach().clone(), self.target_fn(batch).detach().clone()
         if code.is_floating_point():
             raise MisconfigurationException(
@@ -208,7 +198,7 @@ class GradientAttackMonitor(Callback):
                 f"GradientAttackMonitor attacks classifiers, with logits (N, K); this model gave "
                 f"{tuple(logits.shape)}: pass a forward_fn that returns logits"
             )
-        return _Victim(pl_module, forward, code, target, self._spec(trainer, code))
+        return Victim(pl_module, forward, code, target, self._spec(trainer, code))
 
     def _forward(self, trainer: Trainer, model: nn.Module) -> Forward:
         precision = trainer.precision_plugin
@@ -242,11 +232,11 @@ class GradientAttackMonitor(Callback):
                 "GradientAttackMonitor does not know the range of the codes; pass low and high, such as 0 and 255, "
                 "or a codec"
             )
-        return codec.spec(tuple(_decoded(codec, code[:1], None).shape[1:]))
+        return codec.spec(tuple(decoded(codec, code[:1], None).shape[1:]))
 
     # How it is attacked.
 
-    def _compared(self, victim: _Victim, budget: int) -> Comparison:
+    def _compared(self, victim: Victim, budget: int) -> Comparison:
         twin = None
         if self.twin is not None:
             model = self.twin.to(victim.code.device)
@@ -268,7 +258,7 @@ class GradientAttackMonitor(Callback):
 
     # What it changes.
 
-    def _changes(self, trainer: Trainer, victim: _Victim, moved: Tensor, tag: str, pictures: bool) -> dict[str, float]:
+    def _changes(self, trainer: Trainer, victim: Victim, moved: Tensor, tag: str, pictures: bool) -> dict[str, float]:
         """Size of the change in code and signal, and accuracies after the round trip."""
         sizes = {f"{name}_code": value for name, value in distances(victim.code, moved).items()}
         if not victim.spec.ordinal:
@@ -276,19 +266,19 @@ class GradientAttackMonitor(Callback):
         codec = self._codec(trainer)
         if codec is None:
             return sizes
-        shape = _signal_shape(trainer)
-        before, after = (_decoded(codec, code, shape) for code in (victim.code, moved))
+        shape = signal_shape(trainer)
+        before, after = (decoded(codec, code, shape) for code in (victim.code, moved))
         again = codec.encode(after).to(moved)
-        sizes["acc_roundtrip"] = _share(is_right(victim.forward, again, victim.target))
+        sizes["acc_roundtrip"] = share(is_right(victim.forward, again, victim.target))
         sizes |= {f"{name}_signal": value for name, value in distances(before, after).items()}
         by_kind = distortion(before, after)
         if not by_kind:
             kind = f"{before.dtype} of shape {tuple(before.shape[1:])}"
             self._say(f"GradientAttackMonitor knows no distortion for signals of {kind}: L-infinity and L0 only")
         if isinstance(codec, FileCodec):
-            sizes |= _through_files(codec, victim, moved, tuple(before.shape[1:]))
+            sizes |= through_files(codec, victim, moved, tuple(before.shape[1:]))
         if pictures and is_image(before) and trainer.is_global_zero:
-            _write_pictures(trainer, before, after, tag)
+            write_pictures(trainer, before, after, tag)
         return sizes | by_kind
 
     def _say(self, text: str) -> None:
@@ -314,44 +304,3 @@ def _left_as_found(*models: nn.Module | None) -> Iterator[None]:
             for buffer, before in buffers:
                 if not torch.equal(buffer, before):
                     buffer.copy_(before)
-
-
-def _share(right: Tensor) -> float:
-    return float(right.float().mean())
-
-
-def _through_files(codec: FileCodec, victim: _Victim, moved: Tensor, shape: tuple[int, ...]) -> dict[str, float]:
-    """Accuracy after writing and reading files, and the files' sizes in bytes, averaged over the batch."""
-    clean = [codec.write(code, shape) for code in victim.code.cpu()]
-    files = [codec.write(code, shape) for code in moved.cpu()]
-    again = torch.stack([codec.read(data)[0] for data in files]).to(moved)
-    before, after = (sum(map(len, data)) / len(data) for data in (clean, files))
-    return {
-        "acc_file": _share(is_right(victim.forward, again, victim.target)),
-        "file_bytes": after,
-        "file_bytes_change": after - before,
-    }
-
-
-def _decoded(codec: Codec, code: Tensor, shape: tuple[int, ...] | None) -> Tensor:
-    """Signals of codes, on the host where the codec runs there only."""
-    if isinstance(codec, nn.Module):
-        codec.to(code.device)
-    return codec.decode(code if codec.on_device else code.cpu(), shape)
-
-
-def _signal_shape(trainer: Trainer) -> tuple[int, ...] | None:
-    """The datamodule's, where it is fixed."""
-    shape = getattr(getattr(trainer, "datamodule", None), "signal_shape", None)
-    return None if shape is None or None in shape else tuple(shape)
-
-
-def _write_pictures(trainer: Trainer, clean: Tensor, moved: Tensor, tag: str, count: int = 8) -> None:
-    """Clean, adversarial, and ten times the difference on grey, side by side, to TensorBoard."""
-    if clean.shape[1] not in (1, 3):
-        return
-    difference = (128 + 10 * (moved[:count].int() - clean[:count].int())).clamp(0, 255).to(torch.uint8)
-    rows = torch.cat([clean[:count], moved[:count], difference], dim=3)
-    for logger in trainer.loggers:
-        if isinstance(logger, TensorBoardLogger):
-            logger.experiment.add_image(tag, torch.cat(list(rows), dim=1), trainer.global_step)

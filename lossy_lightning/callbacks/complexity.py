@@ -1,6 +1,6 @@
 """What a module costs, logged beside what it achieves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -30,16 +30,21 @@ class ComplexityMonitor(Callback):
 
     Args:
         input_fn: Takes a batch and returns what the module's `forward` takes: one argument, or a tuple of several.
+        parts: Names of submodules whose own share is logged too: ``stem.codec.encoder`` as ``macs/encoder/1bit``, …
 
     Raises:
+        ValueError: Where two parts end in one name.
         MisconfigurationException: In the first batch, where `forward` does not take what `input_fn` gives.
 
     Example:
         >>> trainer = Trainer(callbacks=[ComplexityMonitor(input_fn=lambda batch: batch["image"])], logger=False)
     """
 
-    def __init__(self, input_fn: Callable[[Any], Any] = first_tensor) -> None:
+    def __init__(self, input_fn: Callable[[Any], Any] = first_tensor, parts: Sequence[str] = ()) -> None:
+        if len({part.rpartition(".")[2] for part in parts}) < len(parts):
+            raise ValueError(f"figures of a part are logged by the last word of its name; got {parts} with one twice")
         self.input_fn = input_fn
+        self.parts = tuple(parts)
         self._shown = False
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -81,7 +86,10 @@ class ComplexityMonitor(Callback):
                 "Give an input_fn that takes the batch and returns what forward takes."
             ) from error
         # every rank logs the same: the logger writes once
-        for name, value in scalars(rows).items():
+        figures = scalars(rows)
+        for part in self.parts:
+            figures |= part_scalars(rows, part)
+        for name, value in figures.items():
             exact = torch.float32 if pl_module.device.type == "mps" else torch.float64
             metric = torch.tensor(value, dtype=exact, device=pl_module.device)
             pl_module.log(
@@ -123,3 +131,22 @@ def scalars(rows: list[LayerProfile]) -> dict[str, int]:
         | {"memory/weights_bytes": weights.stored, "memory/weights_float32_bytes": weights.float32}
         | {"memory/features_bytes": total.feature_memory}
     )
+
+
+def part_scalars(rows: list[LayerProfile], part: str) -> dict[str, int]:
+    """The logged names and values of one submodule and all that is in it.
+
+    Raises:
+        MisconfigurationException: Where there is no layer in such a submodule.
+
+    Example:
+        >>> model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 2))
+        >>> part_scalars(profile_layers(model, torch.ones(1, 4)), "1")["macs/1/32bit"]
+        6
+    """
+    own = [row for row in rows if f"{row.name}.".startswith(f"{part}.")]
+    if not own:
+        names = sorted({row.name for row in rows})
+        raise MisconfigurationException(f"ComplexityMonitor has no part {part!r} to count; the layers are {names}")
+    last = part.rpartition(".")[2]
+    return {name.replace("/", f"/{last}/"): value for name, value in scalars(own).items()}

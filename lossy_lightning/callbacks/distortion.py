@@ -80,15 +80,29 @@ def log_spectral_distance(clean: Tensor, moved: Tensor, window: int = 512) -> Te
 
     Source: Rabiner & Juang, Fundamentals of speech recognition, 1993, section 4.5.1.
     """
-    difference = _log_power(clean, window) - _log_power(moved, window)
+    difference = log_power(clean, window) - log_power(moved, window)
     return difference.square().mean(-2).sqrt().mean(-1).view(clean.shape[:-1])
 
 
-def _log_power(sound: Tensor, window: int) -> Tensor:
-    """``(..., frequency, frames)`` in dB."""
+def log_power(sound: Tensor, window: int = 512, hop: int | None = None) -> Tensor:
+    """Log power spectrogram; powers below 1, the square of one step of a 16-bit sample, count as 1.
+
+    Args:
+        sound: ``(..., samples)``, in sample values.
+        window: Samples of a Hann window; the whole sound where it is shorter.
+        hop: Samples from one window to the next; None for half a window.
+
+    Returns:
+        ``(sounds, frequency, frames)`` in dB; leading axes of the sounds in one.
+    """
     size = min(window, sound.shape[-1])
     hann = torch.hann_window(size, device=sound.device)
     spectrum = torch.stft(
-        sound.reshape(-1, sound.shape[-1]), size, max(1, size // 2), window=hann, center=False, return_complex=True
+        sound.reshape(-1, sound.shape[-1]),
+        size,
+        min(hop or size // 2, size) or 1,
+        window=hann,
+        center=False,
+        return_complex=True,
     )
     return 10 * spectrum.abs().square().clamp(min=1).log10()

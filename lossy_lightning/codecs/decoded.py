@@ -14,7 +14,8 @@ class Decoded(TrainableCodec):
 
     ``Decoded(VQ((4, 4), 16))`` yields 8-bit pixels that hold exactly the information of the 4-bit codes, so that
     learning on codes and on decoded signals differ in nothing else. ``Decoded(JPEG(quality=50))`` yields, to the bit,
-    the pixels that libjpeg decodes from the same file.
+    the pixels that libjpeg decodes from the same file; on the CPU libjpeg does it, so that decoding first is as fast as
+    it can be.
 
     Args:
         codec: What the signal goes through first.
@@ -32,6 +33,7 @@ class Decoded(TrainableCodec):
         self.view = view
         self.sample_rate = codec.sample_rate
         self.on_device = codec.on_device and view.on_device
+        self.keeps_phase = codec.keeps_phase and view.keeps_phase
         # Any other codec pads the edges anew after they were cropped, and so may code them differently.
         self.idempotent = isinstance(codec, PCM) and view.idempotent
 
@@ -47,12 +49,17 @@ class Decoded(TrainableCodec):
         if isinstance(self.codec, TrainableCodec) and not self.codec.fitted:
             self.codec.fit(signals)
         if isinstance(self.view, TrainableCodec) and not self.view.fitted:
-            self.view.fit(self._decoded(batch) for batch in signals)
+            self.view.fit(self.codec.round_trip(batch) for batch in signals)
         return self
+
+    def prepare(self) -> None:
+        """Fetch what either codec needs."""
+        self.codec.prepare()
+        self.view.prepare()
 
     def encode(self, signal: Tensor) -> Tensor:
         """The view's code of the decoded signal."""
-        return self.view.encode(self._decoded(signal))
+        return self.view.encode(self.codec.round_trip(signal))
 
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
         """The view's signal."""
@@ -66,6 +73,7 @@ class Decoded(TrainableCodec):
         """The view's codebooks."""
         return self.view.codebooks()
 
-    def _decoded(self, signal: Tensor) -> Tensor:
-        # The shape matters beyond cropping: decoders treat the edges of an image apart from what pads them.
-        return self.codec.decode(self.codec.encode(signal), tuple(signal.shape))
+    def fingerprint(self) -> str:
+        """Class and both codecs' fingerprints, which may name the files of models."""
+        name = f"{type(self).__module__}.{type(self).__qualname__}"
+        return f"{name}({self.codec.fingerprint()}, {self.view.fingerprint()})"

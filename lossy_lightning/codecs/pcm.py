@@ -37,7 +37,10 @@ class PCM(Codec):
         """
         dtype = _DTYPES[self.bit_width]
         if signal.dtype != dtype:
-            raise ValueError(f"PCM with {self.bit_width} bits takes signals of {dtype}; got {signal.dtype}")
+            raise ValueError(
+                f"PCM with {self.bit_width} bits takes signals of {dtype}; got {signal.dtype}: use PCM(8) for images "
+                "in uint8, PCM(16) for sounds in int16"
+            )
         return signal
 
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:

@@ -5,14 +5,22 @@ from lossy_lightning.data.encoded import EncodedDataModule
 from lossy_lightning.data.folders import ImageFolder
 from lossy_lightning.data.images import CIFAR10, MNIST, Digits, FashionMNIST
 from lossy_lightning.data.jpeg import JPEGFolder
+from lossy_lightning.data.sounds import AudioFolder
+from lossy_lightning.data.speech_commands import SpeechCommands
+from lossy_lightning.data.transforms import AddNoise, RandomGain, RandomShift
 
 __all__ = [
     "CIFAR10",
     "MNIST",
+    "AddNoise",
+    "AudioFolder",
     "Digits",
     "EncodedDataModule",
     "EncodedDataset",
     "FashionMNIST",
     "ImageFolder",
     "JPEGFolder",
+    "RandomGain",
+    "RandomShift",
+    "SpeechCommands",
 ]

@@ -8,6 +8,7 @@ import shutil
 import warnings
 import zlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from numpy.lib.format import open_memmap
 from torch import Tensor
 from torch.utils._pytree import tree_map
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
+from tqdm.auto import tqdm
 
 from lossy_lightning.codes import CodeSpec, CodeStatistics, TrainableCodec
 from lossy_lightning.data.statistics import moments, read_sample, stack_by_size, statistics_of
@@ -126,6 +128,7 @@ def write_codes(
     encode: Callable[[Tensor, Any], Tensor],
     spec: CodeSpec,
     num_workers: int = 0,
+    encode_in_workers: bool = False,
 ) -> None:
     """Encode a split into ``folder``: ``codes.npy`` and ``meta.pt``.
 
@@ -138,6 +141,7 @@ def write_codes(
         encode: Codes ``(n, C, *grid)`` of a batch of signals and their targets.
         spec: Of the codes; every code is checked against it.
         num_workers: Of the loader that reads the signals.
+        encode_in_workers: Whether these workers encode too, for codecs that run on the host, and so in parallel.
 
     Raises:
         ValueError: Where there are no examples, or a code does not fit the spec.
@@ -149,10 +153,18 @@ def write_codes(
     partial.mkdir(parents=True, exist_ok=True)
     size = _CHUNK_EXAMPLES if None in spec.shape else max(1, min(4096, _CHUNK_BYTES // max(1, spec.num_bits // 8)))
     chunks = [partial / f"chunk-{start:09}.pt" for start in range(0, total, size)]
-    for start, chunk in zip(range(0, total, size), chunks, strict=True):
-        if not _is_intact(chunk):
+    # Only where it takes long, on a terminal.
+    with tqdm(total=total, desc=f"encoding {folder.name}", delay=2, disable=None, leave=False) as progress:
+        for start, chunk in zip(range(0, total, size), chunks, strict=True):
             part = Subset(examples, range(start, min(start + size, total)))
-            _save(_encode_chunk(part, encode, spec, num_workers), chunk)
+            if _is_intact(chunk):
+                progress.update(len(part))
+                continue
+            try:
+                _save(_encode_chunk(part, encode, spec, num_workers, encode_in_workers, progress.update), chunk)
+            except ValueError:
+                _name_culprit(part, encode)
+                raise
     _join(chunks, partial, spec)
     partial.rename(folder)
 
@@ -182,7 +194,7 @@ def fit_once(
     num_workers: int = 0,
     batch_size: int = 1024,
 ) -> None:
-    """Fit a codec to the signals of a split, or load what was fitted to them before.
+    """Fit a codec to the signals of a split, or load what was fitted to them before; torch's random numbers stay.
 
     Args:
         codec: Not fitted yet.
@@ -192,7 +204,9 @@ def fit_once(
         batch_size: Signals that the codec is handed at once; 1 where they differ in size.
     """
     loader = DataLoader(examples, batch_size=batch_size, num_workers=num_workers, collate_fn=_stack_signals)
-    codec.load_state_dict(make_once(path.with_suffix(".codec"), lambda: codec.fit(loader).state_dict()))
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)  # examples may be cropped at random
+        codec.load_state_dict(make_once(path.with_suffix(".codec"), lambda: codec.fit(loader).state_dict()))
 
 
 def fingerprint_examples(examples: Dataset[tuple[Tensor, Any]]) -> str:
@@ -209,22 +223,35 @@ def _encode_chunk(
     encode: Callable[[Tensor, Any], Tensor],
     spec: CodeSpec,
     num_workers: int,
+    encode_in_workers: bool,
+    on_encoded: Callable[[int], Any],
 ) -> dict[str, Any]:
-    loader = DataLoader(part, batch_size=256, num_workers=num_workers, collate_fn=_as_pairs)
+    encode_pairs = partial(_encode_pairs, encode)
+    collate_fn = encode_pairs if encode_in_workers else _as_pairs
+    # What a worker encodes takes long: small batches keep all of them busy to the end.
+    batch_size = 16 if encode_in_workers else 256
+    loader = DataLoader(part, batch_size=batch_size, num_workers=num_workers, collate_fn=collate_fn)
     values: list[Tensor] = []
     grid_sizes: list[tuple[int, ...]] = []
     targets: list[Any] = []
     total = torch.zeros(3, len(spec.low), dtype=torch.float64)
-    for pairs in loader:
-        for signals, labels in stack_by_size(pairs):
-            code = encode(signals, labels).cpu()
+    for batch in loader:
+        for code, labels in batch if encode_in_workers else encode_pairs(batch):
             spec.check(code)
             values.append(code.to(spec.dtype).flatten())
             grid_sizes += [tuple(code.shape[2:])] * len(labels)
             targets += [tree_map(_plain, label) for label in labels]
             total += moments(code)
+            on_encoded(len(labels))
     sizes = torch.tensor(grid_sizes)
     return {"values": torch.cat(values), "grid_sizes": sizes, "targets": targets, "moments": total}
+
+
+def _encode_pairs(
+    encode: Callable[[Tensor, Any], Tensor], pairs: list[tuple[Tensor, Any]]
+) -> list[tuple[Tensor, tuple[Any, ...]]]:
+    """Codes and labels, those of one size together."""
+    return [(encode(signals, labels).cpu(), labels) for signals, labels in stack_by_size(pairs)]
 
 
 def _plain(label: Any) -> Any:
@@ -241,6 +268,19 @@ def _plain(label: Any) -> Any:
     raise ValueError(
         f"targets are numbers, texts, tensors or arrays, or dicts, lists and tuples of them; got {label!r}"
     )
+
+
+def _name_culprit(part: Any, encode: Callable[[Tensor, Any], Tensor]) -> None:
+    """Raise an error that names the file that cannot be encoded, if the examples are files and there is such a one."""
+    indices: Sequence[int] = range(len(part))
+    while isinstance(part, Subset):
+        part, indices = part.dataset, [part.indices[index] for index in indices]
+    for index in indices if hasattr(part, "files") else ():
+        signal, label = part[index]
+        try:
+            encode(signal[None], (label,))
+        except ValueError as error:
+            raise ValueError(f"{part.files[index][0]} cannot be encoded: {error}") from error
 
 
 def _join(chunks: list[Path], partial: Path, spec: CodeSpec) -> None:

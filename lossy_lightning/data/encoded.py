@@ -24,7 +24,7 @@ from lossy_lightning.data.cache import (
     open_codes,
     write_codes,
 )
-from lossy_lightning.data.splits import Examples, Split, TransformedDataset, take_split
+from lossy_lightning.data.splits import Examples, PaddedDataset, Split, TransformedDataset, take_split
 from lossy_lightning.data.statistics import read_sample, sample_statistics
 
 AnyCodec = TypeVar("AnyCodec", bound=Codec)
@@ -53,7 +53,8 @@ class EncodedDataModule(LightningDataModule, ABC):
         val_fraction: Share of the training examples taken for validation, where the data set has no such split.
         seed: Of that choice.
         transform: Of signals, in training only. Training codes are then made anew for each batch, on its device.
-        augmentation: Of codes, in training only, on the batch's device.
+        augmentation: Of codes, in training only, on the batch's device. Each of its modules that has an
+            ``adapt(codec, statistics)``, as stems have, is handed the codec and statistics before training.
         train_codecs: Codec of the training and validation examples, for all classes or for some; a class that is not
             named goes through ``codec``.
         test_codecs: The same for test examples.
@@ -61,6 +62,7 @@ class EncodedDataModule(LightningDataModule, ABC):
     Attributes:
         signal_shape: Shape of a signal without batch; None where it varies.
         num_classes: Number of classes, where the targets are classes.
+        sample_rate: Of sounds, in Hz; None for any, or no sounds. Codecs that expect another rate are an error.
 
     Raises:
         ValueError: Where the codec is none, or a number is out of range.
@@ -68,6 +70,7 @@ class EncodedDataModule(LightningDataModule, ABC):
 
     signal_shape: tuple[int | None, ...]
     num_classes: int
+    sample_rate: int | None = None
 
     def __init__(
         self,
@@ -78,7 +81,7 @@ class EncodedDataModule(LightningDataModule, ABC):
         num_workers: int = 0,
         val_fraction: float = 0.1,
         seed: int = 0,
-        transform: Callable[[Tensor], Tensor] | None = None,
+        transform: Callable[[Tensor], Tensor] | nn.Module | None = None,
         augmentation: nn.Module | None = None,
         train_codecs: Codec | dict[int, Codec] | None = None,
         test_codecs: Codec | dict[int, Codec] | None = None,
@@ -114,7 +117,8 @@ class EncodedDataModule(LightningDataModule, ABC):
     def loader(self, dataset: Examples, split: Split) -> DataLoader[Any]:
         """Loader of a split: shuffled in training; in validation and test each example once, on any number of ranks."""
         distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-        return DataLoader(
+        loader: type[DataLoader[Any]] = getattr(dataset, "loader", DataLoader)
+        return loader(
             dataset,
             batch_size=self.batch_size,
             shuffle=split == "train",
@@ -133,14 +137,34 @@ class EncodedDataModule(LightningDataModule, ABC):
         """Spec of the codes, the union over all codecs.
 
         Raises:
-            MisconfigurationException: Where the datamodule does not state its signals' shape.
+            MisconfigurationException: Where the datamodule does not state its signals' shape, or has not the sample
+                rate of its codecs.
             ValueError: Where the codecs' specs do not fit together.
         """
         if not hasattr(self, "signal_shape"):
             raise MisconfigurationException(
                 f"{type(self).__name__} does not state its signals' shape; set signal_shape, such as (1, 28, 28)"
             )
+        self.check_sample_rates()
         return CodeSpec.union(*(codec.spec(self.signal_shape) for codec in self._codecs().values()))
+
+    def check_sample_rates(self) -> None:
+        """Check that each codec takes sounds of this rate, where both state one.
+
+        Raises:
+            MisconfigurationException: Where a codec expects another.
+        """
+        for name, codec in self._codecs().items():
+            if None not in (codec.sample_rate, self.sample_rate) and codec.sample_rate != self.sample_rate:
+                raise MisconfigurationException(
+                    f"{name} = {codec} expects sounds of {codec.sample_rate} Hz, but {type(self).__name__} has "
+                    f"{self.sample_rate} Hz; set sample_rate={codec.sample_rate} to have them resampled"
+                )
+
+    def codec_for(self, split: Split, target: Any) -> Codec:
+        """Codec that an example of a split goes through, by its class where classes have codecs of their own."""
+        label = target.item() if isinstance(target, Tensor) and target.numel() == 1 else target
+        return codec_of(self.codec, self.test_codecs if split == "test" else self.train_codecs, label)
 
     @property
     def statistics(self) -> CodeStatistics:
@@ -164,7 +188,9 @@ class EncodedDataModule(LightningDataModule, ABC):
     # What Lightning calls.
 
     def prepare_data(self) -> None:
-        """Fit the codecs and encode the splits, where that was not done before."""
+        """Fetch what the codecs need, fit them and encode the splits, where that was not done before."""
+        for codec in self._codecs().values():
+            codec.prepare()
         self._open_splits(None)
 
     def setup(self, stage: str) -> None:
@@ -172,8 +198,14 @@ class EncodedDataModule(LightningDataModule, ABC):
         self._open_splits(stage)
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Loader of the training split."""
-        return self._loader("train")
+        """Loader of the training split; what augments its codes is adapted to them first."""
+        loader = self._loader("train")
+        # Only now: a checkpoint may have brought another codec after the setup.
+        for module in self.augmentation.modules() if self.augmentation is not None else ():
+            adapt: Any = getattr(module, "adapt", None)
+            if adapt is not None:
+                adapt(self.train_codecs if isinstance(self.train_codecs, Codec) else self.codec, self.statistics)
+        return loader
 
     def val_dataloader(self) -> DataLoader[Any] | list[Any]:
         """Loader of the validation split; an empty list where there is none."""
@@ -246,7 +278,12 @@ class EncodedDataModule(LightningDataModule, ABC):
         return partial(_encode, self.codec, chosen, self.spec)
 
     def _encodes_on_device(self) -> bool:
-        return self.transform is not None and all(codec.on_device for codec in self._codecs().values())
+        # Signals of different size are encoded one by one, before they are padded.
+        return (
+            self.transform is not None
+            and None not in self.signal_shape
+            and all(codec.on_device for codec in self._codecs().values())
+        )
 
     def _open_splits(self, stage: str | None) -> None:
         if stage is None and self.trainer is not None and self.trainer.state.fn is not None:
@@ -282,7 +319,8 @@ class EncodedDataModule(LightningDataModule, ABC):
         self._fit_codecs()
         if split == "train" and self.transform is not None:
             encode = None if self._encodes_on_device() else self._encoder("train")
-            return TransformedDataset(signals, self.transform, encode)
+            kind = PaddedDataset if None in self.spec.shape else TransformedDataset
+            return kind(signals, self.transform, encode)
         return self._open_cached(split, signals)
 
     def _check_classes(self) -> None:
@@ -298,7 +336,8 @@ class EncodedDataModule(LightningDataModule, ABC):
 
     def _open_cached(self, split: Split, signals: Examples) -> EncodedDataset:
         def write() -> None:
-            write_codes(folder, signals, self._encoder(split), self.spec, self.num_workers)
+            on_host = not all(codec.on_device for codec in self._codecs().values())
+            write_codes(folder, signals, self._encoder(split), self.spec, self.num_workers, on_host)
 
         folder = self._path(split, signals, self._fingerprint())
         return open_codes(folder, write)
@@ -349,10 +388,10 @@ def _encode(
     return codes
 
 
-def codec_of(codec: AnyCodec, chosen: AnyCodec | dict[int, AnyCodec] | None, label: int) -> AnyCodec:
+def codec_of(codec: AnyCodec, chosen: AnyCodec | dict[int, AnyCodec] | None, label: Any) -> AnyCodec:
     """Codec of an example; the one place where a label chooses it."""
     return chosen.get(label, codec) if isinstance(chosen, dict) else chosen or codec
 
 
 def _on(codec: Codec, device: torch.device) -> Codec:
-    return codec.to(device) if isinstance(codec, TrainableCodec) else codec
+    return codec.to(device) if isinstance(codec, nn.Module) else codec

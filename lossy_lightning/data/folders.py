@@ -39,7 +39,7 @@ def class_files(root: Path, split: Split, extensions: tuple[str, ...]) -> list[t
         return None
     if not (root / folder).is_dir():
         raise FileNotFoundError(
-            f"there is no folder {root / folder}; images are expected in {root}/train/<class>/ and {root}/test/<class>/"
+            f"there is no folder {root / folder}; files are expected in {root}/train/<class>/ and {root}/test/<class>/"
         )
     classes = {name: number for number, name in enumerate(class_names(root))}
     strange = sorted(path.name for path in (root / folder).iterdir() if path.is_dir() and path.name not in classes)
@@ -58,7 +58,7 @@ def class_names(root: Path) -> list[str]:
         FileNotFoundError: Where there are none.
     """
     if not (root / "train").is_dir():
-        raise FileNotFoundError(f"there is no folder {root / 'train'}; images are expected in {root}/train/<class>/")
+        raise FileNotFoundError(f"there is no folder {root / 'train'}; files are expected in {root}/train/<class>/")
     names: list[str] = find_classes(root / "train")[0]
     return names
 
@@ -129,7 +129,7 @@ class ImageFolder(EncodedDataModule):
         num_workers: int = 0,
         val_fraction: float = 0.1,
         seed: int = 0,
-        transform: Callable[[Tensor], Tensor] | None = None,
+        transform: Callable[[Tensor], Tensor] | nn.Module | None = None,
         augmentation: nn.Module | None = None,
         train_codecs: Codec | dict[int, Codec] | None = None,
         test_codecs: Codec | dict[int, Codec] | None = None,

@@ -1,6 +1,5 @@
 """Folders of JPEG files, read straight to coefficients."""
 
-import math
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -12,12 +11,13 @@ import numpy as np
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
-from torch.utils.data import Dataset, get_worker_info
+from torch.utils.data import Dataset
 
 from lossy_lightning.bitstream.jpeg import JPEGCoefficients, JPEGComponent, read_coefficients, read_coefficients_batch
 from lossy_lightning.codecs import JPEG
 from lossy_lightning.data.encoded import EncodedDataModule, codec_of
 from lossy_lightning.data.folders import class_files, class_names
+from lossy_lightning.data.read_ahead import ReadAheadLoader
 from lossy_lightning.data.splits import Examples, Split, take_split
 from lossy_lightning.functional import pad_codes
 
@@ -25,6 +25,10 @@ _EXTENSIONS = (".jpg", ".jpeg")
 #: Crops start and end at multiples of so many pixels: the MCU of 4:2:0, which holds whole MCUs of 4:4:4 and 4:2:2 too.
 _PITCH = 16
 _FILES_AT_ONCE = 16
+
+
+#: Paths and classes of a batch's files, and where parts of them are taken: from 0, the top or left, to 1.
+Plan = list[tuple[str, int, tuple[float, float]]]
 
 
 class JPEGFiles(Dataset[tuple[Tensor, Any]]):
@@ -39,8 +43,10 @@ class JPEGFiles(Dataset[tuple[Tensor, Any]]):
         skip_bad: Whether files that cannot be read are left out, with a warning each, else they are an error.
 
     Attributes:
-        num_skipped: Number of files left out so far, in this process.
+        skipped: Paths of the files left out so far, in this process.
     """
+
+    loader = ReadAheadLoader
 
     def __init__(
         self,
@@ -57,25 +63,33 @@ class JPEGFiles(Dataset[tuple[Tensor, Any]]):
         self.random = random
         self.num_threads = num_threads
         self.skip_bad = skip_bad
-        self.num_skipped = 0
+        self.skipped: list[str] = []
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        path, target = self.files[index]
+        ((path, target, place),) = self.plan([index])
         try:
-            (place,) = self._places(1)
             return self._code(read_coefficients(_read_bytes(path)), target, place), target
         except ValueError as error:
             raise _named(path, error) from error
 
     def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, ...]:
-        files = [self.files[index] for index in indices]
-        batch = None if self.crop is None else self._empty_batch(len(files))
+        return self.read(self.plan(indices))
+
+    def plan(self, indices: Sequence[int]) -> Plan:
+        """What to read for a batch; places are drawn here."""
+        count = len(indices)
+        places = torch.rand(count, 2).tolist() if self.random else [(0.5, 0.5)] * count
+        return [(*self.files[index], place) for index, place in zip(indices, places, strict=True)]
+
+    def read(self, plan: Plan) -> tuple[Tensor, ...]:
+        """A batch of codes and targets, and grid sizes where images are whole; several threads may read at once."""
+        batch = None if self.crop is None else self._empty_batch(len(plan))
         codes: list[Tensor] = []
         targets: list[int] = []
-        for (path, target), place, image in zip(files, self._places(len(files)), self._read(files), strict=True):
+        for (path, target, place), image in zip(plan, self._images(plan), strict=True):
             try:
                 if isinstance(image, ValueError):
                     raise image
@@ -84,10 +98,10 @@ class JPEGFiles(Dataset[tuple[Tensor, Any]]):
             except ValueError as error:
                 if not self.skip_bad:
                     raise _named(path, error) from error
-                self.num_skipped += 1
-                warnings.warn(f"{path} is skipped ({self.num_skipped} so far): {error}", stacklevel=2)
+                self.skipped.append(path)
+                warnings.warn(f"{path} is skipped ({len(self.skipped)} so far): {error}", stacklevel=2)
         if not codes:
-            raise ValueError(f"none of the {len(files)} files of a batch can be read; check the folder")
+            raise ValueError(f"none of the {len(plan)} files of a batch can be read; check the folder")
         if batch is None:
             code, grid_size = pad_codes(codes)
             return code, torch.tensor(targets), grid_size
@@ -98,19 +112,15 @@ class JPEGFiles(Dataset[tuple[Tensor, Any]]):
         """The batch itself, which `__getitems__` has put together."""
         return batch
 
-    def _read(self, files: Sequence[tuple[str, int]]) -> Iterator[JPEGCoefficients | ValueError]:
+    def _images(self, plan: Plan) -> Iterator[JPEGCoefficients | ValueError]:
         """What each file holds, or what is wrong with it; a few at a time, lest they leave the processor's cache."""
         count = _FILES_AT_ONCE * self.num_threads
-        for part in (files[start : start + count] for start in range(0, len(files), count)):
-            data = [_read_bytes(path) for path, _ in part]
+        for part in (plan[start : start + count] for start in range(0, len(plan), count)):
+            data = [_read_bytes(path) for path, _, _ in part]
             try:
                 yield from read_coefficients_batch(data, self.num_threads)
             except ValueError:
                 yield from map(_read_or_error, data)
-
-    def _places(self, count: int) -> list[tuple[float, float]]:
-        """Where parts are taken, from 0, the top or left, to 1."""
-        return torch.rand(count, 2).tolist() if self.random else [(0.5, 0.5)] * count
 
     def _code(
         self, image: JPEGCoefficients, target: int, place: tuple[float, float], out: Tensor | None = None
@@ -123,15 +133,8 @@ class JPEGFiles(Dataset[tuple[Tensor, Any]]):
     def _empty_batch(self, count: int) -> Tensor:
         """Room for a batch, the channels of an MCU side by side as in a file."""
         channels, rows, columns = (size or 0 for size in self.codec_of(0).spec((3, self.crop, self.crop)).shape)
-        size = (count, rows, columns, channels)
-        if get_worker_info() is None:
-            # NumPy's memory comes in huge pages, which cost less to touch.
-            batch = torch.from_numpy(np.empty(size, np.int16))
-        else:
-            # As default_collate does: what a worker hands over is in shared memory, so it need not be copied there.
-            storage = torch.UntypedStorage._new_shared(2 * math.prod(size))  # type: ignore[no-untyped-call]
-            batch = torch.empty(0, dtype=torch.int16).set_(storage).view(size)
-        return batch.movedim(-1, 1)
+        # NumPy's memory comes in huge pages, which cost less to touch.
+        return torch.from_numpy(np.empty((count, rows, columns, channels), np.int16)).movedim(-1, 1)
 
 
 class JPEGFolder(EncodedDataModule):
@@ -148,8 +151,8 @@ class JPEGFolder(EncodedDataModule):
             random in training, the middle otherwise. None for whole images; batches are padded where they differ.
         cache_dir: As of `EncodedDataModule`; JPEG files are their own cache.
         batch_size: Examples of a batch.
-        num_workers: Of each loader; they read ahead.
-        num_threads: Threads that read a batch together, in each worker or without one.
+        num_workers: Of each loader: threads of this process that read ahead, a batch each.
+        num_threads: Threads that read a batch together, for each worker or without one.
         val_fraction: Share of the training examples taken for validation.
         seed: Of that choice.
         skip_bad: Whether files that cannot be read are left out, with a warning that names and counts them.

@@ -5,7 +5,9 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Dataset, Subset, default_collate
+
+from lossy_lightning.functional import pad_codes
 
 Split = Literal["train", "val", "test"]
 Examples = Dataset[tuple[Tensor, Any]]
@@ -67,3 +69,14 @@ class TransformedDataset(Dataset[tuple[Tensor, Any]]):
         signal, target = self.signals[index]
         signal = self.transform(signal)
         return (signal if self.encode is None else self.encode(signal[None], [target])[0]), target
+
+
+class PaddedDataset(TransformedDataset):
+    """Transformed signals of different size, encoded at reading; batches are ``(code, target, grid_size)``, padded."""
+
+    @staticmethod
+    def collate(pairs: list[tuple[Tensor, Any]]) -> tuple[Tensor, Any, Tensor]:
+        """Batch of some codes and targets."""
+        codes, targets = zip(*pairs, strict=True)
+        code, grid_size = pad_codes(codes)
+        return code, default_collate(list(targets)), grid_size

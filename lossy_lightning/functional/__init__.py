@@ -1,6 +1,12 @@
 """Pure functions on tensors and models: nothing here keeps state."""
 
-from lossy_lightning.functional.attack import projected_attack, signal_budget, worst_case
+from lossy_lightning.functional.attack.gradient_step import quantized_gradient_step
+from lossy_lightning.functional.attack.losses import at_temperature, cross_entropy, margin
+from lossy_lightning.functional.attack.projected import projected_attack, signal_budget, worst_case
+from lossy_lightning.functional.attack.self_check import categorical_attacks, compare_attacks, ordinal_attacks
+from lossy_lightning.functional.attack.square import square_attack
+from lossy_lightning.functional.attack.straight_through import differentiable, find_stem, straight_through, through_stem
+from lossy_lightning.functional.attack.substitution import substitution_attack, substitution_scores
 from lossy_lightning.functional.bit_widths import stray_values
 from lossy_lightning.functional.bits import to_bits, to_gray
 from lossy_lightning.functional.blocks import crop, from_blocks, pad_codes, pad_to_multiple, to_blocks
@@ -18,7 +24,6 @@ from lossy_lightning.functional.complexity import (
     weight_memory,
 )
 from lossy_lightning.functional.dct import dct, dct_islow, double_blocks, halve_blocks, idct, idct_islow
-from lossy_lightning.functional.gradient_step import quantized_gradient_step
 from lossy_lightning.functional.jpeg import (
     coefficients_to_image,
     image_to_coefficients,
@@ -28,15 +33,10 @@ from lossy_lightning.functional.jpeg import (
     quantize,
     round_divide,
 )
-from lossy_lightning.functional.losses import at_temperature, cross_entropy, margin
 from lossy_lightning.functional.mcu import pad_to_mcus, stack_mcus, unstack_mcus, write_mcus
-from lossy_lightning.functional.self_check import categorical_attacks, compare_attacks, ordinal_attacks
-from lossy_lightning.functional.square import square_attack
-from lossy_lightning.functional.straight_through import differentiable, find_stem, straight_through, through_stem
-from lossy_lightning.functional.substitution import substitution_attack, substitution_scores
 from lossy_lightning.functional.tracing import Lookups
 from lossy_lightning.functional.usage import index_entropy, perplexity
-from lossy_lightning.functional.vq import nearest_codewords
+from lossy_lightning.functional.vq import nearest_codewords, sum_codewords
 
 __all__ = [
     "LayerProfile",
@@ -88,6 +88,7 @@ __all__ = [
     "stray_values",
     "substitution_attack",
     "substitution_scores",
+    "sum_codewords",
     "through_stem",
     "to_bits",
     "to_blocks",

@@ -26,3 +26,24 @@ def nearest_codewords(vectors: Tensor, codebook: Tensor) -> Tensor:
         chunk = slice(start, start + rows)
         nearest[chunk] = (offset - flat[chunk].double() @ words.T).argmin(1)
     return nearest.view(vectors.shape[:-1])
+
+
+def sum_codewords(code: Tensor, codebooks: Tensor) -> Tensor:
+    """What a residual code stands for: the words of all stages added up, first stage first; -1 adds nothing.
+
+    Args:
+        code: ``(..., stages, positions)``, integer; at most as many stages as there are codebooks.
+        codebooks: ``(C, levels, dim)``.
+
+    Returns:
+        ``(..., dim, positions)``.
+
+    Example:
+        >>> sum_codewords(torch.tensor([[0, 1], [1, -1]]), torch.tensor([[[1.0], [2.0]], [[10.0], [20.0]]]))
+        tensor([[21.,  2.]])
+    """
+    words = torch.nn.functional.pad(codebooks, (0, 0, 0, 1))  # -1 is the last row
+    total = codebooks.new_zeros(())
+    for stage, index in enumerate(code.long().unbind(-2)):
+        total = total + words[stage][index]
+    return total.movedim(-1, -2)

@@ -3,6 +3,7 @@
 # No `from brevitas.quant import ...` and no `from __future__ import annotations` here: jsonargparse scans this module,
 # and both make it fail on Brevitas's injectors.
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import brevitas.inject as bi
@@ -148,16 +149,22 @@ def batch_norm(features: int, dimensions: int = 0) -> nn.BatchNorm1d | nn.BatchN
     return norm
 
 
-def nonlinearity(input_bit_width: int) -> list[nn.Module]:
+def nonlinearity(input_bit_width: int, activation: Callable[[], nn.Module] | None = None) -> list[nn.Module]:
     """What stands between layers, before one of that input bit width.
 
     At 1 bit that layer's own sign is the nonlinearity, so nothing. At 2 to 8 bits rounding alone leaves a network all
     but linear, so the hard tanh, whose symmetric range signed integers fill. At 32 bits a ReLU.
 
+    Args:
+        input_bit_width: Bits of an input of the layer that follows.
+        activation: Makes another one instead.
+
     Example:
-        >>> nonlinearity(1), nonlinearity(4), nonlinearity(32)
-        ([], [Hardtanh(min_val=-1.0, max_val=1.0)], [ReLU()])
+        >>> nonlinearity(1), nonlinearity(4), nonlinearity(32), nonlinearity(32, nn.Hardtanh)
+        ([], [Hardtanh(min_val=-1.0, max_val=1.0)], [ReLU()], [Hardtanh(min_val=-1.0, max_val=1.0)])
     """
+    if activation is not None:
+        return [activation()]
     if input_bit_width == 1:
         return []
     return [nn.ReLU() if input_bit_width == 32 else nn.Hardtanh()]
@@ -178,6 +185,17 @@ class _Sign(torch.autograd.Function):
         # The kernel's bounds are exclusive, ours inclusive: the next number after 1 is the bound.
         bound = 1 + torch.finfo(x.dtype).eps
         return torch.ops.aten.hardtanh_backward(grad_outputs[0], x, -bound, bound)
+
+
+def sign(x: Tensor) -> Tensor:
+    """-1 or 1, by the sign (that of 0 is 1); the gradient passes straight through where ``|x| <= 1``.
+
+    Example:
+        >>> sign(torch.tensor([-0.3, 0.0, 7.0]))
+        tensor([-1.,  1.,  1.])
+    """
+    signs: Tensor = _Sign.apply(x)  # type: ignore[no-untyped-call]
+    return signs
 
 
 class _BinaryQuant(nn.Module):

@@ -1,6 +1,6 @@
 """Fully connected network."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 
 from torch import nn
@@ -12,7 +12,7 @@ class MLP(nn.Sequential):
     """Fully connected network: each linear layer is followed by a batch norm without scale.
 
     Each linear layer quantizes its own input. At 1 bit that sign is the nonlinearity between layers; at 2 to 8 bits a
-    hard tanh stands before the quantizer, at 32 bits (not quantized) a ReLU.
+    hard tanh stands before the quantizer, at 32 bits (not quantized) a ReLU. ``activation`` puts another one there.
 
     Args:
         shape: Shape of the features it reads, without batch; they are flattened.
@@ -23,6 +23,7 @@ class MLP(nn.Sequential):
         first_weight_bit_width: Bits of the first layer's weights; None: as the others.
         first_input_bit_width: Bits of the first layer's inputs; None: as the others.
         input_norm: Whether a batch norm stands before the first layer.
+        activation: Makes what stands between layers instead, such as `torch.nn.Hardtanh`.
 
     Raises:
         ValueError: Where a size of ``shape`` is not fixed, or a bit width is none of those.
@@ -43,6 +44,7 @@ class MLP(nn.Sequential):
         first_weight_bit_width: int | None = None,
         first_input_bit_width: int | None = None,
         input_norm: bool = False,
+        activation: Callable[[], nn.Module] | None = None,
     ) -> None:
         if not shape or any(size is None or size < 1 for size in shape):
             raise ValueError(f"an MLP reads features of one fixed shape; got {shape}: crop signals to one size")
@@ -57,7 +59,7 @@ class MLP(nn.Sequential):
             layers.append(batch_norm(features[0]))
         for i, (weight_bits, input_bits) in enumerate(bit_widths):
             if i > 0:
-                layers += nonlinearity(input_bits)
+                layers += nonlinearity(input_bits, activation)
             layers.append(linear(features[i], features[i + 1], weight_bits, input_bits))
             layers.append(batch_norm(features[i + 1]))
         super().__init__(*layers)

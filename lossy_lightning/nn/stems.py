@@ -3,10 +3,12 @@
 from math import prod
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lossy_lightning.codes import CodeSpec, Stem
 from lossy_lightning.functional import to_bits, to_blocks, to_gray
+from lossy_lightning.nn.layers import sign
 
 _MOST_CHANNELS = 65_535
 
@@ -93,6 +95,37 @@ class Bits(Stem):
             channels = zip(number.unbind(1), self.bit_widths, strict=True)
             bits = torch.cat([to_bits(channel, width).movedim(-1, 1) for channel, width in channels], 1)
         return bits.float() * 2 - 1
+
+
+class LearnedBits(Stem):
+    """Trained bits, -1 and 1, of each value: ``(N, C, *grid)`` to ``(N, sum(bit_widths), *grid)``.
+
+    It takes the place of `Bits` while a task learns which bits the values of each channel should have. Two values may
+    get the same bits; `assign_labels` makes labels of them, one for each value, and `Relabeled` codes with these.
+
+    Args:
+        spec: Of the code.
+
+    Raises:
+        ValueError: Where the channels are not of one range.
+    """
+
+    start: Tensor
+
+    def __init__(self, spec: CodeSpec) -> None:
+        super().__init__()
+        if len(set(zip(spec.low, spec.high, strict=True))) > 1:
+            raise ValueError(f"LearnedBits needs channels of one range; got {spec}")
+        self.shape = (sum(spec.bit_widths), *spec.shape[1:])
+        self.register_buffer("start", _starts(spec), persistent=False)
+        self.bits = nn.Parameter(torch.empty(len(spec.low), spec.levels[0], spec.bit_widths[0]).uniform_(-1, 1))
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Features of a code."""
+        if self.training:
+            self.bits.data.clamp_(-1, 1)  # beyond, no gradient would pass
+        rows = F.embedding(code.long() + self.start, sign(self.bits).flatten(0, 1))
+        return rows.movedim(-1, 2).flatten(1, 2)
 
 
 class Packed(Stem):

@@ -14,6 +14,7 @@ from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
 from lossy_lightning.codes import CodeSpec, Stem
+from lossy_lightning.tasks.wiring import make_optimizers, save_plain_hyperparameters
 
 
 class ClassificationTask(LightningModule):
@@ -30,9 +31,12 @@ class ClassificationTask(LightningModule):
         backbone: Makes the rest from the features' shape and the number of classes.
         optimizer: Makes the optimizer from the parameters.
         lr_scheduler: Makes the learning rate scheduler from the optimizer; it is stepped after each epoch.
+        logit_scale: What the backbone's outputs are multiplied by. A last batch norm without scale gives outputs of
+            variance 1, whose cross-entropy stays high however right they are; 3 or so lets it fall.
 
     Raises:
-        ValueError: Where there is no spec; where stem and spec, or backbone and features, do not fit together.
+        ValueError: Where there is no spec or the scale is not above 0; where stem and spec, or backbone and features,
+            do not fit together.
 
     Example:
         >>> from functools import partial
@@ -51,6 +55,7 @@ class ClassificationTask(LightningModule):
         backbone: Callable[[tuple[int, ...], int], nn.Module],
         optimizer: OptimizerCallable = torch.optim.Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
+        logit_scale: float = 1.0,
     ) -> None:
         super().__init__()
         if not isinstance(spec, CodeSpec):
@@ -58,16 +63,16 @@ class ClassificationTask(LightningModule):
                 f"a task needs the CodeSpec of its codes; got spec={spec!r}: take a datamodule that has one, such as "
                 "an EncodedDataModule, or set spec and num_classes"
             )
-        self.save_hyperparameters()
-        # A callable in a checkpoint would break loading it weights-only; the CLI's are plain dicts and stay.
-        for name in [name for name, value in self.hparams.items() if callable(value)]:
-            del self.hparams[name]
+        if not logit_scale > 0:
+            raise ValueError(f"logit_scale is above 0; got {logit_scale}")
+        save_plain_hyperparameters(self)
         self.spec = spec
         self.stem = stem(spec)
         self.backbone = backbone(self.stem.shape, num_classes)  # type: ignore[arg-type]
         self._adapted = False
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
+        self.logit_scale = logit_scale
         # Lightning's own mean over ranks rounds their numbers of examples. A loss of NaN stays one; "disable", which
         # would say so, drops the weights.
         self.train_loss = MeanMetric(nan_strategy=float("nan"))
@@ -127,14 +132,14 @@ class ClassificationTask(LightningModule):
         self.spec.check_layout(code)
         features = self.stem(code)
         if grid_size is None:
-            logits: Tensor = self.backbone(features)
+            logits: Tensor = self.logit_scale * self.backbone(features)
             return logits
         if "grid_size" not in inspect.signature(self.backbone.forward).parameters:
             raise MisconfigurationException(
                 f"codes of different size were padded, but {type(self.backbone).__name__}.forward takes no grid_size; "
                 "crop the codes to one size, or use a backbone that ignores padding"
             )
-        logits = self.backbone(features, grid_size)
+        logits = self.logit_scale * self.backbone(features, grid_size)
         return logits
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
@@ -156,17 +161,20 @@ class ClassificationTask(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and the scheduler where there is one."""
-        optimizer = self.optimizer(self.parameters())
-        if self.lr_scheduler is None:
-            return optimizer
-        scheduler = self.lr_scheduler(optimizer)
-        monitor = getattr(scheduler, "monitor", "val_loss")
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": monitor}}
+        return make_optimizers(self.parameters(), self.optimizer, self.lr_scheduler)
 
-    def _step(self, batch: tuple[Tensor, ...], split: str, mean_loss: Metric, accuracy: Metric) -> Tensor:
+    def evaluate(self, batch: tuple[Tensor, ...], split: str) -> tuple[Tensor, Tensor]:
+        """Logits ``(N, num_classes)`` and loss of a batch of "train", "val" or "test".
+
+        A task with another loss overrides it.
+        """
         code, target, *grid_size = batch
         logits = self(code, *grid_size)
-        loss = F.cross_entropy(logits, target)
+        return logits, F.cross_entropy(logits, target)
+
+    def _step(self, batch: tuple[Tensor, ...], split: str, mean_loss: Metric, accuracy: Metric) -> Tensor:
+        code, target, *_ = batch
+        logits, loss = self.evaluate(batch, split)
         mean_loss.update(loss.detach(), len(code))
         accuracy(logits, target)
         self.log(f"{split}_loss", mean_loss, on_step=False, on_epoch=True, batch_size=len(code))

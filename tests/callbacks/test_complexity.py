@@ -52,6 +52,25 @@ def test_fit_validate_and_test_log_the_same_per_example(capsys: pytest.CaptureFi
     assert "Complexity" not in capsys.readouterr().out
 
 
+def test_parts_are_logged_beside_the_whole() -> None:
+    run = trainer(ComplexityMonitor(parts=("network.0", "network.3")))
+    run.fit(Foreign(), loader(), loader())
+    figures = measured(run)
+    assert EXPECTED.items() <= figures.items()
+    for figure in ("macs/1bit", "macs/32bit", "parameters/1bit", "parameters/32bit"):
+        parts = [figures[figure.replace("/", f"/{part}/")] for part in ("0", "3")]
+        assert sum(parts) <= EXPECTED[figure]
+        assert max(parts) > 0 or "32bit" in figure or EXPECTED[figure] == 0
+    assert len(figures) == 3 * len(EXPECTED)
+
+
+def test_parts_that_are_not_there_are_told() -> None:
+    with pytest.raises(MisconfigurationException, match=r"has no part 'networ' to count; the layers are .*network"):
+        trainer(ComplexityMonitor(parts=("networ",))).fit(Foreign(), loader(), loader())
+    with pytest.raises(ValueError, match=r"by the last word of its name; got .* with one twice"):
+        ComplexityMonitor(parts=("a.encoder", "b.encoder"))
+
+
 def test_dict_batches() -> None:
     run = trainer(ComplexityMonitor(input_fn=lambda batch: batch))
     run.fit(ForeignDict(), loader(as_dict=True), loader(as_dict=True))

@@ -58,6 +58,10 @@ def test_it_promises_no_more_than_its_codecs():
     assert not Decoded(host).on_device
     assert not Decoded(PCM(), view=host).on_device
     assert Decoded(host).sample_rate == 16_000
+    assert Decoded(PCM()).keeps_phase
+    host.keeps_phase = False
+    assert not Decoded(host).keeps_phase
+    assert not Decoded(PCM(), view=host).keeps_phase
     assert Decoded(PCM()).idempotent
     assert Decoded(PCM(), view=VQ((4, 4), 4)).idempotent
     assert not Decoded(VQ((4, 4), 4)).idempotent

@@ -245,6 +245,27 @@ def test_decoded_shows_libjpegs_pixels():
     assert torch.equal(decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8)), want[0])
 
 
+@pytest.mark.parametrize("quality", [1, 10, 50, 75, 95, 100])
+@pytest.mark.parametrize("subsampling", [*SUBSAMPLINGS, "4:4:0", "4:1:1"])
+def test_a_round_trip_is_encoding_and_decoding(quality, subsampling):
+    codec = JPEG(quality, subsampling)
+    for size in SIZES:
+        for images in (_noise(2, 3, *size), _saturated(2, 3, *size), _smooth(3, *size)[None], _smooth(1, *size)):
+            assert torch.equal(codec.round_trip(images), codec.decode(codec.encode(images), images.shape))
+
+
+def test_a_round_trip_takes_any_codec_batch_and_memory():
+    tables = torch.randint(1, 256, (2, 8, 8), generator=torch.Generator().manual_seed(0))
+    images = _noise(2, 3, 20, 30, 3).movedim(-1, -3)[..., 2:]
+    for codec in (JPEG(quantization_tables=tables), JPEG(30, dequantize=True, tables=True, requantize=True)):
+        want = codec.decode(codec.encode(images), images.shape)
+        assert torch.equal(codec.round_trip(images), want)
+        assert codec.round_trip(images[:0]).shape == images[:0].shape
+        assert torch.equal(codec.round_trip(images[0, 0]), want[0, 0])
+    with pytest.raises(ValueError, match="JPEG takes images"):
+        JPEG().round_trip(images.float())
+
+
 def test_whole_mcus_without_a_shape():
     codec = JPEG(50)
     assert codec.decode(codec.encode(_smooth(3, 17, 33))).shape == (3, 32, 48)

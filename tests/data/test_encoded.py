@@ -591,3 +591,89 @@ def test_codecs_of_classes_whose_number_is_not_stated(tmp_path):
     data = Uncounted(PCM(), cache_dir=tmp_path, test_codecs={1: Decoded(PCM())})
     data.setup("test")
     assert len(data.test_dataloader().dataset) == 2
+
+
+# Sounds, and augmentations that want to know the codec.
+
+
+class Filling(nn.Module):
+    """Remembers what it was adapted to, and when it was called."""
+
+    def __init__(self):
+        super().__init__()
+        self.adapted = []
+
+    def adapt(self, codec, statistics):
+        self.adapted.append((codec.fingerprint(), statistics))
+
+    def forward(self, code):
+        assert self.adapted
+        return code
+
+
+def test_augmentations_are_adapted_before_training_also_within_others(noise, trainer):
+    inner = Filling()
+    data = noise(Xor(3), augmentation=nn.Sequential(inner, nn.Identity()))
+    trainer().fit(Recorder(), data)
+    ((codec, statistics),) = inner.adapted
+    assert codec == data.codec.fingerprint()
+    assert torch.equal(statistics.mean, data.statistics.mean)
+
+
+def test_augmentations_are_adapted_to_the_codec_of_training_examples(noise, trainer):
+    inner = Filling()
+    trainer().fit(Recorder(), noise(Xor(3), train_codecs=Xor(5), augmentation=inner))
+    assert inner.adapted[0][0] == Xor(5).fingerprint()
+
+
+def test_augmentations_are_adapted_to_the_codec_of_a_checkpoint(noise, trainer, checkpoint, tmp_path):
+    path, codebook = checkpoint
+    inner = Filling()
+    data = noise(_other_codec("fitted"), cache_dir=tmp_path / "elsewhere", augmentation=inner)
+    own = data.codec.fingerprint()
+    trainer(max_epochs=2).fit(task(data), data, ckpt_path=path)
+    assert torch.equal(data.codec.codebook, codebook)
+    assert [codec for codec, _ in inner.adapted] == [data.codec.fingerprint()] != [own]
+
+
+def test_the_codec_of_an_example(noise):
+    data = noise(Xor(1), train_codecs={0: Xor(2)}, test_codecs=Xor(4))
+    masks = [
+        data.codec_for(split, label).mask
+        for split, label in (("train", 0), ("train", torch.tensor(0)), ("val", 1), ("test", 0))
+    ]
+    assert masks == [2, 2, 1, 4]
+
+
+def test_a_datamodule_of_another_rate_than_its_codecs(noise, monkeypatch):
+    codec = Xor()
+    codec.sample_rate = 24_000
+    assert noise(codec).spec.shape == (1, 8, 8)  # the data state none
+    monkeypatch.setattr(noise, "sample_rate", 16_000)
+    with pytest.raises(MisconfigurationException, match="expects sounds of 24000 Hz, but Noise has 16000 Hz"):
+        noise(codec).prepare_data()
+
+
+class Fetching(Xor):
+    """A codec that needs something from elsewhere before it encodes."""
+
+    def __init__(self, mask=0):
+        super().__init__(mask)
+        self.fetched = 0
+
+    def prepare(self):
+        self.fetched += 1
+
+    def encode(self, signal):
+        assert self.fetched == 1
+        return super().encode(signal)
+
+
+def test_codecs_fetch_what_they_need_in_prepare_data_only(cache_dir):
+    first, other, view = Fetching(), Fetching(1), Fetching(2)
+    data = Digits(first, cache_dir=cache_dir, test_codecs=Decoded(other, view))
+    data.prepare_data()
+    assert (first.fetched, other.fetched, view.fetched) == (1, 1, 1)
+    data.setup("fit")
+    data.setup("test")
+    assert (first.fetched, other.fetched, view.fetched) == (1, 1, 1)

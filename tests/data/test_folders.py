@@ -98,11 +98,11 @@ def test_all_three_splits_are_taken_where_they_are(tmp_path):
 
 def test_missing_folders_are_named(tmp_path):
     with pytest.raises(
-        FileNotFoundError, match=r"there is no folder .*/train; images are expected in .*/train/<class>/"
+        FileNotFoundError, match=r"there is no folder .*/train; files are expected in .*/train/<class>/"
     ):
         ImageFolder(PCM(), tmp_path)
     fill(tmp_path, "train", ["a"], 1, SIZES)
-    with pytest.raises(FileNotFoundError, match=r"there is no folder .*/val; images are expected in"):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*/val; files are expected in"):
         ImageFolder(PCM(), tmp_path, cache_dir=tmp_path / "cache").prepare_data()
 
 

@@ -277,7 +277,7 @@ def test_bad_files_are_skipped_and_counted(broken):
     with pytest.warns(UserWarning, match="is skipped") as caught:
         code, target = dataset.__getitems__(range(COUNT))
     assert len(code) == len(target) == COUNT - 3
-    assert dataset.num_skipped == len(caught) == 3
+    assert len(dataset.skipped) == len(caught) == 3
     assert str(caught[-1].message).startswith(f"{broken}/train/b/05.jpg is skipped (3 so far): the image has 40 x 90")
     good = [i for i, (path, _) in enumerate(dataset.files) if path[-8:] not in ("a/00.jpg", "a/04.jpg", "b/05.jpg")]
     assert target.tolist() == [dataset.files[i][1] for i in good]

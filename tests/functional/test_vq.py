@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy.cluster.vq import vq
 from scipy.spatial.distance import cdist
 
-from lossy_lightning.functional import nearest_codewords
+from lossy_lightning.functional import nearest_codewords, sum_codewords
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 20), st.integers(1, 50))
@@ -51,3 +51,16 @@ def test_words_far_from_zero_are_told_apart():
     vectors = torch.tensor([[30_000] * 64, [30_000] * 63 + [30_001]], dtype=torch.int16)
     assert nearest_codewords(vectors, codebook).tolist() == [0, 1]
     assert cdist(vectors.numpy(), codebook.numpy()).argmin(1).tolist() == [0, 1]
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 4), st.lists(st.integers(1, 3), max_size=2))
+def test_words_are_added_up_stage_by_stage(seed, stages, positions, batch):
+    rng = np.random.default_rng(seed)
+    codebooks = rng.normal(size=(5, 4, 3))
+    code = rng.integers(-1, 4, (*batch, stages, positions))
+    expected = np.zeros((*batch, 3, positions))
+    for *where, stage, position in np.ndindex(code.shape):
+        if code[(*where, stage, position)] >= 0:
+            expected[(*where, slice(None), position)] += codebooks[stage, code[(*where, stage, position)]]
+    got = sum_codewords(torch.from_numpy(code), torch.from_numpy(codebooks))
+    np.testing.assert_allclose(got.numpy(), expected, atol=1e-12)

@@ -64,7 +64,7 @@ def test_the_least_size_works_and_less_is_refused():
 
 @pytest.mark.parametrize(("channels", "pool"), [((8, 8), (True,)), ((), ())])
 def test_channels_and_pool_must_agree(channels, pool):
-    with pytest.raises(ValueError, match="pool says for each of the"):
+    with pytest.raises(ValueError, match="say for each of the"):
         ConvNet((1, 28, 28), 10, channels=channels, pool=pool)
 
 
@@ -85,3 +85,21 @@ def test_it_learns_under_bf16_autocast_and_copies():
     assert losses[-1] < 0.6 * losses[0]
     net.eval()
     assert torch.equal(copy.deepcopy(net)(x), net(x))
+
+
+@pytest.mark.parametrize(("pad", "grid"), [(None, 4), ((False, False), 4), ((True, False), 6), ((True, True), 8)])
+def test_padded_convolutions_keep_their_grid(pad, grid):
+    net = ConvNet((1, 8, 8), 3, channels=(4, 5), pool=(False, False), hidden_features=(), pad=pad)
+    assert net[-1][1].weight.shape == (3, 5 * grid * grid)
+    assert net(torch.randn(2, 1, 8, 8)).shape == (2, 3)
+
+
+def test_pad_and_channels_must_agree():
+    with pytest.raises(ValueError, match="say for each of the"):
+        ConvNet((1, 28, 28), 10, pad=(True,))
+
+
+def test_another_activation_stands_between_the_layers():
+    network = ConvNet((1, 28, 28), 10, input_bit_width=32, activation=nn.Hardtanh)
+    assert sum(isinstance(layer, nn.Hardtanh) for layer in network.modules()) == 4
+    assert not any(isinstance(layer, nn.ReLU) for layer in network.modules())

@@ -71,3 +71,10 @@ def test_shapes_that_are_not_fixed_are_refused(shape):
 def test_a_wrong_bit_width_is_refused():
     with pytest.raises(ValueError, match="weight_bit_width must be 1, 2 to 8, or 32"):
         MLP((4,), 10, weight_bit_width=16)
+
+
+@pytest.mark.parametrize("input_bit_width", [1, 4, 32])
+def test_another_activation_stands_between_the_layers(input_bit_width):
+    network = MLP((8,), 3, (4, 4), 1, input_bit_width, activation=nn.Hardtanh)
+    assert [type(layer) for layer in network].count(nn.Hardtanh) == 2
+    assert not any(isinstance(layer, nn.ReLU) for layer in network)

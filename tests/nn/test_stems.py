@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lossy_lightning import CodeSpec, Stem
-from lossy_lightning.nn import Bits, Embed, LookupLinear, OneHot, Packed, Scale
+from lossy_lightning.nn import Bits, Embed, LearnedBits, LookupLinear, OneHot, Packed, Scale
 
 UNEVEN = CodeSpec((3, 2, 4), (-3, 0, 7), (4, 4, 8), ordinal=True)
 """Channels of 8, 5 and 2 levels, one with negative values, one that starts above zero."""
@@ -280,3 +280,37 @@ def test_lookup_linear_learns_as_the_matrix_does():
 def test_lookup_linear_counts_its_rows():
     stem = LookupLinear(CodeSpec.uniform((1, 7, 7), 0, 15, ordinal=False), 64)
     assert stem.table.weight.numel() * 4 == 196 * 1024
+
+
+# Bits that a task learns.
+
+
+def test_learned_bits_are_the_signs_of_a_table():
+    stem = LearnedBits(EVEN)
+    code = codes(EVEN)
+    features = stem(code)
+    assert features.shape == (6, 2 * 3, 2, 4)
+    assert set(features.unique().tolist()) == {-1.0, 1.0}
+    for channel in range(2):
+        rows = stem.bits[channel][code[:, channel].long() + 2].movedim(-1, 1)
+        assert torch.equal(features[:, 3 * channel : 3 * channel + 3], torch.where(rows >= 0, 1.0, -1.0))
+
+
+def test_learned_bits_learn_the_bits_of_each_value():
+    torch.manual_seed(0)
+    spec = CodeSpec.uniform((1, 4), 0, 7, ordinal=False)
+    stem, wanted = LearnedBits(spec), Bits(spec, gray=True)
+    optimizer = torch.optim.Adam(stem.parameters(), 0.05)
+    for seed in range(100):
+        code = codes(spec, seed=seed)
+        optimizer.zero_grad()
+        F.mse_loss(stem(code), wanted(code)).backward()
+        optimizer.step()
+    stem.train()(codes(spec))
+    assert stem.bits.abs().max() <= 1
+    assert torch.equal(stem(codes(spec)), wanted(codes(spec)))
+
+
+def test_learned_bits_of_uneven_channels_are_refused():
+    with pytest.raises(ValueError, match="LearnedBits needs channels of one range"):
+        LearnedBits(UNEVEN)

@@ -160,7 +160,12 @@ def fitted(digits, tmp_path):
 
 def test_hyperparameters_hold_no_callable_and_load_weights_only(digits, fitted):
     trainer, task = fitted
-    assert dict(task.hparams) == {"spec": digits.spec, "num_classes": 10, "lr_scheduler": None}
+    assert dict(task.hparams) == {
+        "spec": digits.spec,
+        "num_classes": 10,
+        "lr_scheduler": None,
+        "logit_scale": 1.0,
+    }
     checkpoint = torch.load(trainer.checkpoint_callback.best_model_path, weights_only=True)
     assert checkpoint["hyper_parameters"] == dict(task.hparams)
     assert type(checkpoint["hyper_parameters"]["spec"]) is CodeSpec

@@ -11,8 +11,8 @@ import numpy as np
 
 from ._bits import extend, refill, top_bits, window
 from ._compile import inlined, kernel
-from ._frames import BAD_CODE, BAD_RUN, OK
 from ._huffman import FAST_BITS, FAST_READ, next_symbol
+from ._records import BAD_CODE, BAD_RUN, OK
 from ._tables import NATURAL_ORDER
 
 _FAST_SHIFT = np.uint64(64 - FAST_BITS)

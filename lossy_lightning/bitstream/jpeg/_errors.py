@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from . import _frames as f
+from . import _records as f
 
 _MARKERS = {0xC4: "DHT", 0xD8: "SOI", 0xD9: "EOI", 0xDA: "SOS", 0xDB: "DQT", 0xDC: "DNL", 0xDD: "DRI", 0xCC: "DAC"}
 _MARKERS |= {0xDE: "DHP", 0xDF: "EXP", 0xFE: "COM", 0xC8: "JPG", 0x01: "TEM"}

@@ -7,7 +7,8 @@ import numpy as np
 
 from ._bits import PADDING
 from ._compile import entry, kernel
-from ._frames import OK, TRUNCATED, color_space, fail, read_until_scan, start_file
+from ._frames import color_space, read_until_scan, start_file
+from ._records import OK, TRUNCATED, fail
 from ._scans import UNIT, decode_scan
 
 

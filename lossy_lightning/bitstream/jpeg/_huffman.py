@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from ._bits import extend, top_bits
+from ._bits import extend, load64, top_bits
 from ._compile import inlined, kernel
 
 SLOTS = 16  # a scan uses at most eight tables, so the ones in use are never evicted
@@ -15,7 +15,7 @@ FAST_READ = 18  # bits that such a look-up uses up at most
 
 _SYMBOL_SHIFT = np.uint64(64 - SYMBOL_BITS)
 _FAST_SHIFT = np.uint64(64 - FAST_BITS)
-_U32, _U48 = np.uint64(32), np.uint64(48)
+_U1, _U8, _U32, _U48 = (np.uint64(i) for i in (1, 8, 32, 48))
 
 
 #: A decoding table. ``key`` is its class, 16 counts and symbols, as in DHT; ``stamp`` is when it was last asked for, 0
@@ -76,10 +76,12 @@ def find_table(tables, table_class, data, start):
 
 @kernel
 def _is_key(table, data, start, size):
-    same = 0
-    while same < size and table.key[1 + same] == data[start + same]:
-        same += 1
-    return same == size
+    same, first, length = np.uint64(0), np.uint64(start), np.uint64(size)
+    while same + _U8 <= length and load64(table.key, same + _U1) == load64(data, first + same):
+        same += _U8
+    while same < length and table.key[same + _U1] == data[first + same]:
+        same += _U1
+    return same == length
 
 
 @kernel

@@ -8,7 +8,8 @@ import numpy as np
 from ._bits import borrowed, refill, stuffed_position, top_bits, unstuff, window
 from ._blocks import ac_coefficients, ac_first, ac_refine, dc_difference
 from ._compile import entry, kernel
-from ._frames import (
+from ._huffman import build_fast, find_table
+from ._records import (
     BAD_HUFFMAN,
     BAD_RESTART,
     DHT,
@@ -21,7 +22,6 @@ from ._frames import (
     TRUNCATED,
     fail,
 )
-from ._huffman import build_fast, find_table
 
 _U3, _ONE, _64 = np.uint64(3), np.uint64(1), np.uint64(64)
 
@@ -56,6 +56,8 @@ def plan_units(frame, components, units):
 @kernel
 def prepare_scan(data, frame, components, quantization, latched, huffman, tables, units, count):
     """Take over the quantization tables of new components, find the Huffman tables of the scan."""
+    dc, ac = 0, 0
+    dc_at, ac_at = np.int64(-1), np.int64(-1)
     for c in range(frame.num_components):
         component = components[c]
         if component.scan_order < 0:
@@ -67,11 +69,13 @@ def prepare_scan(data, frame, components, quantization, latched, huffman, tables
             component.scanned = 1
         needs_dc = frame.process != 2 or (frame.spectral_start == 0 and frame.approximation_high == 0)
         needs_ac = frame.process != 2 or frame.spectral_start > 0
-        dc, ac = 0, 0
-        if needs_dc:
-            dc = find_table(tables, 0, data, huffman[0, component.dc_table])
-        if needs_ac:
-            ac = find_table(tables, 1, data, huffman[1, component.ac_table])
+        # Most often the tables are those of the component before.
+        if needs_dc and dc_at != huffman[0, component.dc_table]:
+            dc_at = huffman[0, component.dc_table]
+            dc = find_table(tables, 0, data, dc_at)
+        if needs_ac and ac_at != huffman[1, component.ac_table]:
+            ac_at = huffman[1, component.ac_table]
+            ac = find_table(tables, 1, data, ac_at)
         if dc < 0 or ac < 0:
             offset = huffman[0, component.dc_table] if dc < 0 else huffman[1, component.ac_table]
             return fail(frame, BAD_HUFFMAN, offset, DHT, 0)

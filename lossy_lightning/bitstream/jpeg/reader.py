@@ -1,23 +1,29 @@
 """Files to coefficients."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import accumulate, pairwise, repeat
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._errors import describe
 from ._files import decode_files, read_frames
-from ._frames import COMPONENT, FRAME
 from ._memory import empty_coefficients, kept_tables
+from ._records import COMPONENT, FRAME
 from ._tables import STANDARD_HUFFMAN
 from .coefficients import JPEGCoefficients, JPEGComponent
 
+_Work = TypeVar("_Work")
+_Done = TypeVar("_Done")
 _STANDARD = b"".join(table for tables in STANDARD_HUFFMAN for table in tables)
+_RUNS = 4  # of files that a thread reads of a batch, one after the other
+_LEAST_BYTES = 2**15  # that such a run has; less is read before a thread has started
 _ARRAY_SIZE = 2**21  # coefficients that share an array at most
+_COMPONENT = partial(tuple.__new__, JPEGComponent)  # a named tuple's own constructor takes twice as long
 _COLOR_SPACES = ("unknown", "grey", "YCbCr", "RGB", "CMYK", "YCCK")
 
 
@@ -88,11 +94,7 @@ def read_coefficients_batch(
         raise ValueError(f"num_threads must be at least 1; got {num_threads}")
     fill = _fills(on_truncation)
     chunks = _split(files, num_threads)
-    if len(chunks) == 1:
-        results = [_read(files, max_pixels, fill)]
-    else:
-        with ThreadPoolExecutor(len(chunks)) as pool:
-            results = list(pool.map(lambda chunk: _read(chunk, max_pixels, fill), chunks))
+    results = _in_threads(lambda chunk: _read(chunk, max_pixels, fill), chunks, num_threads)
     images: list[JPEGCoefficients] = []
     for read, error in results:
         if error is not None:
@@ -107,20 +109,42 @@ def _fills(on_truncation: str) -> bool:
     return on_truncation == "fill"
 
 
-def _split(files: Sequence[bytes], parts: int) -> list[Sequence[bytes]]:
-    """Consecutive runs of files of about equal bytes."""
-    if parts == 1 or len(files) < 2:
+def _split(files: Sequence[bytes], num_threads: int) -> list[Sequence[bytes]]:
+    """Consecutive runs of files of about equal bytes, several a thread, so that all threads end at about one time."""
+    if num_threads == 1 or len(files) < 2:
         return [files]
     total = np.cumsum([len(data) for data in files])
+    parts = min(_RUNS * num_threads, max(1, total[-1] // _LEAST_BYTES))
     cuts = np.searchsorted(total, np.arange(1, parts) * total[-1] / parts)
     edges = [0, *(int(cut) for cut in cuts), len(files)]
     return [files[a:b] for a, b in pairwise(edges) if a < b]
 
 
+def _in_threads(work: Callable[[_Work], _Done], items: Sequence[_Work], num_threads: int) -> list[_Done]:
+    """What becomes of each item; whichever thread is free, this one among them, takes the next."""
+    done: dict[int, _Done] = {}
+    waiting = iter(enumerate(items))
+
+    def take() -> None:
+        for i, item in waiting:
+            done[i] = work(item)
+
+    helpers = min(num_threads, len(items)) - 1
+    if helpers < 1:
+        take()
+    else:
+        with ThreadPoolExecutor(helpers) as pool:
+            started = [pool.submit(take) for _ in range(helpers)]
+            take()
+        for helper in started:
+            helper.result()
+    return [done[i] for i in range(len(items))]
+
+
 def _read(files: Sequence[bytes], max_pixels: int, fill: bool) -> tuple[list[JPEGCoefficients], tuple[int, str] | None]:
     """Read files: the images, and where one is bad, its index and what is wrong with it."""
     count = len(files)
-    if not all(isinstance(data, (bytes, bytearray, memoryview)) for data in files):
+    if not all(issubclass(kind, (bytes, bytearray, memoryview)) for kind in set(map(type, files))):
         raise TypeError("a JPEG file's bytes are expected, not its name; pass pathlib.Path(name).read_bytes()")
     bounds = np.fromiter(accumulate(map(len, files), initial=len(_STANDARD)), np.int64, count + 1)
     data = np.frombuffer(b"".join((_STANDARD, *files)), np.uint8)
@@ -166,5 +190,6 @@ def _views(
         for c, (h, v, rows, columns, start) in enumerate(layouts[first].tolist()):
             if rows > 0:
                 blocks = images[:, start : start + 64 * rows * columns].reshape(-1, rows, columns, 8, 8)
-                parts.append(map(JPEGComponent, blocks, tables[first:last, c], repeat((h, v))))
+                fields = zip(blocks, tables[first:last, c], repeat((h, v)), strict=False)
+                parts.append(map(_COMPONENT, fields))
         yield from zip(*parts, strict=True)

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._encode import RESTART, TOKEN, emit, optimal_counts, tokenize
-from ._frames import COMPONENT, FRAME, lay_out
+from ._frames import lay_out
+from ._records import COMPONENT, FRAME
 from ._scans import UNIT, plan_units
 from ._tables import NATURAL_ORDER, STANDARD_HUFFMAN
 from .coefficients import JPEGCoefficients

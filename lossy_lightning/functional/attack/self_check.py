@@ -6,12 +6,12 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
-from lossy_lightning.functional.attack import projected_attack, worst_case
-from lossy_lightning.functional.gradient_step import Bound
-from lossy_lightning.functional.losses import Loss, at_temperature, cross_entropy
-from lossy_lightning.functional.square import square_attack
-from lossy_lightning.functional.straight_through import Forward, differentiable, find_stem
-from lossy_lightning.functional.substitution import substitution_attack
+from lossy_lightning.functional.attack.gradient_step import Bound
+from lossy_lightning.functional.attack.losses import Loss, at_temperature, cross_entropy
+from lossy_lightning.functional.attack.projected import projected_attack, worst_case
+from lossy_lightning.functional.attack.square import square_attack
+from lossy_lightning.functional.attack.straight_through import Forward, differentiable, find_stem
+from lossy_lightning.functional.attack.substitution import substitution_attack
 
 Attack = Callable[[Tensor, Tensor], Tensor]
 """Codes and targets to adversarial codes."""

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
-from lossy_lightning.functional.attack import Kept
-from lossy_lightning.functional.gradient_step import Bound, check_code, per_channel
-from lossy_lightning.functional.losses import margin
+from lossy_lightning.functional.attack.gradient_step import Bound, check_code, per_channel
+from lossy_lightning.functional.attack.losses import margin
+from lossy_lightning.functional.attack.projected import Kept
 
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 """After how many of 10 000 queries the share of changed values is halved, as in the authors' code."""

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from lossy_lightning.functional.attack import Kept
-from lossy_lightning.functional.gradient_step import Bound, check_code, per_channel
-from lossy_lightning.functional.losses import Loss, cross_entropy
-from lossy_lightning.functional.straight_through import first_order_change
+from lossy_lightning.functional.attack.gradient_step import Bound, check_code, per_channel
+from lossy_lightning.functional.attack.losses import Loss, cross_entropy
+from lossy_lightning.functional.attack.projected import Kept
+from lossy_lightning.functional.attack.straight_through import first_order_change
 
 
 @torch.no_grad()

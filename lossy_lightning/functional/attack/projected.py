@@ -6,8 +6,14 @@ from math import prod
 import torch
 from torch import Generator, Tensor
 
-from lossy_lightning.functional.gradient_step import Bound, check_code, columns, per_channel, quantized_gradient_step
-from lossy_lightning.functional.losses import Loss, cross_entropy
+from lossy_lightning.functional.attack.gradient_step import (
+    Bound,
+    check_code,
+    columns,
+    per_channel,
+    quantized_gradient_step,
+)
+from lossy_lightning.functional.attack.losses import Loss, cross_entropy
 
 
 def projected_attack(
@@ -21,6 +27,7 @@ def projected_attack(
     *,
     bits: int | Sequence[int] | None = None,
     k: int | None = None,
+    momentum: float = 0.0,
     loss: Loss = cross_entropy,
     targeted: bool = False,
     random_start: bool = True,
@@ -44,6 +51,8 @@ def projected_attack(
         high: Greatest code value, inclusive.
         bits: As of `quantized_gradient_step`.
         k: As of `quantized_gradient_step`, in each iteration.
+        momentum: Share of the direction before that is added to each gradient, 0 to 1: for gradients that change from
+            one iteration to the next, as surrogates' do.
         loss: What is increased, or reduced where ``targeted``.
         targeted: Whether ``target`` is to be reached.
         random_start: Whether to start at a random code within the budget instead of at the code itself.
@@ -59,11 +68,14 @@ def projected_attack(
         ValueError: Where code, range or steps do not fit, or no gradient reaches the input.
 
     Source:
-        Madry et al., Towards deep learning models resistant to adversarial attacks, ICLR 2018, section 2.1.
+        Madry et al., Towards deep learning models resistant to adversarial attacks, ICLR 2018, section 2.1; momentum:
+        Dong et al., Boosting adversarial attacks with momentum, CVPR 2018, algorithm 1.
     """
     check_code(code, low, high)
     if not steps or restarts < 1:
         raise ValueError(f"an attack needs one step or more, and one restart or more; got {steps=}, {restarts=}")
+    if not 0 <= momentum <= 1:
+        raise ValueError(f"momentum is a share of the direction before, 0 to 1; got {momentum}")
     least, most = _range(code, budget, low, high)
     best, done = code.clone(), torch.zeros(len(code), dtype=torch.bool, device=code.device)
     for _ in range(restarts):
@@ -74,12 +86,13 @@ def projected_attack(
         current = _uniform(low_, high_, generator).to(code.dtype) if random_start else clean
         if within is not None:
             current = torch.where(columns(within(clean, current), current), current, clean)
-        kept = Kept(current)
+        kept, direction = Kept(current), torch.zeros(clean.shape, device=code.device)
         for size in steps:
             logits, losses, gradient = _evaluate(forward, current, wanted, loss, gradient=True)
             kept.offer(current, logits, losses, wanted, targeted)
             gradient = -gradient if targeted else gradient
-            moved = quantized_gradient_step(current, gradient, size, low_, high_, bits, k)
+            direction = momentum * direction + _unit(gradient) if momentum else gradient
+            moved = quantized_gradient_step(current, direction, size, low_, high_, bits, k)
             current = moved if within is None else _undo(clean, moved, gradient, within)
         logits, losses, _ = _evaluate(forward, current, wanted, loss, gradient=False)
         kept.offer(current, logits, losses, wanted, targeted)
@@ -170,6 +183,12 @@ def _evaluate(
             "as `through_stem` makes of a model that reads integers"
         )
     return logits.detach(), losses.detach(), slope
+
+
+def _unit(gradient: Tensor) -> Tensor:
+    """Each example's gradient over its mean magnitude."""
+    size = gradient.flatten(1).abs().mean(1).clamp(min=torch.finfo(gradient.dtype).tiny)
+    return gradient / columns(size, gradient)
 
 
 def _undo(clean: Tensor, moved: Tensor, gradient: Tensor, within: Callable[[Tensor, Tensor], Tensor]) -> Tensor:

@@ -122,6 +122,30 @@ def test_the_best_iterate_is_kept(offset):
     assert moved.item() == 1
 
 
+def test_momentum_goes_on_where_the_gradient_turns():
+    """A slope of 2 then of -1: alone the second step goes back, with momentum the sum of both does not."""
+
+    def forward(values):
+        x = values.flatten(1)
+        return torch.cat([torch.zeros_like(x), torch.where(x < 1, 2 * x, 3 - x), -9 + 0 * x], 1)
+
+    def attacked(momentum):
+        code, target = torch.zeros(1, 1, 1, dtype=torch.int16), torch.zeros(1, dtype=torch.int64)
+        seen = []
+
+        def watched(values):
+            seen.append(int(values))
+            return forward(values)
+
+        projected_attack(watched, code, target, 9, [1, 1], -9, 9, momentum=momentum, random_start=False)
+        return seen
+
+    assert attacked(0.0) == [0, 1, 0]
+    assert attacked(1.0) == [0, 1, 1]  # both of unit size, so they cancel
+    with pytest.raises(ValueError, match="share of the direction before"):
+        attacked(1.5)
+
+
 def test_restarts_never_do_worse_and_random_starts_are_reproducible(net, images, labels):
     def attack(restarts):
         generator = torch.Generator().manual_seed(3)

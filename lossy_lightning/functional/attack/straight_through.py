@@ -6,9 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lossy_lightning.functional.gradient_step import Bound, columns, per_channel
+from lossy_lightning.functional.attack.gradient_step import Bound, columns, per_channel
 
 Forward = Callable[[Tensor], Tensor]
+
+_FEATURES_AT_ONCE = 2**18
+"""Of how many features differences are taken at once, so that they stay in a processor's cache."""
 
 
 def identity(x: Tensor) -> Tensor:
@@ -158,6 +161,13 @@ def first_order_change(stem: nn.Module, code: Tensor, other: Tensor, feature_gra
     Returns:
         ``(N, C, *grid)``.
     """
+    count = max(1, _FEATURES_AT_ONCE // feature_gradient[0].numel())
+    parts = zip(*(torch.split(tensor, count) for tensor in (code, other, feature_gradient)), strict=True)
+    return torch.cat([_change(stem, *part) for part in parts])
+
+
+def _change(stem: nn.Module, code: Tensor, other: Tensor, feature_gradient: Tensor) -> Tensor:
+    """`first_order_change` of a part of the batch."""
     features: Tensor = stem.forward(code)
 
     def change(replaced: Tensor) -> Tensor:
@@ -178,7 +188,7 @@ class _Secant(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, features: Tensor, stem: nn.Module, code: Tensor, *span: Tensor) -> Tensor:
         ctx.stem, ctx.code, ctx.span = stem, code, span
-        return features.clone()
+        return features.view_as(features)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> Any:

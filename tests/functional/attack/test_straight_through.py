@@ -1,5 +1,7 @@
 """Gradients past rounding and stems, against autograd where it is right and against differences elsewhere."""
 
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -7,7 +9,7 @@ from torch.nn import functional as F
 
 from lossy_lightning import CodeSpec
 from lossy_lightning.functional import cross_entropy, differentiable, projected_attack, straight_through, through_stem
-from lossy_lightning.functional.straight_through import find_stem, first_order_change
+from lossy_lightning.functional.attack.straight_through import find_stem, first_order_change
 from lossy_lightning.nn import Bits, Embed, LookupLinear, OneHot, Scale
 
 SPEC = CodeSpec.uniform((2, 4, 4), 0, 15, ordinal=True)
@@ -110,6 +112,15 @@ def test_dead_gradients_are_replaced_by_secants(stem, features, code, target):
         )
     expected = rise / (up.int() - down.int())
     assert torch.allclose(_slope(adaptive, code, target), expected, atol=1e-6)
+
+
+def test_a_batch_is_looked_at_in_parts(code, monkeypatch):
+    stem, other = Bits(SPEC), code.flip(0)
+    feature_gradient = torch.randn(stem(code).shape, generator=torch.Generator().manual_seed(0))
+    whole = first_order_change(stem, code, other, feature_gradient)
+    module = sys.modules[first_order_change.__module__]  # the function of its name hides it in the room
+    monkeypatch.setattr(module, "_FEATURES_AT_ONCE", 4 * 128)  # 4 of 6 examples
+    assert torch.equal(first_order_change(stem, code, other, feature_gradient), whole)
 
 
 def test_adaptive_gradient_fools_where_the_naive_one_does_not(code):

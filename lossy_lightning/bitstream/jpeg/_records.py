@@ -1,0 +1,107 @@
+"""What is known of a file and its components while it is read, and what can be wrong with it."""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+# Numba finds the types of a kernel where it is called.
+
+import numpy as np
+
+from ._compile import kernel
+
+_I8 = np.int64
+
+#: What is known of a file. ``position`` is where to read on; ``error`` with ``offset``, ``marker`` and ``detail`` says
+#: what is wrong; the scan's fields are those of the last SOS.
+FRAME = np.dtype(
+    [
+        (name, _I8)
+        for name in [
+            "position",
+            "end",
+            "error",
+            "offset",
+            "marker",
+            "detail",
+            "process",
+            "precision",
+            "width",
+            "height",
+            "num_components",
+            "max_h",
+            "max_v",
+            "num_blocks",
+            "jfif",
+            "adobe",
+            "restart_interval",
+            "num_scans",
+            "visits",
+            "scan_size",
+            "spectral_start",
+            "spectral_end",
+            "approximation_high",
+            "approximation_low",
+            "start",
+            "color",
+        ]
+    ]
+)
+
+#: A component: its layout first, as the reader takes it (allocated rows and columns of blocks, and where its
+#: coefficients start); ``sample_rows`` and ``sample_columns`` are of those blocks that hold samples.
+COMPONENT = np.dtype(
+    [
+        (name, _I8)
+        for name in [
+            "h",
+            "v",
+            "rows",
+            "columns",
+            "start",
+            "identifier",
+            "quantization",
+            "sample_rows",
+            "sample_columns",
+            "scanned",
+            "dc_table",
+            "ac_table",
+            "scan_order",
+        ]
+    ]
+)
+
+(
+    OK,
+    NOT_JPEG,
+    TRUNCATED,
+    BAD_LENGTH,
+    UNSUPPORTED,
+    UNKNOWN_MARKER,
+    BAD_PRECISION,
+    BAD_SIZE,
+    TOO_LARGE,
+    BAD_COMPONENTS,
+    BAD_SAMPLING,
+    BAD_ORDER,
+    BAD_TABLE,
+    BAD_HUFFMAN,
+    MISSING_QUANTIZATION,
+    BAD_SCAN,
+    TOO_MANY_BLOCKS,
+    BAD_CODE,
+    BAD_RUN,
+    EARLY_MARKER,
+    BAD_RESTART,
+    NO_SCAN,
+    TOO_MUCH_WORK,
+) = range(23)
+
+SOF0, SOF1, SOF2, DHT, SOI, EOI, SOS, DQT, DNL, DRI = 0xC0, 0xC1, 0xC2, 0xC4, 0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD
+
+
+@kernel
+def fail(frame, error, offset, marker, detail):
+    """Note what is wrong with a file."""
+    frame.error = error
+    frame.offset = offset
+    frame.marker = marker
+    frame.detail = detail
+    return error

@@ -1,0 +1,198 @@
+"""What a codec leaves of a data set's signals, to be seen and heard before training on its codes."""
+
+import warnings
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any, NamedTuple
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor, nn
+
+from lossy_lightning.callbacks.distortion import distortion, is_image, is_sound, log_power
+from lossy_lightning.codes import Codec, CodeSpec, FileCodec
+
+_ROWS, _HOP = 512, 128  # of the picture of a sound: samples of a window, and from window to window
+_RANGE = 80.0  # dB below the loudest that a picture of a sound shows
+
+
+class _Example(NamedTuple):
+    """An example that went through its codec; ``original`` is None where the data are codes from the outset."""
+
+    codec: Codec
+    code: Tensor
+    original: Tensor | None
+    decoded: Tensor
+
+
+class ReconstructionMonitor(Callback):
+    """Shows some training examples decoded beside their originals, and measures them, when fitting starts.
+
+    It works for any datamodule that has a ``codec``, ``signals`` and ``spec``, as `EncodedDataModule` has; with any
+    other one it warns once. Signals are taken before any ``transform``. Data that are codes from the outset, such as
+    JPEG files, have no originals; they are shown decoded, and not compared.
+
+    TensorBoard gets, for each example: images as a picture, the original on the left; sounds as two players and a
+    picture of their log power spectrograms, the original above; and a table of the measures.
+
+    Logged, averaged over the examples, zeros included:
+
+    - ``reconstruction/bits_per_sample``: the container, the codes' bit widths summed, by samples of the signal; stages
+      of residual codes that are not sent count 0;
+    - ``reconstruction/file_bits_per_sample``: the file that a file codec writes, entropy-coded, headers included;
+    - ``reconstruction/kbits_per_second``: the container of sounds whose sample rate the data state;
+    - ``reconstruction/psnr``, ``reconstruction/ssim`` of images; ``reconstruction/log_spectral_distance`` and
+      ``reconstruction/snr`` of sounds (`distortion`); no SNR of codecs that do not keep the phase.
+
+    Args:
+        num_examples: Number of examples, evenly spaced in the training split.
+
+    Raises:
+        ValueError: Where there is none.
+
+    Example:
+        >>> trainer = Trainer(callbacks=[ReconstructionMonitor(num_examples=4)], logger=False)
+    """
+
+    def __init__(self, num_examples: int = 4) -> None:
+        if num_examples < 1:
+            raise ValueError(f"num_examples is at least 1; got {num_examples}")
+        self.num_examples = num_examples
+        self._warned = False
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Decode, show and measure."""
+        data: Any = getattr(trainer, "datamodule", None)
+        if not all(hasattr(data, name) for name in ("codec", "signals", "codes", "spec")):
+            self._warn(data)
+            return
+        rate: int | None = getattr(data, "sample_rate", None) or data.codec.sample_rate
+        examples = list(_examples(data, self.num_examples))
+        rows = [_measures(example, rate) for example in examples]
+        for name in sorted(set(chain.from_iterable(rows))):
+            values = torch.tensor([row[name] for row in rows if name in row], dtype=torch.float32)
+            mean = values.mean().to(pl_module.device)
+            # every rank measures the same: the logger writes once
+            pl_module.log(
+                f"reconstruction/{name}", mean, on_step=False, on_epoch=True, batch_size=1, reduce_fx="max",
+                sync_dist=True,
+            )  # fmt: skip
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
+                _show(logger.experiment, examples, rows, rate, trainer.global_step)
+
+    def _warn(self, data: Any) -> None:
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                "ReconstructionMonitor shows nothing: it needs a datamodule with codec, signals, codes and spec, such "
+                f"as an EncodedDataModule; got {type(data).__name__ if data is not None else 'loaders'}",
+                stacklevel=2,
+            )
+
+
+def _examples(data: Any, count: int) -> Iterator[_Example]:
+    """Evenly spaced training examples; torch's random numbers stay."""
+    codes = data.codes("train")
+    source = data.signals("train") if codes is None else codes
+    if source is None:
+        return
+    total = len(source)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.default_generator.manual_seed(0)  # examples may be cropped at random
+        for index in sorted({round(i * (total - 1) / max(1, count - 1)) for i in range(min(count, total))}):
+            value, target, *_ = source[index]
+            codec = data.codec_for("train", target)
+            value = value.to(_device_of(codec))
+            if codes is None:
+                code = codec.encode(value)
+                yield _Example(codec, code.cpu(), value.cpu(), codec.decode(code, tuple(value.shape)).cpu())
+            else:
+                yield _Example(codec, value.cpu(), None, codec.decode(value).cpu())
+
+
+def _device_of(codec: Codec) -> torch.device:
+    """Where a codec's tensors are."""
+    tensors = chain(codec.parameters(), codec.buffers()) if isinstance(codec, nn.Module) else iter(())
+    return next((tensor.device for tensor in tensors), torch.device("cpu"))
+
+
+def _measures(example: _Example, rate: int | None) -> dict[str, float]:
+    """Size and distortion of an example."""
+    codec, code, original, decoded = example
+    bits = container_bits(code, codec.spec(tuple(decoded.shape)))
+    measures = {"bits_per_sample": bits / decoded.numel()}
+    if isinstance(codec, FileCodec):
+        measures["file_bits_per_sample"] = 8 * len(codec.write(code, tuple(decoded.shape))) / decoded.numel()
+    if is_sound(decoded[None]) and rate:
+        measures["kbits_per_second"] = bits * rate / decoded.shape[-1] / 1000
+    if original is not None:
+        measures |= distortion(original[None], decoded[None])
+        if not codec.keeps_phase:
+            measures.pop("snr", None)
+    return measures
+
+
+def container_bits(code: Tensor, spec: CodeSpec) -> int:
+    """Bits of a code's container; in residual codes, whose index -1 is a stage that is not sent, those of the others.
+
+    Args:
+        code: ``(C, *grid)``.
+        spec: Of the code.
+
+    Example:
+        >>> residual = CodeSpec.uniform((3, 2), -1, 15, ordinal=False)
+        >>> container_bits(torch.tensor([[3, 15], [0, 7], [-1, -1]]), residual)
+        16
+    """
+    if spec.ordinal or set(spec.low) != {-1}:
+        return spec.num_bits
+    widths = [high.bit_length() for high in spec.high]
+    return sum(width * int((stage >= 0).sum()) for width, stage in zip(widths, code, strict=True))
+
+
+def _show(writer: Any, examples: list[_Example], rows: list[dict[str, float]], rate: int | None, step: int) -> None:
+    """Write examples and measures to TensorBoard."""
+    for number, example in enumerate(examples):
+        tag = f"reconstruction/{number}"
+        signals = [signal for signal in (example.original, example.decoded) if signal is not None]
+        if is_image(example.decoded[None]):
+            writer.add_image(tag, torch.cat([_picture(signal) for signal in signals], -1), step)
+        elif is_sound(example.decoded[None]):
+            writer.add_image(f"{tag}/spectrogram", _spectrograms(signals), step)
+            names = ("original", "decoded")[-len(signals) :]
+            for name, signal in zip(names, signals, strict=True) if rate else ():
+                mono = signal.float().mean(0, keepdim=True) / 32768
+                writer.add_audio(f"{tag}/{name}", mono, step, sample_rate=rate)
+    writer.add_text("reconstruction", _table(examples, rows), step)
+
+
+def _picture(image: Tensor) -> Tensor:
+    """An image of 3 channels as it is, of any other number its first channel, which is grey."""
+    return image if len(image) == 3 else image[:1]
+
+
+def _spectrograms(sounds: list[Tensor]) -> Tensor:
+    """Log power of sounds ``(channels, samples)`` on one scale, one above the other: grey, ``(1, H, W)`` uint8.
+
+    Low frequencies are at the bottom; white is the loudest of all, black 80 dB below.
+    """
+    power = [log_power(sound.float().mean(0), _ROWS, _HOP)[0].flip(0) for sound in sounds]
+    loudest = torch.stack([part.amax() for part in power]).amax()
+    line = torch.full((2, power[0].shape[1]), float(loudest))
+    shown = torch.cat([part for sound in power for part in (sound, line)][:-1])
+    return ((shown - loudest + _RANGE) / _RANGE).clamp(0, 1).mul(255).to(torch.uint8)[None]
+
+
+def _table(examples: list[_Example], rows: list[dict[str, float]]) -> str:
+    """Measures of each example, in Markdown."""
+    names = list(dict.fromkeys(chain.from_iterable(rows)))
+    phase = all(example.codec.keeps_phase for example in examples)
+    titles = [*names, *([] if phase else ["snr"])]
+    lines = [f"| example | {' | '.join(titles)} |", "|---" * (len(titles) + 1) + "|"]
+    for number, (example, row) in enumerate(zip(examples, rows, strict=True)):
+        missing = "" if example.codec.keeps_phase else "phase not kept"
+        cells = [f"{row[name]:.3f}" if name in row else missing for name in titles]
+        lines.append(f"| {number} | {' | '.join(cells)} |")
+    return "\n".join(lines)

@@ -1,0 +1,95 @@
+"""Uniform quantization of real values."""
+
+from collections.abc import Iterable
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from lossy_lightning.codes import CodeSpec, TrainableCodec
+
+
+class Uniform(TrainableCodec):
+    """Real values rounded to ``2 ** bits`` levels that divide a range evenly; values beyond it become its ends.
+
+    It quantizes what an analysis puts out, ``(..., C, *grid)`` float32: see `TransformCodec`.
+
+    Args:
+        bits: Of a code, 1 to 16.
+        low: The value of code 0; None: the least value that it is fitted to.
+        high: The value of the greatest code; None: the greatest value that it is fitted to.
+
+    Raises:
+        ValueError: Where there are fewer than 1 or more than 16 bits, or ``low >= high``.
+
+    Example:
+        >>> Uniform(2, low=0.0, high=3.0).encode(torch.tensor([[-1.0, 0.4, 1.6, 9.0]]))
+        tensor([[0, 0, 2, 3]], dtype=torch.uint8)
+    """
+
+    limits: Tensor
+    idempotent = True
+
+    def __init__(self, bits: int, low: float | None = None, high: float | None = None) -> None:
+        super().__init__()
+        if not 1 <= bits <= 16 or (low is not None and high is not None and low >= high):
+            raise ValueError(f"Uniform needs 1 to 16 bits and low < high; got {bits=}, {low=}, {high=}")
+        self.bits = bits
+        self.low = low
+        self.high = high
+        nan = float("nan")  # what is not known yet
+        self.register_buffer("limits", torch.tensor([nan if low is None else low, nan if high is None else high]))
+
+    @property
+    def fitted(self) -> bool:
+        """Whether both ends of the range are known."""
+        return not bool(self.limits.isnan().any())
+
+    def fit(self, signals: Iterable[Tensor]) -> Self:
+        """Take those ends of the range that are not given from batches of values.
+
+        Raises:
+            ValueError: Where there are no values, they are not finite, or all are equal.
+        """
+        ranges = [torch.stack(batch.aminmax()).cpu() for batch in signals if batch.numel()]
+        if not ranges or not torch.stack(ranges).isfinite().all():
+            raise ValueError("Uniform is fitted to finite values; got none, or NaN or infinite ones")
+        least, greatest = torch.stack(ranges)[:, 0].min(), torch.stack(ranges)[:, 1].max()
+        low = float(least) if self.low is None else self.low
+        high = float(greatest) if self.high is None else self.high
+        if low >= high:
+            raise ValueError(f"Uniform needs values of some range; got {low} to {high}: pass low and high")
+        self.limits.copy_(torch.tensor([low, high]))
+        return self
+
+    def encode(self, signal: Tensor) -> Tensor:
+        """Nearest levels: ``(..., C, *grid)`` float32 to the same shape, integer.
+
+        Raises:
+            RuntimeError: Where the range is not fitted.
+            ValueError: Where the values are not float32, or NaN.
+        """
+        low, step = self._scale()
+        if signal.dtype != torch.float32 or signal.isnan().any():
+            raise ValueError(f"Uniform quantizes float32 values that are numbers; got {signal.dtype}, or NaN")
+        code = ((signal - low) / step).round().clamp(0, 2**self.bits - 1)
+        return code.to(self.spec((1,)).dtype)
+
+    def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
+        """Value of each level.
+
+        Raises:
+            RuntimeError: Where the range is not fitted.
+        """
+        low, step = self._scale()
+        return code * step + low
+
+    def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
+        """The shape of the values, from 0 to ``2 ** bits - 1``."""
+        return CodeSpec.uniform(shape, 0, 2**self.bits - 1, ordinal=True)
+
+    def _scale(self) -> tuple[Tensor, Tensor]:
+        if not self.fitted:
+            raise RuntimeError("this Uniform has no range yet; call fit, load a fitted state, or pass low and high")
+        low, high = self.limits
+        return low, (high - low) / (2**self.bits - 1)

@@ -1,0 +1,142 @@
+"""Speech Commands, seen through a codec."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from torch import Tensor, nn
+from torchvision.datasets.folder import make_dataset
+
+from lossy_lightning.codes import Codec
+from lossy_lightning.data.audio import SOUND_EXTENSIONS, SoundFormat
+from lossy_lightning.data.encoded import EncodedDataModule
+from lossy_lightning.data.groups import assign_splits, fold_of
+from lossy_lightning.data.sounds import ListedFile, signals_of
+from lossy_lightning.data.splits import Examples, Split
+
+_FOLDER = "SpeechCommands/speech_commands_v0.02"
+_LISTS: dict[str, Split] = {"testing_list.txt": "test", "validation_list.txt": "val"}
+
+
+class SpeechCommands(EncodedDataModule):
+    """Speech Commands: one second of one spoken word each, in torchaudio's folders.
+
+    The files are looked for in ``<root>/SpeechCommands/speech_commands_v0.02/<word>/``. Where the official lists
+    ``testing_list.txt`` and ``validation_list.txt`` are there, they split the clips; else one of five folds of
+    *speakers* is the test split, and a tenth of the other speakers is for validation. Shorter clips are padded with
+    zeros at their end.
+
+    Args:
+        codec: What the sounds go through.
+        root: Folder of ``SpeechCommands``; by default ``$LOSSY_DATA``.
+        words: The classes, in their order; None for all folders, in alphabetical order.
+        test_fold: The fold, from 0 to 4, of ``crc32(speaker) % 5`` that is the test split.
+        by_speaker: False splits by file, so that a speaker is on all sides, and only shows what that leak is worth.
+        sample_rate: Rate in Hz; clips, of 16 000 Hz, are resampled where it is another.
+        skip_bad: Whether files that cannot be read are left out, with a warning that names and counts them.
+        cache_dir: As of `EncodedDataModule`, and so are the other arguments.
+        batch_size: Examples of a batch.
+        num_workers: Of each loader.
+        val_fraction: Share of the speakers taken for validation, where there are no official lists.
+        seed: Of that choice.
+        transform: Of signals, in training only.
+        augmentation: Of codes, in training only.
+        train_codecs: Codec of the training and validation examples, for all classes or some.
+        test_codecs: The same for test examples.
+
+    Raises:
+        FileNotFoundError: Where the folder, or that of a word, is missing.
+        ValueError: Where the fold or the rate is out of range, or a word is named twice.
+        MisconfigurationException: Where a codec expects another rate, or a fold is named though there are lists.
+
+    Source: Warden, Speech Commands: a dataset for limited-vocabulary speech recognition, arXiv:1804.03209, 2018.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        root: str | Path | None = None,
+        words: Sequence[str] | None = None,
+        test_fold: int = 0,
+        by_speaker: bool = True,
+        sample_rate: int = 16_000,
+        skip_bad: bool = False,
+        cache_dir: str | Path | None = None,
+        batch_size: int = 64,
+        num_workers: int = 0,
+        val_fraction: float = 0.1,
+        seed: int = 0,
+        transform: Callable[[Tensor], Tensor] | nn.Module | None = None,
+        augmentation: nn.Module | None = None,
+        train_codecs: Codec | dict[int, Codec] | None = None,
+        test_codecs: Codec | dict[int, Codec] | None = None,
+    ) -> None:
+        super().__init__(
+            codec, root, cache_dir, batch_size, num_workers, val_fraction, seed, transform, augmentation,
+            train_codecs, test_codecs,
+        )  # fmt: skip
+        if not 0 <= test_fold <= 4 or sample_rate < 1:
+            raise ValueError(f"test_fold is 0 to 4 and sample_rate at least 1; got {test_fold=}, {sample_rate=}")
+        self.folder = self.root / _FOLDER
+        self.words = _words(self.folder, words)
+        self.test_fold = test_fold
+        self.by_speaker = by_speaker
+        self.skip_bad = skip_bad
+        self.sample_rate = sample_rate
+        self.signal_shape = (1, sample_rate)
+        self._form = SoundFormat(sample_rate, sample_rate)
+        self.num_classes = len(self.words)
+        self.check_sample_rates()
+        if test_fold and by_speaker and self._has_lists():
+            raise MisconfigurationException(
+                f"the official lists in {self.folder} split the clips; leave test_fold out, or remove the lists"
+            )
+        self._files = self._list()
+
+    def signals(self, split: Split) -> Examples | None:
+        """Sounds ``(1, sample_rate)`` int16 and the numbers of their words."""
+        return signals_of(self, self._files, split, self._form, self.skip_bad)
+
+    def _has_lists(self) -> bool:
+        return all((self.folder / name).is_file() for name in _LISTS)
+
+    def _list(self) -> list[ListedFile]:
+        clips = make_dataset(str(self.folder), {word: i for i, word in enumerate(self.words)}, SOUND_EXTENSIONS)
+        names = [f"{Path(path).parent.name}/{Path(path).name}" for path, _ in clips]
+        if self.by_speaker and self._has_lists():
+            listed = {name: split for file, split in _LISTS.items() for name in _lines(self.folder / file)}
+            splits: list[Split] = [listed.get(name, "train") for name in names]
+        else:
+            groups = [speaker_of(name) if self.by_speaker else name for name in names]
+            test = {group for group in groups if fold_of(group) == self.test_fold}
+            splits = assign_splits(groups, test, self.val_fraction, self.seed)
+        return [ListedFile(path, target, split) for (path, target), split in zip(clips, splits, strict=True)]
+
+
+def speaker_of(name: str) -> str:
+    """Speaker of a clip of Speech Commands, from its file's name.
+
+    Example:
+        >>> speaker_of("yes/0132a06d_nohash_2.wav")
+        '0132a06d'
+    """
+    return Path(name).stem.split("_nohash_")[0]
+
+
+def _words(folder: Path, words: Sequence[str] | None) -> list[str]:
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"there is no folder {folder.absolute()}; set root, or $LOSSY_DATA, to the folder of SpeechCommands, or "
+            "get the data (2.3 GiB) by torchaudio.datasets.SPEECHCOMMANDS(root, download=True)"
+        )
+    found = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name != "_background_noise_")
+    if words is not None and (not words or len(set(words)) < len(words)):
+        raise ValueError(f"words are one or more different ones, or None for all; got {list(words)}")
+    missing = sorted(set(words or []) - set(found))
+    if missing:
+        raise FileNotFoundError(f"{folder} has no folders {missing}; its words are {found}")
+    return list(words or found)
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().split()

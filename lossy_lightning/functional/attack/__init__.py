@@ -1,0 +1,1 @@
+"""Attacks that stay on the data's own grid, and checks of what they find."""

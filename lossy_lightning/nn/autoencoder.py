@@ -1,0 +1,177 @@
+"""Encoders and decoders of learned codecs, over one dimension (sound) or two (images)."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lossy_lightning.functional import from_blocks
+
+_CONVOLUTIONS: dict[int, tuple[Any, Any]] = {
+    1: (nn.Conv1d, nn.ConvTranspose1d),
+    2: (nn.Conv2d, nn.ConvTranspose2d),
+}
+
+
+class BlockEncoder(nn.Sequential):
+    """Features of each block from its own samples alone: ``(N, channels, *size)`` to ``(N, dim, *grid)``.
+
+    A small fully connected network, the same for each block: a convolution whose kernel and stride are the block,
+    then 1x1 convolutions, a ReLU between them. So a code can be made of any block by itself, while the rest of the
+    signal is not there yet.
+
+    Args:
+        block: Samples of a block along each axis: ``(4, 4)`` pixels, ``(8,)`` samples.
+        dim: Number of features of a block.
+        hidden: Width of each hidden layer; empty for a linear map.
+        channels: Of the signal.
+        grid: Blocks along each axis, for signals of that one size: each place then has biases of its own, so that a
+            code may mean something else at the rim than in the middle. None: the same everywhere, any size.
+
+    Raises:
+        ValueError: Where the block has not one or two axes, or the grid not as many.
+
+    Example:
+        >>> import torch
+        >>> BlockEncoder((4, 4), dim=4)(torch.zeros(1, 1, 28, 28)).shape
+        torch.Size([1, 4, 7, 7])
+    """
+
+    def __init__(
+        self,
+        block: tuple[int, ...],
+        dim: int,
+        hidden: Sequence[int] = (64,),
+        channels: int = 1,
+        grid: tuple[int, ...] | None = None,
+    ) -> None:
+        convolution, _ = _convolutions(len(block))
+        if grid is not None and len(grid) != len(block):
+            raise ValueError(f"the grid has an axis for each of the block's; got grid={tuple(grid)}, {block=}")
+        widths = [*hidden, dim]
+        layers: list[nn.Module] = [convolution(channels, widths[0], tuple(block), tuple(block))]
+        for width, following in pairwise(widths):
+            layers += [*_place_bias(width, grid), nn.ReLU(), convolution(width, following, 1)]
+        super().__init__(*layers, *_place_bias(dim, grid))
+        self.stride = tuple(block)
+
+
+class BlockDecoder(nn.Sequential):
+    """Each block from its own features alone, the counterpart of `BlockEncoder`.
+
+    Args:
+        block: Samples of a block along each axis.
+        dim: Number of features of a block.
+        hidden: Width of each hidden layer; empty for a linear map.
+        channels: Of the signal.
+
+    Raises:
+        ValueError: Where the block has not one or two axes.
+    """
+
+    def __init__(self, block: tuple[int, ...], dim: int, hidden: Sequence[int] = (64,), channels: int = 1) -> None:
+        convolution, _ = _convolutions(len(block))
+        layers: list[nn.Module] = []
+        for width, following in pairwise([dim, *hidden, channels * prod(block)]):
+            layers += [convolution(width, following, 1), nn.ReLU()]
+        super().__init__(*layers[:-1], _Blocks(tuple(block)))
+
+
+class ConvEncoder(nn.Sequential):
+    """Features that see beyond their own cell: ``(N, channels, *size)`` to ``(N, dim, *grid)``.
+
+    Each hidden width is a convolution that halves the grid (kernel 4, stride 2); one of kernel 3 and one of kernel 1
+    follow. A ReLU stands between them.
+
+    Args:
+        dim: Number of features of a cell.
+        hidden: Width of each halving: two of them make cells of four samples along each axis.
+        channels: Of the signal.
+        dimensions: 1 for sounds, 2 for images.
+
+    Raises:
+        ValueError: Where ``dimensions`` is neither, or there is no hidden width.
+
+    Example:
+        >>> import torch
+        >>> ConvEncoder(dim=4)(torch.zeros(1, 1, 28, 28)).shape
+        torch.Size([1, 4, 7, 7])
+    """
+
+    def __init__(self, dim: int, hidden: Sequence[int] = (32, 64), channels: int = 1, dimensions: int = 2) -> None:
+        convolution, _ = _convolutions(dimensions)
+        _check_hidden(hidden)
+        layers: list[nn.Module] = []
+        for width, following in zip([channels, *hidden[:-1]], hidden, strict=True):
+            layers += [convolution(width, following, 4, 2, 1), nn.ReLU()]
+        layers += [convolution(hidden[-1], hidden[-1], 3, 1, 1), nn.ReLU(), convolution(hidden[-1], dim, 1)]
+        super().__init__(*layers)
+        self.stride = (2 ** len(hidden),) * dimensions
+
+
+class ConvDecoder(nn.Sequential):
+    """The counterpart of `ConvEncoder`: each hidden width doubles the grid.
+
+    Args:
+        dim: Number of features of a cell.
+        hidden: Width before each doubling.
+        channels: Of the signal.
+        dimensions: 1 for sounds, 2 for images.
+
+    Raises:
+        ValueError: Where ``dimensions`` is neither, or there is no hidden width.
+    """
+
+    def __init__(self, dim: int, hidden: Sequence[int] = (64, 32), channels: int = 1, dimensions: int = 2) -> None:
+        convolution, transposed = _convolutions(dimensions)
+        _check_hidden(hidden)
+        layers: list[nn.Module] = [convolution(dim, hidden[0], 3, 1, 1)]
+        for width, following in zip(hidden, [*hidden[1:], channels], strict=True):
+            layers += [nn.ReLU(), transposed(width, following, 4, 2, 1)]
+        super().__init__(*layers)
+
+
+class _Blocks(nn.Module):
+    """Blocks ``(N, channels * prod(block), *grid)`` put together."""
+
+    def __init__(self, block: tuple[int, ...]) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: Tensor) -> Tensor:
+        return from_blocks(x.movedim(1, -1), self.block)
+
+
+class _PlaceBias(nn.Module):
+    """A bias for each feature and place."""
+
+    def __init__(self, features: int, grid: tuple[int, ...]) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(features, *grid))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[2:] != self.bias.shape[1:]:
+            raise ValueError(
+                f"this encoder knows signals of {tuple(self.bias.shape[1:])} blocks; got {tuple(x.shape[2:])}: "
+                "crop or pad them, or make it with grid=None"
+            )
+        return x + self.bias
+
+
+def _place_bias(features: int, grid: tuple[int, ...] | None) -> list[nn.Module]:
+    return [] if grid is None else [_PlaceBias(features, tuple(grid))]
+
+
+def _convolutions(dimensions: int) -> tuple[Any, Any]:
+    """Convolution and transposed convolution."""
+    if dimensions not in _CONVOLUTIONS:
+        raise ValueError(f"signals have 1 axis (sound) or 2 (images) after the channels; got {dimensions}")
+    return _CONVOLUTIONS[dimensions]
+
+
+def _check_hidden(hidden: Sequence[int]) -> None:
+    if not hidden:
+        raise ValueError("each hidden width halves or doubles the grid, so there is at least one; got none")

@@ -1,0 +1,46 @@
+"""The small real network that the literature trains on spectrograms."""
+
+from torch import nn
+
+
+class SpectrogramCNN(nn.Sequential):
+    """A baseline on spectrograms: batch norm, two 3x3 convolutions with ReLU, each pooled, and two linear layers.
+
+    32 and 64 channels without padding, then 128 features, all real and with biases. On 128x128 and 8 classes it has
+    7 392 778 parameters and makes 80 531 584 multiply-accumulates.
+
+    Args:
+        shape: Shape ``(C, H, W)`` of the features it reads, without batch.
+        num_classes: Number of outputs.
+        dropout: Share of features that are dropped in training: half of it after the convolutions, all of it before
+            the last layer.
+
+    Raises:
+        ValueError: Where ``shape`` is not ``(C, H, W)`` of 10x10 or more, or the share is not in [0, 1).
+
+    Source:
+        TensorFlow tutorials, "Simple audio recognition: Recognizing keywords".
+
+    Example:
+        >>> import torch
+        >>> SpectrogramCNN((1, 128, 128), num_classes=8)(torch.randn(2, 1, 128, 128)).shape
+        torch.Size([2, 8])
+    """
+
+    def __init__(self, shape: tuple[int, ...], num_classes: int, dropout: float = 0.5) -> None:
+        if len(shape) != 3 or any(size is None for size in shape) or min(shape[1:]) < 10:
+            raise ValueError(
+                f"SpectrogramCNN reads features of one fixed shape (C, H, W) of 10x10 or more; got {shape}"
+            )
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout is in [0, 1); got {dropout}")
+        depth, height, width = shape
+        rows, columns = (((size - 2) // 2 - 2) // 2 for size in (height, width))
+        super().__init__(
+            nn.BatchNorm2d(depth),
+            *(nn.Conv2d(depth, 32, 3), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Dropout(dropout / 2), nn.Flatten()),
+            *(nn.Linear(64 * rows * columns, 128), nn.ReLU(), nn.Dropout(dropout)),
+            nn.Linear(128, num_classes),
+        )

@@ -1,0 +1,119 @@
+"""Classification with the help of a teacher."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor, nn
+
+from lossy_lightning.codes import CodeSpec
+from lossy_lightning.tasks.classification import ClassificationTask
+
+
+class DistillationTask(ClassificationTask):
+    """A `ClassificationTask` whose network also learns to answer as a teacher does, on the same codes.
+
+    In training the loss is ``(1 - weight)`` times the cross-entropy plus ``weight * temperature**2`` times the
+    Kullback-Leibler divergence of the network's softened answers from the teacher's. In validation and test it is the
+    cross-entropy alone. The teacher is in evaluation mode, learns nothing and is no part of the checkpoint.
+
+    Args:
+        spec: Of the codes, from the datamodule.
+        num_classes: Number of classes.
+        stem: Makes the first layer from the spec.
+        backbone: Makes the rest from the features' shape and the number of classes.
+        teacher: A module that makes logits ``(N, num_classes)`` of codes, or the path of a checkpoint of a
+            `ClassificationTask` that the command line ran; it is read when fitting is set up.
+        weight: Share of the teacher in the loss, 0 to 1.
+        temperature: What both networks' logits are divided by, so that the teacher's second choices count.
+        optimizer: Makes the optimizer from the parameters.
+        lr_scheduler: Makes the learning rate scheduler from the optimizer; it is stepped after each epoch.
+        logit_scale: What the backbone's outputs are multiplied by.
+
+    Raises:
+        ValueError: Where weight or temperature is out of range, and as `ClassificationTask` does.
+
+    Source:
+        Hinton, Vinyals & Dean, Distilling the knowledge in a neural network, arXiv:1503.02531, 2015.
+
+    Example:
+        >>> from lossy_lightning.nn import MLP, Bits
+        >>> spec = CodeSpec.uniform((1, 7, 7), 0, 15, ordinal=False)
+        >>> teacher = ClassificationTask(spec, 10, stem=Bits, backbone=MLP)
+        >>> task = DistillationTask(spec, 10, stem=Bits, backbone=MLP, teacher=teacher)
+        >>> len([*task.parameters()]) == len([*teacher.parameters()])
+        True
+    """
+
+    def __init__(
+        self,
+        spec: CodeSpec,
+        num_classes: int,
+        stem: Callable[[CodeSpec], nn.Module],
+        backbone: Callable[[tuple[int, ...], int], nn.Module],
+        teacher: nn.Module | str | Path,
+        weight: float = 0.5,
+        temperature: float = 4.0,
+        optimizer: OptimizerCallable = torch.optim.Adam,
+        lr_scheduler: LRSchedulerCallable | None = None,
+        logit_scale: float = 1.0,
+    ) -> None:
+        if not 0 <= weight <= 1 or not temperature > 0:
+            raise ValueError(f"weight is from 0 to 1 and temperature above 0; got {weight=}, {temperature=}")
+        super().__init__(spec, num_classes, stem, backbone, optimizer, lr_scheduler, logit_scale)
+        # In a tuple it is no submodule: neither trained nor counted nor saved.
+        self._teacher: tuple[nn.Module, ...] = (teacher,) if isinstance(teacher, nn.Module) else ()
+        self._checkpoint = None if isinstance(teacher, nn.Module) else Path(teacher)
+        self.weight = weight
+        self.temperature = temperature
+
+    def setup(self, stage: str) -> None:
+        """Read the teacher, beside what every classification does.
+
+        Raises:
+            ValueError: Where the teacher's checkpoint is missing, or its codes are others.
+        """
+        super().setup(stage)
+        if stage != "fit" or self._checkpoint is None:
+            return
+        if not self._checkpoint.is_file():
+            raise ValueError(f"there is no checkpoint {self._checkpoint}; train the teacher first, or set another path")
+        task = ClassificationTask.load_from_checkpoint(self._checkpoint, map_location="cpu", weights_only=True)
+        if task.spec != self.spec:
+            raise ValueError(f"the teacher was trained on codes of {task.spec}, this task is on {self.spec}")
+        self._teacher = (task,)
+
+    def on_fit_start(self) -> None:
+        """Bring the teacher to the device."""
+        (teacher,) = self._teacher
+        teacher.to(self.device).eval().requires_grad_(False)
+
+    def evaluate(self, batch: tuple[Tensor, ...], split: str) -> tuple[Tensor, Tensor]:
+        """Logits ``(N, num_classes)`` and loss of a batch of "train", "val" or "test"."""
+        logits, loss = super().evaluate(batch, split)
+        if split != "train":
+            return logits, loss
+        code, _, *grid_size = batch
+        (teacher,) = self._teacher
+        with torch.no_grad():
+            answers: Any = teacher(code, *grid_size)
+        return logits, (1 - self.weight) * loss + self.weight * distillation(logits, answers, self.temperature)
+
+
+def distillation(logits: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """Kullback-Leibler divergence of softened answers from the teacher's, mean of a batch, times ``temperature**2``.
+
+    The factor keeps its gradient as large as that of the cross-entropy, whatever the temperature.
+
+    Args:
+        logits: ``(N, classes)``.
+        teacher: The teacher's, the same shape.
+        temperature: What both are divided by.
+
+    Source: Hinton, Vinyals & Dean, arXiv:1503.02531, 2015, section 2.
+    """
+    mine, theirs = (x.float().div(temperature).log_softmax(1) for x in (logits, teacher))
+    return F.kl_div(mine, theirs, reduction="batchmean", log_target=True) * temperature**2

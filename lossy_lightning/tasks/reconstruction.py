@@ -1,0 +1,109 @@
+"""How well a learned codec reconstructs and how many bits it takes: figures and pictures."""
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
+from torchmetrics import Metric
+
+from lossy_lightning.codecs import PCM, VQVAE
+from lossy_lightning.codes import CodeSpec
+from lossy_lightning.functional import index_entropy, perplexity
+
+_PICTURES = 8
+
+
+class Reconstruction(Metric):
+    """Figures of a learned codec over all examples seen.
+
+    - ``mse``: mean squared error of samples scaled to [-1, 1];
+    - ``psnr``: ``10 log10(4 / mse)``, the peak signal-to-noise ratio in dB, before rounding;
+    - ``perplexity``: number of equally used words of the same entropy, averaged over the code's channels;
+    - ``bits_per_sample``: the code's container, its channels' bit widths, by the number of samples;
+    - ``entropy_per_sample``: the same with the entropy of each channel's indices in place of their bit widths, what
+      an ideal entropy coder without context would spend.
+
+    Args:
+        levels: Number of words of each of the code's channels.
+
+    Example:
+        >>> measure = Reconstruction((2,))
+        >>> samples = torch.zeros(1, 1, 8)
+        >>> measure.update(samples, samples + 0.2, torch.tensor([[[0, 1]]]))
+        >>> {name: round(float(value), 2) for name, value in measure.compute().items()}
+        {'mse': 0.04, 'psnr': 20.0, 'perplexity': 2.0, 'bits_per_sample': 0.25, 'entropy_per_sample': 0.25}
+    """
+
+    error: Tensor
+    samples: Tensor
+    cells: Tensor
+    counts: Tensor
+
+    def __init__(self, levels: tuple[int, ...]) -> None:
+        super().__init__()
+        self.levels = levels
+        for name in ("error", "samples", "cells"):
+            self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("counts", torch.zeros(len(levels), max(levels), dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, signal: Tensor, reconstruction: Tensor, indices: Tensor) -> None:
+        """Add a batch.
+
+        Args:
+            signal: ``(N, channels, *size)`` in [-1, 1].
+            reconstruction: The same shape.
+            indices: ``(N, C, *grid)``; -1 where a stage was left out.
+        """
+        self.error = self.error + (reconstruction.detach().float() - signal.float()).square().double().sum()
+        self.samples = self.samples + signal.numel()
+        self.cells = self.cells + indices[:, 0].numel()
+        most = self.counts.shape[1]
+        counts = [index[index >= 0].bincount(minlength=most) for index in indices.unbind(1)]
+        self.counts = self.counts + torch.stack(counts)
+
+    def compute(self) -> dict[str, Tensor]:
+        """Name of each figure and its value."""
+        mse = self.error / self.samples
+        bits = torch.tensor([(n - 1).bit_length() for n in self.levels], device=mse.device, dtype=mse.dtype)
+        cells = self.cells / self.samples
+        return {
+            "mse": mse,
+            "psnr": 10 * torch.log10(4 / mse),
+            "perplexity": perplexity(self.counts).mean(),
+            "bits_per_sample": bits.sum() * cells,
+            "entropy_per_sample": index_entropy(self.counts).sum() * cells,
+        }
+
+
+def check_samples(spec: CodeSpec, codec: VQVAE) -> None:
+    """Check that a datamodule gives the samples of the signals that a codec takes.
+
+    Raises:
+        ValueError: Where it does not.
+    """
+    if not isinstance(codec, VQVAE):
+        raise ValueError(f"the codec to train is a VQVAE; got {codec!r}")
+    width = {torch.uint8: 8, torch.int16: 16}[codec.dtype]
+    if not isinstance(spec, CodeSpec) or spec != PCM(width).spec(spec.shape):
+        raise ValueError(
+            f"a learned codec is trained on samples as they are; got data of {spec}: give the datamodule the codec "
+            f"PCM(bit_width={width})"
+        )
+    codec.spec(spec.shape)
+
+
+def log_figures(task: LightningModule, split: str, measure: Reconstruction) -> None:
+    """Log the figures of a split at the end of its epoch, and start anew."""
+    task.log_dict({f"{split}_{name}": value.float() for name, value in measure.compute().items()})
+    measure.reset()
+
+
+def show(task: LightningModule, signal: Tensor, reconstruction: Tensor) -> None:
+    """Put the first images and their reconstructions, both in [-1, 1], below each other into TensorBoard."""
+    if signal.ndim != 4 or signal.shape[1] not in (1, 3) or not task.trainer.is_global_zero:
+        return
+    rows = [torch.cat([*images[:_PICTURES].float()], dim=2) for images in (signal, reconstruction)]
+    image = (torch.cat(rows, dim=1).clamp(-1, 1) + 1) / 2
+    for logger in task.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.experiment.add_image("reconstruction", image, task.global_step)

@@ -1,0 +1,126 @@
+"""Training of learned codecs for reconstruction."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor
+from torchmetrics import MeanMetric, Metric
+
+from lossy_lightning.codecs import VQVAE
+from lossy_lightning.codecs.vqvae import to_unit
+from lossy_lightning.codes import CodeSpec
+from lossy_lightning.tasks.reconstruction import Reconstruction, check_samples, log_figures, show
+from lossy_lightning.tasks.wiring import make_optimizers, save_plain_hyperparameters
+
+
+class VQVAETask(LightningModule):
+    """Trains a `VQVAE` to reconstruct signals, on any `EncodedDataModule` whose codec is `PCM`.
+
+    The loss is the mean squared error of samples scaled to [-1, 1], plus the quantizer's own. Logged for ``train``,
+    ``val`` and ``test``, of the whole split (see `Reconstruction` for each figure): ``…_loss``, ``…_mse``, ``…_psnr``,
+    ``…_perplexity``, ``…_bits_per_sample`` and ``…_entropy_per_sample``. At the end of each validation, images and
+    their reconstructions stand in TensorBoard as ``reconstruction``.
+
+    The trained codec is ``task.codec``; `VQVAE.from_checkpoint` takes it from the checkpoint.
+
+    Args:
+        spec: Of the samples, from the datamodule.
+        codec: The codec to train.
+        optimizer: Makes the optimizer from the parameters.
+        lr_scheduler: Makes the learning rate scheduler from the optimizer; it is stepped after each epoch.
+
+    Raises:
+        ValueError: Where the data are not the samples of signals that the codec takes.
+
+    Example:
+        >>> from vector_quantize_pytorch import VectorQuantize
+        >>> from lossy_lightning.codecs import PCM
+        >>> from lossy_lightning.nn import ConvDecoder, ConvEncoder
+        >>> codec = VQVAE(ConvEncoder(dim=4), VectorQuantize(4, 16, threshold_ema_dead_code=2), ConvDecoder(dim=4))
+        >>> task = VQVAETask(PCM().spec((1, 28, 28)), codec)
+        >>> task(torch.zeros(2, 1, 28, 28, dtype=torch.uint8)).shape
+        torch.Size([2, 1, 28, 28])
+    """
+
+    def __init__(
+        self,
+        spec: CodeSpec,
+        codec: VQVAE,
+        optimizer: OptimizerCallable = torch.optim.Adam,
+        lr_scheduler: LRSchedulerCallable | None = None,
+    ) -> None:
+        super().__init__()
+        check_samples(spec, codec)
+        save_plain_hyperparameters(self)
+        self.spec = spec
+        self.codec = codec
+        self.optimizer = optimizer
+        self.lr_scheduler = lr_scheduler
+        self.train_loss = MeanMetric(nan_strategy=float("nan"))
+        self.val_loss = self.train_loss.clone()
+        self.test_loss = self.train_loss.clone()
+        self.train_reconstruction = Reconstruction(codec.levels)
+        self.val_reconstruction = Reconstruction(codec.levels)
+        self.test_reconstruction = Reconstruction(codec.levels)
+
+    def setup(self, stage: str) -> None:
+        """Check the datamodule against the spec.
+
+        Raises:
+            MisconfigurationException: Where its codes are not what the task was built for.
+        """
+        spec = getattr(getattr(self.trainer, "datamodule", None), "spec", self.spec)
+        if spec != self.spec:
+            raise MisconfigurationException(
+                f"this task was built for samples of {self.spec}, but the datamodule gives {spec}; "
+                "build the task with spec=datamodule.spec"
+            )
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """Reconstruction in [-1, 1] of signals ``(N, channels, *size)``, not rounded."""
+        return self.codec.reconstruct(self.codec(signal).values, tuple(signal.shape))
+
+    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
+        """Loss of a training batch."""
+        return self._step(batch, "train", self.train_loss, self.train_reconstruction)[0]
+
+    def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
+        """Take a validation batch into the figures, and show its first images."""
+        _, reconstruction = self._step(batch, "val", self.val_loss, self.val_reconstruction)
+        if batch_idx == 0:
+            show(self, to_unit(batch[0]), reconstruction)
+
+    def test_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
+        """Take a test batch into the figures."""
+        self._step(batch, "test", self.test_loss, self.test_reconstruction)
+
+    def on_train_epoch_end(self) -> None:
+        """Log the figures."""
+        log_figures(self, "train", self.train_reconstruction)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the figures."""
+        log_figures(self, "val", self.val_reconstruction)
+
+    def on_test_epoch_end(self) -> None:
+        """Log the figures."""
+        log_figures(self, "test", self.test_reconstruction)
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer, and the scheduler where there is one."""
+        return make_optimizers(self.parameters(), self.optimizer, self.lr_scheduler)
+
+    def _step(self, batch: tuple[Tensor, ...], split: str, mean_loss: Metric, measure: Metric) -> tuple[Tensor, Tensor]:
+        """Loss and reconstruction."""
+        signal = batch[0]
+        latents = self.codec(signal)
+        reconstruction = self.codec.reconstruct(latents.values, tuple(signal.shape))
+        loss = F.mse_loss(reconstruction, to_unit(signal)) + latents.loss
+        mean_loss.update(loss.detach(), len(signal))
+        measure.update(to_unit(signal), reconstruction, latents.indices)
+        self.log(f"{split}_loss", mean_loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(signal))
+        return loss, reconstruction

@@ -1,0 +1,63 @@
+import pytest
+import torch
+
+from lossy_lightning.functional import count_macs
+from lossy_lightning.nn import BlockDecoder, BlockEncoder, ConvDecoder, ConvEncoder
+
+
+@pytest.mark.parametrize(
+    ("encoder", "decoder", "shape", "grid"),
+    [
+        (BlockEncoder((4, 4), 5), BlockDecoder((4, 4), 5), (1, 28, 28), (7, 7)),
+        (BlockEncoder((2, 8), 5, (), 3), BlockDecoder((2, 8), 5, (), 3), (3, 8, 16), (4, 2)),
+        (BlockEncoder((16,), 5, (8, 8, 8)), BlockDecoder((16,), 5, (8, 8, 8)), (1, 64), (4,)),
+        (ConvEncoder(5), ConvDecoder(5), (1, 28, 28), (7, 7)),
+        (ConvEncoder(5, (8,), 3), ConvDecoder(5, (8,), 3), (3, 6, 10), (3, 5)),
+        (ConvEncoder(5, (8, 8, 8), dimensions=1), ConvDecoder(5, (8, 8, 8), dimensions=1), (1, 40), (5,)),
+    ],
+)
+def test_shapes(encoder, decoder, shape, grid):
+    signal = torch.randn(2, *shape)
+    features = encoder(signal)
+    assert features.shape == (2, 5, *grid)
+    assert encoder.stride == tuple(size // cells for size, cells in zip(shape[1:], grid, strict=True))
+    assert decoder(features).shape == signal.shape
+
+
+def test_a_block_encoder_is_the_same_small_network_for_each_block():
+    encoder = BlockEncoder((4, 4), 4)
+    image = torch.randn(1, 1, 28, 28)
+    whole = encoder(image)
+    torch.testing.assert_close(whole[..., 2, 5], encoder(image[..., 8:12, 20:24])[..., 0, 0])
+
+
+def test_no_gradient_comes_from_outside_the_block():
+    image = torch.randn(1, 1, 28, 28, requires_grad=True)
+    BlockEncoder((4, 4), 4)(image)[0, :, 2, 5].sum().backward()
+    touched = image.grad[0, 0] != 0
+    assert touched[8:12, 20:24].any()
+    touched[8:12, 20:24] = False
+    assert not touched.any()
+
+
+def test_a_block_decoder_writes_its_own_block_alone():
+    features = torch.randn(1, 4, 7, 7, requires_grad=True)
+    BlockDecoder((4, 4), 4)(features)[0, 0, 8:12, 20:24].sum().backward()
+    touched = (features.grad[0] != 0).any(0)
+    assert touched.nonzero().tolist() == [[2, 5]]
+
+
+def test_cost_of_the_block_encoder_on_mnist():
+    # 49 blocks x (16 x 64 + 64 x 4)
+    assert count_macs(BlockEncoder((4, 4), 4), torch.zeros(1, 1, 28, 28)) == {32: 62_720}
+
+
+def test_mistakes():
+    with pytest.raises(ValueError, match=r"1 axis .* or 2 .*; got 3"):
+        BlockEncoder((2, 2, 2), 4)
+    with pytest.raises(ValueError, match=r"1 axis .* or 2 .*; got 0"):
+        ConvEncoder(4, dimensions=0)
+    with pytest.raises(ValueError, match="so there is at least one; got none"):
+        ConvEncoder(4, ())
+    with pytest.raises(ValueError, match="so there is at least one; got none"):
+        ConvDecoder(4, ())
