@@ -115,7 +115,8 @@ def undisturbed(model: nn.Module, *inputs: Any) -> Iterator[None]:
                     module._buffers[name] = buffer
             with torch.no_grad():
                 for name, value in saved.items():
-                    held[name].copy_(value)  # type: ignore[union-attr]
+                    if not torch.equal(held[name], value):  # type: ignore[arg-type]
+                        held[name].copy_(value)  # type: ignore[union-attr]
 
 
 def trace(model: nn.Module, *inputs: Any) -> Trace:

@@ -36,7 +36,7 @@ def first_order_change(
     """
     given = (code, other, feature_gradient) if features is None else (code, other, feature_gradient, features)
     count = _examples_at_once(feature_gradient)
-    parts = zip(*(tensor.split(count) for tensor in given), strict=True)
+    parts = zip(*(torch.split(tensor, count) for tensor in given), strict=True)
     return torch.cat([_change(stem, owner, *part) for part in parts])
 
 
@@ -67,7 +67,7 @@ def feature_owners(stem: nn.Module, code: Tensor, low: Bound, high: Bound) -> Te
     swept = (least + place % (greatest - least + 1)).to(code.dtype)
 
     def changed(channel: Tensor) -> Tensor:
-        difference = stem.forward(torch.where(channel, swept, code)) != features
+        difference: Tensor = stem.forward(torch.where(channel, swept, code)) != features
         return difference.transpose(0, 1).flatten(1).any(1)
 
     reads = torch.stack([changed(channel) for channel in _each(code, 1)])
@@ -92,7 +92,7 @@ def _change(
         return (replaced_features - features) * feature_gradient
 
     if owner is not None:
-        difference = stem.forward(other) - features
+        difference: Tensor = stem.forward(other) - features
         if not bool(difference[:, owner < 0].any()):
             gain = difference * feature_gradient
             return gain.new_zeros(code.shape).index_add_(1, owner.clamp(min=0), gain)

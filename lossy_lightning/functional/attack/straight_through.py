@@ -77,9 +77,7 @@ def find_stem(forward: Forward, code: Tensor, model: nn.Module) -> nn.Module | N
     return found[0] if found else None
 
 
-def through_stem(
-    forward: Forward, stem: nn.Module, example: Tensor, low: Bound, high: Bound, width: Bound
-) -> Forward:
+def through_stem(forward: Forward, stem: nn.Module, example: Tensor, low: Bound, high: Bound, width: Bound) -> Forward:
     """The forward as a function of the code's values, with a gradient through a stem that has none of its own.
 
     The stem's outputs are exact; its gradient is the secant over ``[code - width, code + width]``, of each value
@@ -98,7 +96,6 @@ def through_stem(
 
     Source: the surrogate of Athalye et al., ICML 2018, section 4.1, taken from the stem itself.
     """
-
     owner = feature_owners(stem, example, low, high)
 
     def change(code: Tensor, other: Tensor, feature_gradient: Tensor) -> Tensor:
