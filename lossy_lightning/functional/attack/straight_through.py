@@ -158,7 +158,8 @@ class _Secant(torch.autograd.Function):
         (gradient,), code, (low, high, width) = grad_outputs, ctx.code, ctx.span
         up = torch.minimum(code + width, high).to(code.dtype)
         down = torch.maximum(code.to(torch.int64) - width, low).to(code.dtype)
-        # From end to end, so that the stem is run half as often; what other values do adds up in a stem.
+        # From end to end, the other values at their low ends too and not as they are: half as many runs, and the same
+        # slope where what each value does to the features adds up.
         rise = ctx.change(down, up, gradient)
         run = (up.to(torch.int64) - down.to(torch.int64)).clamp(min=1)
         return rise.float() / run, *[None] * 6

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from lossy_lightning.functional.attack.first_order import feature_owners, first_order_change
 from lossy_lightning.functional.attack.gradient_step import Bound, check_code, per_channel
-from lossy_lightning.functional.attack.losses import Loss, cross_entropy
+from lossy_lightning.functional.attack.losses import Loss, cross_entropy, judged
 from lossy_lightning.functional.attack.projected import Kept
 
 
@@ -90,7 +90,7 @@ def substitution_attack(
         scores, values = substitution_scores(stem, current, sign * feature_gradient, low, high, owner)
         tried = Kept(current)
         for candidate in _most_promising(current, scores, values, candidates):
-            logits, losses = _judge(forward, candidate, target, loss)
+            logits, losses = judged(forward, candidate, target, loss)
             tried.offer(candidate, logits, losses, target, targeted)
             kept.offer(candidate, logits, losses, target, targeted)
         if bool(kept.success.all()):
@@ -128,9 +128,3 @@ def _at_features(
         losses = loss(logits, target)
         (gradient,) = torch.autograd.grad(losses.sum(), read[0])
     return logits.detach(), losses.detach(), gradient
-
-
-@torch.no_grad()
-def _judge(forward: Callable[[Tensor], Tensor], code: Tensor, target: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
-    logits = forward(code)
-    return logits, loss(logits, target)
