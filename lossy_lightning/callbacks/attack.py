@@ -145,7 +145,7 @@ class GradientAttackMonitor(Callback):
         if self.twin is not None:
             self.twin.to(pl_module.device)
         models = nn.ModuleList(model for model in (pl_module, self.twin) if model is not None)
-        # Lightning validates in inference mode, whose tensors cannot carry a gradient; hence also the clones.
+        # Lightning tests in inference mode, whose tensors cannot carry a gradient; hence also the clones.
         with torch.inference_mode(False), undisturbed(models), torch.enable_grad():
             victim = find_victim(
                 trainer,

@@ -65,7 +65,7 @@ class Foreign(LightningModule):
         return F.cross_entropy(self(batch["image"]), batch["label"])
 
     def validation_step(self, batch, batch_idx):
-        self.brightness = batch["image"].mean()  # in inference mode, so that nobody may write to it afterwards
+        self.brightness = batch["image"].mean()  # of inference mode in a test, so nobody may write to it
         self.log("val_acc", (self(batch["image"]).argmax(1) == batch["label"]).float().mean())
 
     test_step = validation_step
