@@ -367,3 +367,15 @@ def test_a_backbone_that_cannot_ignore_padding_is_told_to_crop():
 def test_a_fully_connected_backbone_says_crop_at_once():
     with pytest.raises(ValueError, match=r"an MLP reads features of one fixed shape; .*: crop signals to one size"):
         ClassificationTask(VARIES, 10, Scale, MLP)
+
+
+def test_logits_are_scaled_and_so_is_their_loss(digits):
+    task, plain = (make_task(digits, logit_scale=scale) for scale in (3.0, 1.0))
+    task.load_state_dict(plain.state_dict())
+    batch = next(iter(digits.val_dataloader()))
+    task.eval(), plain.eval()
+    torch.testing.assert_close(task(batch[0]), 3 * plain(batch[0]))
+    expected = torch.nn.functional.cross_entropy(3 * plain(batch[0]), batch[1])
+    torch.testing.assert_close(task.evaluate(batch, "val")[1], expected)
+    with pytest.raises(ValueError, match="logit_scale is above 0; got 0"):
+        make_task(digits, logit_scale=0)
