@@ -43,6 +43,7 @@ from lossy_lightning.functional.mcu import (
     unstack_mcus,
     write_mcus,
 )
+from lossy_lightning.functional.mcu_geometry import flip_mcus, transpose_mcus
 from lossy_lightning.functional.tracing import Lookups
 from lossy_lightning.functional.usage import index_entropy, perplexity
 from lossy_lightning.functional.vq import nearest_codewords, sum_codewords
@@ -69,6 +70,7 @@ __all__ = [
     "downsample",
     "feature_memory",
     "find_stem",
+    "flip_mcus",
     "from_blocks",
     "halve_blocks",
     "idct",
@@ -107,6 +109,7 @@ __all__ = [
     "to_blocks",
     "to_gray",
     "total_profile",
+    "transpose_mcus",
     "unstack_mcus",
     "upsample",
     "weight_memory",

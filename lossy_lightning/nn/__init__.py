@@ -6,6 +6,8 @@ from lossy_lightning.nn.binarynet import BinaryNet
 from lossy_lightning.nn.bit_flip import BitFlip
 from lossy_lightning.nn.coefficients import FrequencyBatchNorm, FrequencyNorm
 from lossy_lightning.nn.convnet import ConvNet
+from lossy_lightning.nn.jpeg_augmentation import RandomCrop, RandomFlip, RandomQuarterTurns, RandomShift
+from lossy_lightning.nn.jpeg_photometry import FrequencyDropout, RandomBrightness, RandomContrast, RandomZoom
 from lossy_lightning.nn.jpeg_resnet import LateConcat, UpSampling
 from lossy_lightning.nn.lookups import CodebookSum, LookupConv
 from lossy_lightning.nn.mlp import MLP
@@ -34,6 +36,7 @@ __all__ = [
     "ConvNet",
     "Embed",
     "FrequencyBatchNorm",
+    "FrequencyDropout",
     "FrequencyMask",
     "FrequencyNorm",
     "LateConcat",
@@ -42,6 +45,13 @@ __all__ = [
     "LookupLinear",
     "OneHot",
     "Packed",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomQuarterTurns",
+    "RandomShift",
+    "RandomZoom",
     "ResNet",
     "ResidualNet",
     "Scale",

@@ -43,7 +43,7 @@ class CoefficientStem(Stem):
         steps: Any = getattr(codec, "steps", None)
         if steps is None:
             raise MisconfigurationException(
-                f"{type(self).__name__} reads the coefficients of a JPEG codec; got {codec}: use Scale, or another codec"
+                f"{type(self).__name__} reads coefficients, those of a JPEG codec; got {codec}: use Scale, or that codec"
             )
         self.steps.copy_(steps(self.layout.components).flatten(1))
 
@@ -54,8 +54,8 @@ class CoefficientStem(Stem):
             return code * self.steps[components].view(-1, 1, 1)
         split = 64 * len(components)
         # Tables are constant over the grid, so that a padded or shifted code has them in its first place too.
-        tables = code[:, split:, :1, :1].float().unflatten(1, (-1, 64))
-        return code[:, :split] * tables[:, components].flatten(1, 2)
+        tables = torch.unflatten(code[:, split:, 0, 0].float(), 1, (-1, 64))
+        return code[:, :split] * tables[:, components].reshape(len(code), -1, 1, 1)
 
 
 class _Normalised(CoefficientStem):
@@ -94,9 +94,9 @@ class _Normalised(CoefficientStem):
         values = self.dequantize(code)
         if len(self.chosen) < values.shape[1]:
             values = values.index_select(1, self.chosen)
-        luma, *chroma = values.split([self.layout.luma_blocks * self.counts[0], *self.counts[1:]], 1)
+        luma, *chroma = torch.split(values, [self.layout.luma_blocks * self.counts[0], *self.counts[1:]], 1)
         # Blocks side by side, so that all of luma have one mean and one variance.
-        blocks = luma.unflatten(1, (self.layout.luma_blocks, -1)).transpose(1, 2)
+        blocks = torch.unflatten(luma, 1, (self.layout.luma_blocks, -1)).transpose(1, 2)
         luma = self.normalise(0, blocks.flatten(2)).view(blocks.shape).transpose(1, 2).flatten(1, 2)
         chroma = [self.normalise(i, c.flatten(2)).view(c.shape) for i, c in enumerate(chroma, start=1)]
         if not self.unstack:

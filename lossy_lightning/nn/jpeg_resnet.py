@@ -166,7 +166,7 @@ class LateConcat(nn.Module):
 
 def _components(features: Tensor, factors: tuple[int, int]) -> tuple[Tensor, ...]:
     """Luma on the grid of its blocks, and Cb and Cr on that of MCUs, 64 channels each."""
-    luma, cb, cr = features.split([64 * factors[0] * factors[1], 64, 64], 1)
+    luma, cb, cr = torch.split(features, [64 * factors[0] * factors[1], 64, 64], 1)
     return spread(luma, factors), cb, cr
 
 

@@ -154,9 +154,7 @@ class ResNet(nn.Module):
         self.entry = skip == 0
         if self.entry:
             first = widths[0] if entry_channels is None else entry_channels
-            self.conv1 = nn.Conv2d(
-                channels, first, entry_kernel, entry_stride, padding=entry_kernel // 2, bias=False
-            )
+            self.conv1 = nn.Conv2d(channels, first, entry_kernel, entry_stride, padding=entry_kernel // 2, bias=False)
             self.bn1 = nn.BatchNorm2d(first)
             self.relu = nn.ReLU(inplace=True)
             self.maxpool = nn.MaxPool2d(3, 2, 1) if entry_pool else nn.Identity()
@@ -251,6 +249,4 @@ def _shortcut(in_channels: int, out_channels: int, stride: int, project: bool | 
         project = stride != 1 or in_channels != out_channels
     if not project:
         return None
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
-    )
+    return nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels))

@@ -91,7 +91,7 @@ class Unfold(CoefficientStem):
         if self.layout.components == 3:
             # Cb and Cr as if they were two examples: they share the transform.
             pairs = self._unfold(chroma.reshape(-1, 64, *chroma.shape[2:]), "chroma", self.grids[1])
-            features.append(repeat(pairs.unflatten(0, (-1, 2)).flatten(1, 2), self.repeats))
+            features.append(repeat(torch.unflatten(pairs, 0, (-1, 2)).flatten(1, 2), self.repeats))
         return torch.cat(features, 1)
 
     def _unfold(self, blocks: Tensor, name: str, grid: tuple[int, int]) -> Tensor:
