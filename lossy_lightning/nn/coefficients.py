@@ -43,7 +43,7 @@ class CoefficientStem(Stem):
         steps: Any = getattr(codec, "steps", None)
         if steps is None:
             raise MisconfigurationException(
-                f"{type(self).__name__} reads coefficients, those of a JPEG codec; got {codec}: use Scale, or that codec"
+                f"{type(self).__name__} reads coefficients of a JPEG codec; got {codec}: use Scale, or another codec"
             )
         self.steps.copy_(steps(self.layout.components).flatten(1))
 

@@ -79,9 +79,10 @@ class CodeAugmentation(nn.Module, ABC):
 class RandomFlip(CodeAugmentation):
     """Flips each image left and right, up and down, or both ways, each with a probability.
 
-    Exact: the flipped code decodes to the flipped image, to the bit for 4:4:4 and grey. Where chroma is subsampled,
-    libjpeg's interpolation rounds halves up and down by turns from left to right, so decoded samples may differ by one
-    unit of chroma. What only fills the last MCUs comes to lie inside the image: use whole MCUs.
+    Exact: no level is rounded, and in exact arithmetic the flipped code decodes to the flipped image. libjpeg's
+    integers agree to the bit where top and bottom change, except for 4:4:0. From left to right it rounds halves up, so
+    that few samples in ten thousand differ by one, and interpolated chroma up and down by turns, so that chroma may
+    differ by one. What only fills the last MCUs comes to lie inside the image: use whole MCUs.
 
     Args:
         chroma_subsampling: Of the codes, as of `JPEG`.
@@ -165,7 +166,7 @@ class RandomQuarterTurns(CodeAugmentation):
         return rounded(turned * ratio[list(layout.block_components)].view(-1, 1, 1)).to(code.dtype)
 
 
-class RandomShift(CodeAugmentation):
+class RandomMCUShift(CodeAugmentation):
     """Moves each image by whole MCUs, up to a number along each axis; what comes in is grey, zero levels.
 
     Exact: no level changes, and a decoder makes the moved image of it, but for chroma interpolated at a new edge.
@@ -194,11 +195,11 @@ class RandomShift(CodeAugmentation):
         return f"{self.chroma_subsampling!r}, max_mcus={self.max_mcus}"
 
 
-class RandomCrop(CodeAugmentation):
+class RandomMCUCrop(CodeAugmentation):
     """Takes a part of each image, of whole MCUs, at random.
 
     Codes change their size, so the datamodule's spec must leave it open (None): otherwise crop when reading, as
-    `JPEGFolder` does, or use `RandomZoom`. Exact, as `RandomShift`.
+    `JPEGFolder` does, or use `RandomZoom`. Exact, as `RandomMCUShift`.
 
     Args:
         rows: MCUs of the part along its height.

@@ -1,4 +1,4 @@
-"""Stems for decoded pixels that are the controls of networks on coefficients."""
+"""Decoded pixels as the controls of networks on coefficients: stems, and the flip that goes with them."""
 
 from collections.abc import Callable
 
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from lossy_lightning.codes import CodeSpec, Stem
 from lossy_lightning.functional import SAMPLING_FACTORS, jpeg_transform
+from lossy_lightning.nn.jpeg_augmentation import check_shares, choose
 
 
 class SpaceToDepth(Stem):
@@ -114,6 +115,38 @@ class BlockDCT(Stem):
         chroma = F.conv2d(pixels, self.chroma, stride=(8 * v, 8 * h))
         features: Tensor = self.then(torch.cat([stacked, chroma], 1))
         return features
+
+
+class RandomPixelFlip(nn.Module):
+    """Flips each image of a batch of pixels by a draw of its own, as `RandomFlip` does codes of JPEG.
+
+    Args:
+        horizontal: Probability that left and right are changed.
+        vertical: Probability that top and bottom are changed.
+
+    Raises:
+        ValueError: Where a probability is none.
+
+    Example:
+        >>> RandomPixelFlip(horizontal=1)(torch.arange(3).view(1, 1, 1, 3)).flatten()
+        tensor([2, 1, 0])
+    """
+
+    def __init__(self, horizontal: float = 0.5, vertical: float = 0.0) -> None:
+        super().__init__()
+        check_shares(horizontal=horizontal, vertical=vertical)
+        self.horizontal, self.vertical = horizontal, vertical
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Flipped pixels ``(N, C, H, W)``."""
+        for axis, probability in ((-1, self.horizontal), (-2, self.vertical)):
+            if probability > 0:
+                code = choose(torch.rand(len(code), device=code.device) < probability, code.flip(axis), code)
+        return code
+
+    def extra_repr(self) -> str:
+        """The arguments."""
+        return f"horizontal={self.horizontal}, vertical={self.vertical}"
 
 
 def _responses(factors: tuple[int, int]) -> tuple[Tensor, ...]:
