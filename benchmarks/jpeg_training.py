@@ -4,9 +4,10 @@ Usage: LOSSY_DATA=... python benchmarks/jpeg_training.py [rounds] [batch_size] [
 
 All read the training files of `imagenette224` (224x224, quality 75, 4:2:0) in shuffled batches, whole: pixels by
 torchvision's `ImageFolder` with `decode_jpeg`, codes by `JPEGFolder`, each flipped at random, each example for itself.
-A step is forward, backward and an SGD update in float32 on a batch that is there already; an epoch is `steps` batches
-from files, read in the same process, with a step each. The networks take turns in each round; figures are medians over
-rounds, after one round that does not count. Augmentations are timed on a batch of codes, as a share of the fastest step.
+A step is augmentation, forward, backward and an SGD update in float32 on a batch that is there already; an epoch is
+`steps` batches from files, read in the same process, with a step each. The networks take turns in each round; figures
+are medians over rounds, after one round that does not count. Augmentations are timed on a batch of codes, as a share
+of the fastest step.
 """
 
 import os
@@ -66,6 +67,8 @@ AUGMENTATIONS = [
 
 
 class Network(NamedTuple):
+    """What is measured."""
+
     macs: int
     train: Callable[[Tensor, Tensor], None]
     loader: DataLoader
