@@ -2,10 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from lossy_lightning.nn.padding import mask, mean_of_valid, norm_of_valid, valid_positions
 
 
 class Bottleneck(nn.Module):
@@ -52,15 +55,18 @@ class Bottleneck(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features of features."""
-        shortcut = features if self.downsample is None else self.downsample(features)
-        made = self.relu(self.bn1(self.conv1(features)))
+        return self.of_valid(features, None)[0]
+
+    def of_valid(self, features: Tensor, size: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Features, and the grid that each example has of its own, of padded features ``(N, C, H, W)``, padding 0."""
+        made, middle = _normed(self.conv1, self.bn1, features, size)
+        made = self.relu(made)
         if self.extra:
             made = F.pad(made, (0, 1, 0, 1))
-        made = self.relu(self.bn2(self.conv2(made)))
-        made = self.bn3(self.conv3(made))
-        made += shortcut
-        out: Tensor = self.relu(made)
-        return out
+        made, last = _normed(self.conv2, self.bn2, made, middle)
+        made, _ = _normed(self.conv3, self.bn3, self.relu(made), last)
+        made += _shortcut_of_valid(self.downsample, features, size)
+        return self.relu(made), last
 
 
 class BasicBlock(nn.Module):
@@ -85,16 +91,20 @@ class BasicBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features of features."""
-        shortcut = features if self.downsample is None else self.downsample(features)
-        made = self.relu(self.bn1(self.conv1(features)))
-        made = self.bn2(self.conv2(made))
-        made += shortcut
-        out: Tensor = self.relu(made)
-        return out
+        return self.of_valid(features, None)[0]
+
+    def of_valid(self, features: Tensor, size: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """As of `Bottleneck`."""
+        made, last = _normed(self.conv1, self.bn1, features, size)
+        made, _ = _normed(self.conv2, self.bn2, self.relu(made), last)
+        made += _shortcut_of_valid(self.downsample, features, size)
+        return self.relu(made), last
 
 
 class ResNet(nn.Module):
     """Residual network of any depth and width; by default torchvision's ResNet-50 (v1.5).
+
+    It reads padded codes of different size too, such as those of `JPEGFolder` without a crop.
 
     Its parts are named ``conv1``, ``bn1``, ``layer1`` to ``layer4`` and ``fc``, so that torchvision's weights fit.
     For CIFAR: ``depths=[n, n, n], widths=[16, 32, 64], strides=[1, 2, 2], bottleneck=False, entry_kernel=3,
@@ -176,13 +186,32 @@ class ResNet(nn.Module):
         self.fc = nn.Linear(channels, num_classes)
         initialise(self)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Logits ``(N, num_classes)`` of features ``(N, C, H, W)``."""
+    def forward(self, features: Tensor, grid_size: Tensor | None = None) -> Tensor:
+        """Logits ``(N, num_classes)`` of features ``(N, C, H, W)``.
+
+        Args:
+            features: Of one size, or padded to that of the largest example.
+            grid_size: Rows and columns of each example's own code, ``(N, 2)``; padding never changes the outputs. A
+                stem may have made more places of each place of the code.
+        """
+        size = grid_size
+        if size is not None:
+            size = size * (torch.tensor(features.shape[2:], device=size.device) // size.amax(0))
+            features = _masked(features, size)
         if self.entry:
-            features = self.maxpool(self.relu(self.bn1(self.conv1(features))))
+            features, size = _normed(self.conv1, self.bn1, features, size)
+            features = self.relu(features)
+            if isinstance(self.maxpool, nn.MaxPool2d):
+                size = None if size is None else -(-size // 2)
+                features = _masked(self.maxpool(features), size)
         for name in self.stages:
-            features = getattr(self, name)(features)
-        logits: Tensor = self.fc(self.avgpool(features).flatten(1))
+            for block in getattr(self, name):
+                features, size = block.of_valid(features, size)
+        if size is None:
+            pooled = self.avgpool(features).flatten(1)
+        else:
+            pooled = mean_of_valid(features, valid_positions(size, (features.shape[2], features.shape[3])))
+        logits: Tensor = self.fc(pooled)
         return logits
 
 
@@ -241,6 +270,34 @@ def read_channels(shape: tuple[Any, ...], name: str) -> int:
     if len(shape) != 3 or not isinstance(shape[0], int):
         raise ValueError(f"{name} reads features (C, H, W); got {tuple(shape)}")
     return shape[0]
+
+
+def _masked(features: Tensor, size: Tensor | None) -> Tensor:
+    """Features, zero beyond each example's own size."""
+    if size is None:
+        return features
+    return mask(features, valid_positions(size, (features.shape[2], features.shape[3])))
+
+
+def _normed(
+    convolution: nn.Conv2d, norm: nn.BatchNorm2d, features: Tensor, size: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """A convolution that keeps sizes but for its stride, its batch norm over valid places, and the grid's own sizes."""
+    made = convolution(features)
+    if size is None:
+        return norm(made), None
+    size = -(-size // convolution.stride[0])
+    return norm_of_valid(norm, made, valid_positions(size, (made.shape[2], made.shape[3]))), size
+
+
+def _shortcut_of_valid(downsample: nn.Sequential | None, features: Tensor, size: Tensor | None) -> Tensor:
+    if downsample is None:
+        return features
+    if size is None:
+        projected: Tensor = downsample(features)
+        return projected
+    convolution, norm = cast(tuple[nn.Conv2d, nn.BatchNorm2d], tuple(downsample))
+    return _normed(convolution, norm, features, size)[0]
 
 
 def _shortcut(in_channels: int, out_channels: int, stride: int, project: bool | None) -> nn.Sequential | None:

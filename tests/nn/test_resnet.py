@@ -164,6 +164,38 @@ def test_all_of_a_late_concatenation_learns():
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in network.parameters())
 
 
+@pytest.mark.parametrize("bottleneck", [False, True])
+@pytest.mark.parametrize("skip", [0, 1])
+@pytest.mark.parametrize("v1", [False, True])
+def test_padding_never_changes_the_outputs(bottleneck, skip, v1):
+    network = ResNet(
+        (6, None, None), 5, (1, 2), (4, 8), (1, 2), bottleneck, v1=v1, skip=skip, entry_kernel=3, entry_stride=1
+    )
+    randomised(network)
+    sizes = [(9, 14), (16, 7), (16, 14), (3, 5)]
+    alone = [torch.randn(1, 6, 2 * rows, 2 * columns) for rows, columns in sizes]  # as a stem that doubles the grid
+    batch = torch.randn(4, 6, 32, 28)
+    for row, one in zip(batch, alone, strict=True):
+        row[:, : one.shape[2], : one.shape[3]] = one[0]
+    with torch.no_grad():
+        torch.testing.assert_close(network(batch, torch.tensor(sizes)), torch.cat([network(one) for one in alone]))
+
+
+def test_padding_counts_in_no_statistics():
+    network = ResNet((6, None, None), 5, (1,), (4,), (1,), False, skip=1)
+    whole = torch.randn(4, 6, 8, 8)
+    padded = torch.cat([torch.cat([whole, torch.randn(4, 6, 8, 3)], 3), torch.randn(1, 6, 8, 11)])
+    sizes = torch.tensor([[8, 8]] * 4 + [[8, 11]])
+    logits = network(padded, sizes)
+    mean = network.layer1[0].bn1.running_mean
+    values = network.layer1[0].conv1
+    valid = torch.zeros(5, 1, 8, 11)
+    valid[:4, :, :, :8] = valid[4] = 1
+    made = (values(padded * valid) * valid).sum((0, 2, 3)) / valid.sum()
+    torch.testing.assert_close(mean, 0.1 * made)
+    assert logits.isfinite().all()
+
+
 def test_errors():
     with pytest.raises(ValueError, match="reads 4:2:0; got 4:4:4: use UpSampling"):
         LateConcat((192, 4, 4), 5, "4:4:4")
