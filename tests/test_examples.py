@@ -34,6 +34,17 @@ SLOW = {
 }
 
 
+MACS = {
+    "mnist_joint.yaml": {"macs/encoder/32bit": 62_720, "macs/backbone/1bit": 17_280, "macs/backbone/32bit": 0},
+    "mnist_joint_codes.yaml": {"macs/1bit": 17_280, "macs/32bit": 0},
+    "mnist_joint_wide_codes.yaml": {"macs/1bit": 226_560, "macs/32bit": 0},
+    "mnist_joint_float_codes.yaml": {"macs/1bit": 0, "macs/32bit": 258_112},
+    "mnist_vqvae_similarity.yaml": {"macs/1bit": 17_280, "macs/32bit": 0},
+    "mnist_vqvae_learned.yaml": {"macs/1bit": 17_280, "macs/32bit": 0},
+}
+"""Costs that stand beside accuracies in the documentation."""
+
+
 def names(pattern):
     return sorted(path.name for path in EXAMPLES.glob(pattern))
 
@@ -125,6 +136,8 @@ def test_yaml(name, tmp_path, shared_cache, small_cifar10, small_imagenette, sma
     assert {f"{split}_{kind}" for split in ("train", "val", "test") for kind in ("loss", figure)} <= scalars
     if "ComplexityMonitor" in (EXAMPLES / name).read_text():
         assert any(scalar.startswith("macs/") for scalar in scalars)
+    for scalar, figure in MACS.get(name, {}).items():
+        assert events.Scalars(scalar)[0].value == figure
 
 
 def run_example(name, folder, cache_dir, arguments=()):

@@ -1,6 +1,6 @@
 """Networks on codes: stems, low-bit layers, backbones; augmentations of codes."""
 
-from lossy_lightning.nn.augmentation import Chain, FrequencyMask, TimeMask, TimeShift
+from lossy_lightning.nn.augmentation import Chain, FrequencyMask, PixelShift, TimeMask, TimeShift
 from lossy_lightning.nn.autoencoder import BlockDecoder, BlockEncoder, ConvDecoder, ConvEncoder
 from lossy_lightning.nn.binarynet import BinaryNet
 from lossy_lightning.nn.bit_flip import BitFlip
@@ -45,6 +45,7 @@ __all__ = [
     "LookupLinear",
     "OneHot",
     "Packed",
+    "PixelShift",
     "RandomBrightness",
     "RandomContrast",
     "RandomFlip",
