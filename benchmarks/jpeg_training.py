@@ -32,16 +32,16 @@ from lossy_lightning.codes import CodeSpec
 from lossy_lightning.data import JPEGFolder
 from lossy_lightning.functional import count_macs
 from lossy_lightning.nn import (
+    CoefficientBrightness,
+    CoefficientContrast,
     FrequencyBatchNorm,
     FrequencyDropout,
     LateConcat,
-    RandomBrightness,
-    RandomContrast,
-    RandomFlip,
-    RandomMCUShift,
-    RandomPixelFlip,
-    RandomQuarterTurns,
-    RandomZoom,
+    MCUFlip,
+    MCUShift,
+    MCUTurn,
+    MCUZoom,
+    PixelFlip,
     ResNet,
     Scale,
     UpSampling,
@@ -61,8 +61,8 @@ CODES = {
     "ours: Late-Concat, narrow": partial(LateConcat, aware=None, luma=(64, 256)),
 }
 AUGMENTATIONS = [
-    RandomFlip(), RandomQuarterTurns(), RandomMCUShift(), RandomBrightness(), RandomContrast(), FrequencyDropout(),
-    RandomZoom(),
+    MCUFlip(), MCUTurn(), MCUShift(), CoefficientBrightness(), CoefficientContrast(), FrequencyDropout(),
+    MCUZoom(),
 ]  # fmt: skip
 
 
@@ -91,7 +91,7 @@ def make(name: str, root: Path, batch_size: int, device: torch.device) -> Networ
     spec: CodeSpec = (PCM() if in_pixels else CODEC).spec((3, SIZE, SIZE))
     stem = (Scale if in_pixels else FrequencyBatchNorm)(spec)
     model = nn.Sequential(stem, (PIXELS | CODES)[name](stem.shape, 10)).to(device)
-    augmentation = (RandomPixelFlip() if in_pixels else RandomFlip()).to(device)
+    augmentation = (PixelFlip() if in_pixels else MCUFlip()).to(device)
     if not in_pixels:
         augmentation.adapt(CODEC, None)
     optimizer = torch.optim.SGD(model.parameters(), 1e-3, momentum=0.9)

@@ -6,12 +6,12 @@ from lossy_lightning.nn.binarynet import BinaryNet
 from lossy_lightning.nn.bit_flip import BitFlip
 from lossy_lightning.nn.coefficients import FrequencyBatchNorm, FrequencyNorm
 from lossy_lightning.nn.convnet import ConvNet
-from lossy_lightning.nn.jpeg_augmentation import RandomFlip, RandomMCUCrop, RandomMCUShift, RandomQuarterTurns
-from lossy_lightning.nn.jpeg_photometry import FrequencyDropout, RandomBrightness, RandomContrast, RandomZoom
+from lossy_lightning.nn.jpeg_augmentation import MCUCrop, MCUFlip, MCUShift, MCUTurn
+from lossy_lightning.nn.jpeg_photometry import CoefficientBrightness, CoefficientContrast, FrequencyDropout, MCUZoom
 from lossy_lightning.nn.jpeg_resnet import LateConcat, UpSampling
 from lossy_lightning.nn.lookups import CodebookSum, LookupConv
 from lossy_lightning.nn.mlp import MLP
-from lossy_lightning.nn.pixels import BlockDCT, RandomPixelFlip, SpaceToDepth
+from lossy_lightning.nn.pixels import BlockDCT, PixelFlip, SpaceToDepth
 from lossy_lightning.nn.planes import CoefficientPlanes
 from lossy_lightning.nn.residual import ResidualNet
 from lossy_lightning.nn.resnet import ResNet, load_rgb_weights
@@ -30,6 +30,8 @@ __all__ = [
     "BlockEncoder",
     "Chain",
     "CodebookSum",
+    "CoefficientBrightness",
+    "CoefficientContrast",
     "CoefficientPlanes",
     "ConvDecoder",
     "ConvEncoder",
@@ -43,17 +45,15 @@ __all__ = [
     "LearnedBits",
     "LookupConv",
     "LookupLinear",
+    "MCUCrop",
+    "MCUFlip",
+    "MCUShift",
+    "MCUTurn",
+    "MCUZoom",
     "OneHot",
     "Packed",
+    "PixelFlip",
     "PixelShift",
-    "RandomBrightness",
-    "RandomContrast",
-    "RandomFlip",
-    "RandomMCUCrop",
-    "RandomMCUShift",
-    "RandomPixelFlip",
-    "RandomQuarterTurns",
-    "RandomZoom",
     "ResNet",
     "ResidualNet",
     "Scale",

@@ -76,7 +76,7 @@ class CodeAugmentation(nn.Module, ABC):
         return torch.unflatten(code[:, 64 * len(layout.block_components) :, 0, 0].float(), 1, (-1, 64))
 
 
-class RandomFlip(CodeAugmentation):
+class MCUFlip(CodeAugmentation):
     """Flips each image left and right, up and down, or both ways, each with a probability.
 
     Exact: no level is rounded, and in exact arithmetic the flipped code decodes to the flipped image. libjpeg's
@@ -96,7 +96,7 @@ class RandomFlip(CodeAugmentation):
 
     Example:
         >>> from lossy_lightning.codecs import JPEG
-        >>> flip = RandomFlip(horizontal=1)
+        >>> flip = MCUFlip(horizontal=1)
         >>> flip.adapt(JPEG(), None)
         >>> code = torch.randint(-9, 9, (4, 384, 2, 2), dtype=torch.int16)
         >>> torch.equal(flip(flip(code)), code)
@@ -121,7 +121,7 @@ class RandomFlip(CodeAugmentation):
         return f"{self.chroma_subsampling!r}, horizontal={self.horizontal}, vertical={self.vertical}"
 
 
-class RandomQuarterTurns(CodeAugmentation):
+class MCUTurn(CodeAugmentation):
     """Turns each image by 0, 90, 180 or 270 degrees, all alike probable.
 
     Exact where codes are dequantized or carry their tables, which turn too. Levels alone must keep the meaning that
@@ -135,7 +135,7 @@ class RandomQuarterTurns(CodeAugmentation):
     Raises:
         ValueError: Where the subsampling is another.
 
-    Source: as `RandomFlip`.
+    Source: as `MCUFlip`.
     """
 
     def __init__(self, chroma_subsampling: str = "4:2:0") -> None:
@@ -157,7 +157,7 @@ class RandomQuarterTurns(CodeAugmentation):
             ValueError: Where the images are not square.
         """
         if code.shape[-1] != code.shape[-2]:
-            raise ValueError(f"RandomQuarterTurns takes square images; got a grid of {tuple(code.shape[-2:])} MCUs")
+            raise ValueError(f"MCUTurn takes square images; got a grid of {tuple(code.shape[-2:])} MCUs")
         turned = transpose_mcus(code, layout)
         if layout.has_tables:
             return turned
@@ -166,7 +166,7 @@ class RandomQuarterTurns(CodeAugmentation):
         return rounded(turned * ratio[list(layout.block_components)].view(-1, 1, 1)).to(code.dtype)
 
 
-class RandomMCUShift(CodeAugmentation):
+class MCUShift(CodeAugmentation):
     """Moves each image by whole MCUs, up to a number along each axis; what comes in is grey, zero levels.
 
     Exact: no level changes, and a decoder makes the moved image of it, but for chroma interpolated at a new edge.
@@ -195,11 +195,11 @@ class RandomMCUShift(CodeAugmentation):
         return f"{self.chroma_subsampling!r}, max_mcus={self.max_mcus}"
 
 
-class RandomMCUCrop(CodeAugmentation):
+class MCUCrop(CodeAugmentation):
     """Takes a part of each image, of whole MCUs, at random.
 
     Codes change their size, so the datamodule's spec must leave it open (None): otherwise crop when reading, as
-    `JPEGFolder` does, or use `RandomZoom`. Exact, as `RandomMCUShift`.
+    `JPEGFolder` does, or use `MCUZoom`. Exact, as `MCUShift`.
 
     Args:
         rows: MCUs of the part along its height.

@@ -13,7 +13,7 @@ from lossy_lightning.nn.jpeg_augmentation import (
 )
 
 
-class RandomBrightness(CodeAugmentation):
+class CoefficientBrightness(CodeAugmentation):
     """Adds a number to all samples of red, green and blue, which is to add it to luma: only means change.
 
     Exact up to the quantization step of luma's mean: a step ``q`` moves samples by ``q / 8``, and whole steps are
@@ -49,7 +49,7 @@ class RandomBrightness(CodeAugmentation):
         return f"{self.chroma_subsampling!r}, most={self.most}"
 
 
-class RandomContrast(CodeAugmentation):
+class CoefficientContrast(CodeAugmentation):
     """Multiplies all levels by a number, which is to multiply each sample's distance from mid-grey, 128, by it.
 
     Exact up to the rounding of levels. Samples that leave 0 to 255 are clipped by decoders, not in the code.
@@ -61,7 +61,7 @@ class RandomContrast(CodeAugmentation):
     Raises:
         ValueError: Where the subsampling is unknown, or ``most`` not from 0 to 1.
 
-    Source: as `RandomBrightness`.
+    Source: as `CoefficientBrightness`.
     """
 
     def __init__(self, chroma_subsampling: str = "4:2:0", most: float = 0.25) -> None:
@@ -113,7 +113,7 @@ class FrequencyDropout(CodeAugmentation):
         return f"{self.chroma_subsampling!r}, probability={self.probability}"
 
 
-class RandomZoom(CodeAugmentation):
+class MCUZoom(CodeAugmentation):
     """Doubles a part of some images, a quarter of their area, and halves others, which grey then surrounds.
 
     Blocks are converted without decoding: doubling repeats each sample, halving averages two by two along each axis,

@@ -117,8 +117,8 @@ class BlockDCT(Stem):
         return features
 
 
-class RandomPixelFlip(nn.Module):
-    """Flips each image of a batch of pixels by a draw of its own, as `RandomFlip` does codes of JPEG.
+class PixelFlip(nn.Module):
+    """Flips each image of a batch of pixels by a draw of its own, as `MCUFlip` does codes of JPEG.
 
     Args:
         horizontal: Probability that left and right are changed.
@@ -128,7 +128,7 @@ class RandomPixelFlip(nn.Module):
         ValueError: Where a probability is none.
 
     Example:
-        >>> RandomPixelFlip(horizontal=1)(torch.arange(3).view(1, 1, 1, 3)).flatten()
+        >>> PixelFlip(horizontal=1)(torch.arange(3).view(1, 1, 1, 3)).flatten()
         tensor([2, 1, 0])
     """
 

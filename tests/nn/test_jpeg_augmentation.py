@@ -16,14 +16,14 @@ from lossy_lightning.functional import (
 )
 from lossy_lightning.nn import (
     Chain,
+    CoefficientBrightness,
+    CoefficientContrast,
     FrequencyDropout,
-    RandomBrightness,
-    RandomContrast,
-    RandomFlip,
-    RandomMCUCrop,
-    RandomMCUShift,
-    RandomQuarterTurns,
-    RandomZoom,
+    MCUCrop,
+    MCUFlip,
+    MCUShift,
+    MCUTurn,
+    MCUZoom,
 )
 
 FACTORS = {"4:4:4": (1, 1), "4:2:2": (2, 1), "4:2:0": (2, 2), "4:4:0": (1, 2), "4:1:1": (4, 1)}
@@ -132,18 +132,18 @@ def which_flips(code, got, layout):
 def test_each_example_is_flipped_by_its_own_draw():
     codec = JPEG(75)
     code = codec.encode(images(1)).repeat(400, 1, 1, 1)
-    got = adapted(RandomFlip(horizontal=0.5, vertical=0.25), codec)(code)
+    got = adapted(MCUFlip(horizontal=0.5, vertical=0.25), codec)(code)
     chosen = which_flips(code, got, mcu_layout(384, "4:2:0"))
     assert 150 < sum(x for x, _ in chosen) < 250
     assert 65 < sum(y for _, y in chosen) < 135
     assert len(set(chosen)) == 4
-    assert torch.equal(adapted(RandomFlip(horizontal=0), codec)(code), code)
+    assert torch.equal(adapted(MCUFlip(horizontal=0), codec)(code), code)
 
 
 def test_the_least_level_stays_in_the_spec():
     codec = JPEG(100, "4:4:4")
     code = torch.full((2, 192, 1, 1), -1024, dtype=torch.int16)
-    got = adapted(RandomFlip("4:4:4", horizontal=1), codec)(code)
+    got = adapted(MCUFlip("4:4:4", horizontal=1), codec)(code)
     codec.spec((3, 8, 8)).check(got)
     assert set(got.unique().tolist()) == {-1024, 1023}
 
@@ -152,7 +152,7 @@ def test_the_least_level_stays_in_the_spec():
 def test_quarter_turns_are_those_of_the_image(subsampling):
     codec = JPEG(60, subsampling, dequantize=True)
     code = codec.encode(images(1, (32, 32))).repeat(60, 1, 1, 1)
-    got = adapted(RandomQuarterTurns(subsampling), codec)(code)
+    got = adapted(MCUTurn(subsampling), codec)(code)
     codec.spec((3, 32, 32)).check(got)
     image, turned = real_image(codec, code[:1], subsampling)[0], real_image(codec, got, subsampling)
     turns = {k: sum(torch.allclose(one, image.rot90(k, (-2, -1))) for one in turned) for k in range(4)}
@@ -162,7 +162,7 @@ def test_quarter_turns_are_those_of_the_image(subsampling):
 
 def test_levels_turned_without_their_tables_keep_their_meaning():
     codec = JPEG(60, "4:4:4")
-    augmentation = adapted(RandomQuarterTurns("4:4:4"), codec)
+    augmentation = adapted(MCUTurn("4:4:4"), codec)
     code = codec.encode(images(4, (32, 32)))
     turned = augmentation.transposed(code, mcu_layout(192, "4:4:4"))
     want = unstack_mcus(code, (1, 1))
@@ -172,7 +172,7 @@ def test_levels_turned_without_their_tables_keep_their_meaning():
     with pytest.raises(ValueError, match=r"takes square images; got a grid of \(4, 8\) MCUs"):
         augmentation(codec.encode(images()))
     with pytest.raises(ValueError, match="only codes of 4:4:4 and 4:2:0 keep their layout when turned; got '4:2:2'"):
-        RandomQuarterTurns("4:2:2")
+        MCUTurn("4:2:2")
 
 
 # Shifts and crops.
@@ -182,7 +182,7 @@ def test_levels_turned_without_their_tables_keep_their_meaning():
 def test_a_shift_moves_whole_mcus_and_fills_with_grey(tables):
     codec = JPEG(75, tables=tables)
     code = codec.encode(images(1, (64, 64))).repeat(60, 1, 1, 1)
-    got = adapted(RandomMCUShift(max_mcus=2), codec)(code)
+    got = adapted(MCUShift(max_mcus=2), codec)(code)
     codec.spec((3, 64, 64)).check(got)
     moves = set()
     for before, after in zip(code, got, strict=True):
@@ -198,7 +198,7 @@ def test_a_shift_moves_whole_mcus_and_fills_with_grey(tables):
                     moves.add((dy, dx))
     assert len(moves) > 15
     assert {dy for dy, _ in moves} == {dx for _, dx in moves} == set(range(-2, 3))
-    grey = codec.decode(adapted(RandomMCUShift(max_mcus=0), codec)(code * 0 + 1 if tables else code * 0))
+    grey = codec.decode(adapted(MCUShift(max_mcus=0), codec)(code * 0 + 1 if tables else code * 0))
     assert tables or (grey == 128).all()
 
 
@@ -206,7 +206,7 @@ def test_a_crop_is_a_part_of_the_image():
     codec = JPEG(75, "4:4:4")
     image = images(1, (32, 64))
     code = codec.encode(image).repeat(80, 1, 1, 1)
-    got = codec.decode(adapted(RandomMCUCrop(2, 3, "4:4:4"), codec)(code))
+    got = codec.decode(adapted(MCUCrop(2, 3, "4:4:4"), codec)(code))
     whole = codec.decode(code)[0]
     places = set()
     for part in got:
@@ -219,7 +219,7 @@ def test_a_crop_is_a_part_of_the_image():
         places.add(place)
     assert len(places) > 12
     with pytest.raises(ValueError, match=r"a part of \(5, 1\) MCUs does not fit into codes of \(4, 8\)"):
-        adapted(RandomMCUCrop(5, 1, "4:4:4"), codec)(code)
+        adapted(MCUCrop(5, 1, "4:4:4"), codec)(code)
 
 
 # Levels.
@@ -230,7 +230,7 @@ def test_brightness_adds_to_all_samples(arguments):
     codec = JPEG(60, "4:4:4", **arguments)
     image = torch.full((200, 3, 16, 16), 100, dtype=torch.uint8)
     code = codec.encode(image)
-    got = adapted(RandomBrightness("4:4:4", most=40), codec)(code)
+    got = adapted(CoefficientBrightness("4:4:4", most=40), codec)(code)
     codec.spec((3, 16, 16)).check(got)
     decoded = codec.decode(got)
     values = decoded.flatten(1).float()
@@ -245,7 +245,7 @@ def test_brightness_adds_to_all_samples(arguments):
 def test_contrast_multiplies_the_distance_from_mid_grey():
     codec = JPEG(100, "4:2:0", dequantize=True)
     code = codec.encode(images(1, (32, 32))).repeat(100, 1, 1, 1)
-    got = adapted(RandomContrast(most=0.5), codec)(code)
+    got = adapted(CoefficientContrast(most=0.5), codec)(code)
     codec.spec((3, 32, 32)).check(got)
     before, after = (real_image(codec, c, "4:2:0").flatten(1) - 128 for c in (code, got))
     factor = (before * after).sum(1, keepdim=True) / before.square().sum(1, keepdim=True)
@@ -254,7 +254,7 @@ def test_contrast_multiplies_the_distance_from_mid_grey():
     assert 1.4 < factor.max() <= 1.5
     tables = JPEG(50, tables=True)
     code = tables.encode(images())
-    assert torch.equal(adapted(RandomContrast(), tables)(code)[:, 384:], code[:, 384:])
+    assert torch.equal(adapted(CoefficientContrast(), tables)(code)[:, 384:], code[:, 384:])
 
 
 def test_dropped_frequencies_are_missing_in_all_blocks():
@@ -276,7 +276,7 @@ def test_zoom_repeats_or_averages_samples(subsampling, size):
     code = codec.encode(images(12, size))
     rows, columns = code.shape[-2:]
     h, v = FACTORS[subsampling]
-    zoom = adapted(RandomZoom(subsampling), codec)
+    zoom = adapted(MCUZoom(subsampling), codec)
     layout = mcu_layout(code.shape[1], subsampling)
     before = luma_plane(codec, code, subsampling)
     larger, smaller = (luma_plane(codec, f(code, layout), subsampling) for f in (zoom.enlarged, zoom.reduced))
@@ -316,26 +316,26 @@ def test_zoom_works_on_levels(arguments):
     results = []
     for each in (codec, plain):
         torch.manual_seed(3)
-        code = adapted(RandomZoom(enlarge=0.5, reduce=0.5), each)(each.encode(image))
+        code = adapted(MCUZoom(enlarge=0.5, reduce=0.5), each)(each.encode(image))
         each.spec((3, 64, 64)).check(code)
         results.append(each.decode(code).float())
     assert (results[0] - results[1]).abs().mean() < 3.5
     assert (results[0] - codec.decode(codec.encode(image)).float()).flatten(1).abs().mean(1).min() > 10
-    nothing = adapted(RandomZoom(enlarge=0, reduce=0), codec)
+    nothing = adapted(MCUZoom(enlarge=0, reduce=0), codec)
     assert torch.equal(nothing(codec.encode(image)), codec.encode(image))
 
 
 # All of them.
 
 ALL = [
-    RandomFlip(vertical=0.5),
-    RandomQuarterTurns(),
-    RandomMCUShift(max_mcus=2),
-    RandomMCUCrop(2, 2),
-    RandomBrightness(),
-    RandomContrast(),
+    MCUFlip(vertical=0.5),
+    MCUTurn(),
+    MCUShift(max_mcus=2),
+    MCUCrop(2, 2),
+    CoefficientBrightness(),
+    CoefficientContrast(),
     FrequencyDropout(),
-    RandomZoom(),
+    MCUZoom(),
 ]
 
 
@@ -360,7 +360,7 @@ def test_codes_stay_in_their_spec_and_random_numbers_are_torchs(augmentation, ar
 
 def test_a_chain_runs_on_any_batch():
     codec = JPEG(75, "4:4:4")
-    chain = Chain([RandomFlip("4:4:4"), RandomMCUShift("4:4:4"), RandomBrightness("4:4:4"), RandomContrast("4:4:4")])
+    chain = Chain([MCUFlip("4:4:4"), MCUShift("4:4:4"), CoefficientBrightness("4:4:4"), CoefficientContrast("4:4:4")])
     for module in chain.modules():
         if hasattr(module, "adapt"):
             module.adapt(codec, None)
@@ -369,25 +369,25 @@ def test_a_chain_runs_on_any_batch():
 
 
 def test_wrong_wiring_is_named():
-    with pytest.raises(MisconfigurationException, match="RandomFlip does not know the range of levels; hand it to"):
-        RandomFlip()(torch.zeros(1, 384, 1, 1, dtype=torch.int16))
+    with pytest.raises(MisconfigurationException, match="MCUFlip does not know the range of levels; hand it to"):
+        MCUFlip()(torch.zeros(1, 384, 1, 1, dtype=torch.int16))
     with pytest.raises(MisconfigurationException, match=r"chroma_subsampling='4:2:0'; got JPEG\(.*pass the codec's"):
-        RandomMCUShift().adapt(JPEG(75, "4:4:4"), None)
+        MCUShift().adapt(JPEG(75, "4:4:4"), None)
     with pytest.raises(MisconfigurationException, match=r"got PCM\("):
-        RandomMCUShift().adapt(PCM(), None)
+        MCUShift().adapt(PCM(), None)
     with pytest.raises(ValueError, match="have 64, 128, 384, 576 channels; got 192"):
-        adapted(RandomFlip(), JPEG())(torch.zeros(1, 192, 1, 1, dtype=torch.int16))
+        adapted(MCUFlip(), JPEG())(torch.zeros(1, 192, 1, 1, dtype=torch.int16))
     with pytest.raises(ValueError, match=r"takes codes \(N, C, rows, columns\); got \(384, 1, 1\)"):
-        adapted(RandomFlip(), JPEG())(torch.zeros(384, 1, 1, dtype=torch.int16))
+        adapted(MCUFlip(), JPEG())(torch.zeros(384, 1, 1, dtype=torch.int16))
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: RandomFlip(horizontal=1.5),
+        lambda: MCUFlip(horizontal=1.5),
         lambda: FrequencyDropout(probability=1.1),
-        lambda: RandomContrast(most=2),
-        lambda: RandomZoom(enlarge=0.7, reduce=0.7),
+        lambda: CoefficientContrast(most=2),
+        lambda: MCUZoom(enlarge=0.7, reduce=0.7),
     ],
 )
 def test_shares(make):
@@ -395,7 +395,7 @@ def test_shares(make):
         make()
 
 
-@pytest.mark.parametrize("make", [lambda: RandomMCUShift(max_mcus=-1), lambda: RandomBrightness(most=-1)])
+@pytest.mark.parametrize("make", [lambda: MCUShift(max_mcus=-1), lambda: CoefficientBrightness(most=-1)])
 def test_negative_numbers(make):
     with pytest.raises(ValueError, match="is at least 0; got -1"):
         make()
