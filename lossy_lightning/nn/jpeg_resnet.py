@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from lossy_lightning.functional import mcu_layout, spread
 from lossy_lightning.nn.coefficients import repeat
-from lossy_lightning.nn.resnet import Bottleneck, ResNet, initialise, read_channels, tail_stage
+from lossy_lightning.nn.resnet import ResNet, initialise, read_channels, tail_stage
+from lossy_lightning.nn.resnet_blocks import Bottleneck
 
 #: Kernels of the receptive-field-aware first blocks: a coefficient sees 8 pixels already.
 _KERNELS = (1, 2, 3)
