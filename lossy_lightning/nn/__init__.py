@@ -1,6 +1,6 @@
 """Networks on codes: stems, low-bit layers, backbones; augmentations of codes."""
 
-from lossy_lightning.nn.augmentation import Chain, FrequencyMask, TimeMask, TimeShift
+from lossy_lightning.nn.augmentation import Chain, FrequencyMask, StageDropout, TimeMask, TimeShift
 from lossy_lightning.nn.autoencoder import BlockDecoder, BlockEncoder, ConvDecoder, ConvEncoder
 from lossy_lightning.nn.binarynet import BinaryNet
 from lossy_lightning.nn.bit_flip import BitFlip
@@ -35,6 +35,7 @@ __all__ = [
     "Scale",
     "SequenceNet",
     "SpectrogramCNN",
+    "StageDropout",
     "TimeMask",
     "TimeShift",
 ]
