@@ -169,7 +169,7 @@ def test_words_not_sent_are_zero_in_the_sum():
 
 
 def test_stages_are_dropped_only_where_codes_can_say_so():
-    with pytest.raises(MisconfigurationException, match="has 3 channels from 0: set the codec's num_stages"):
+    with pytest.raises(MisconfigurationException, match="has 1 channels from 0: set the codec's num_stages"):
         StageDropout(least=2).adapt(Cells(), None)
     with pytest.raises(MisconfigurationException, match="9 or more stages"):
         StageDropout(least=9).adapt(Stages(), None)
