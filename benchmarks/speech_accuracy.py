@@ -31,6 +31,7 @@ EXAMPLES = Path(__file__).parent.parent.absolute() / "examples"
 CODEC = "--data.init_args.codec.init_args"
 LEAKY = ["--data.init_args.by_speaker", "false"]
 LINEAR = [f"{CODEC}.analysis.init_args.log", "false"]
+GRAY = ["--model.init_args.stem.init_args.gray", "true"]
 ROWS: dict[str, tuple[str, list[str]]] = {
     "Lyra 9.2 kbit/s, summed words, float": ("speech_lyra_float", []),
     "Lyra 9.2 kbit/s, summed words, binary tail": ("speech_lyra_binary", []),
@@ -39,10 +40,7 @@ ROWS: dict[str, tuple[str, list[str]]] = {
     "Lyra 3.2 kbit/s, summed words, float": ("speech_lyra_3200_float", []),
     "log spectrogram, our float CNN": ("speech_spectrogram_resnet", []),
     "log-spectrogram VQ, raw bits, all binary": ("speech_vq_bits_binary", []),
-    "log-spectrogram VQ, Gray bits, all binary": (
-        "speech_vq_bits_binary",
-        ["--model.init_args.stem.init_args.gray", "true"],
-    ),
+    "log-spectrogram VQ, Gray bits, all binary": ("speech_vq_bits_binary", GRAY),
     "log-spectrogram VQ, similarity labels, all binary": ("speech_vq_similarity_binary", []),
     "Lyra 9.2 kbit/s, raw bits, float": ("speech_lyra_bits_float", []),
     "Lyra 9.2 kbit/s, raw bits, binary": ("speech_lyra_bits_binary", []),
@@ -143,6 +141,7 @@ def kept(folder: Path | None) -> Iterator[Path]:
     """The folder asked for, or a temporary one; real data stay where they are, and Lightning says less."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    warnings.filterwarnings("ignore", ".*args parameter is intended.*")
     warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists.*")
     if "LOSSY_DATA" in os.environ:
         os.environ["LOSSY_DATA"] = str(Path(os.environ["LOSSY_DATA"]).absolute())

@@ -27,7 +27,7 @@ SHORT = [
 ]
 
 SLOW = {
-    *("speech_lyra_decoded_cnn.yaml", "speech_vq_binarynet.yaml"),
+    *("speech_lyra_decoded_cnn.yaml", "speech_lyra_decoded_resnet.yaml", "speech_vq_binarynet.yaml"),
     *("mnist_vqvae_bits.yaml", "mnist_vqvae_learned.yaml", "mnist_vqvae_similarity.yaml"),  # these encode all of MNIST
 }
 
