@@ -27,7 +27,7 @@ SHORT = [
 ]
 
 SLOW = {
-    *("speech_lyra_decoded_cnn.yaml", "speech_vq_binarynet.yaml"),
+    *("speech_lyra_decoded_cnn.yaml", "speech_lyra_decoded_resnet.yaml", "speech_vq_binarynet.yaml"),
     *("imagenette_deconvolution_rfa.yaml", "imagenette_late_concat.yaml", "imagenette_lc_rfa_thinner.yaml"),
     *("imagenette_resnet50.yaml", "imagenette_upsampling_rfa.yaml"),
     *("mnist_vqvae_bits.yaml", "mnist_vqvae_learned.yaml", "mnist_vqvae_similarity.yaml"),  # these encode all of MNIST

@@ -7,12 +7,14 @@ from typing import Any
 from urllib.error import URLError
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lossy_lightning.codes import Codec, CodeSpec
 from lossy_lightning.functional import crop, nearest_codewords, sum_codewords
 
 _BANDWIDTHS = (1.5, 3.0, 6.0, 12.0, 24.0)
+_KBITS_A_STAGE = 0.75
 _FRAME = 320  # samples
 _LEVELS = 1024
 _WEIGHTS = "encodec_24khz-d7cc33bc.th"
@@ -33,9 +35,11 @@ class EnCodec(Codec):
         bandwidth: In kbit/s: 1.5, 3, 6, 12 or 24.
         repository: Folder of the file ``encodec_24khz-d7cc33bc.th``; None: torch's hub folder.
         pretrained: False for random weights and codebooks, always the same: for tests and timings.
+        num_stages: Stages of a code in which bandwidths may be mixed: -1 is then its least index, and what this
+            bandwidth does not send. None: the bandwidth's own, each sent.
 
     Raises:
-        ValueError: Where the bandwidth is another.
+        ValueError: Where the bandwidth is another, or has more stages than ``num_stages``.
 
     Source:
         Défossez et al., High fidelity neural audio compression, 2022; github.com/facebookresearch/encodec.
@@ -44,10 +48,20 @@ class EnCodec(Codec):
     sample_rate = 24_000
     idempotent = False
 
-    def __init__(self, bandwidth: float = 1.5, repository: str | Path | None = None, pretrained: bool = True) -> None:
+    def __init__(
+        self,
+        bandwidth: float = 1.5,
+        repository: str | Path | None = None,
+        pretrained: bool = True,
+        num_stages: int | None = None,
+    ) -> None:
         if bandwidth not in _BANDWIDTHS:
             raise ValueError(f"EnCodec has bandwidths of {', '.join(map(str, _BANDWIDTHS))} kbit/s; got {bandwidth=}")
+        sent, most = round(bandwidth / _KBITS_A_STAGE), round(max(_BANDWIDTHS) / _KBITS_A_STAGE)
+        if num_stages is not None and not sent <= num_stages <= most:
+            raise ValueError(f"{bandwidth} kbit/s are {sent} stages, and there are {most}; got {num_stages=}")
         self.bandwidth = float(bandwidth)
+        self.num_stages = num_stages
         self.repository = None if repository is None else Path(repository)
         self.pretrained = pretrained
 
@@ -87,7 +101,8 @@ class EnCodec(Codec):
         clips = (signal.float() / 2**15).reshape(-1, 1, 1, signal.shape[-1])
         with torch.no_grad():
             code = torch.stack([model.encode(clip)[0][0][0] for clip in clips])
-        return code.to(torch.int16).reshape(*signal.shape[:-2], *code.shape[-2:])
+        code = F.pad(code.to(torch.int16), (0, 0, 0, self._stages - code.shape[-2]), value=-1)
+        return code.reshape(*signal.shape[:-2], *code.shape[-2:])
 
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
         """Signal of indices ``(..., stages, frames)``, of which the first of these stages or all are given.
@@ -105,7 +120,7 @@ class EnCodec(Codec):
         return signal if shape is None else crop(signal, shape[-1:])
 
     def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
-        """A channel of 1 024 levels for each stage, a position for each 320 samples.
+        """A channel of 1 024 levels, and -1 where ``num_stages`` is given, for each stage; a position for each frame.
 
         Raises:
             ValueError: Where the shape is not ``(1, samples)``.
@@ -113,7 +128,9 @@ class EnCodec(Codec):
         if len(shape) != 2 or shape[0] != 1:
             raise ValueError(f"EnCodec takes mono signals (1, samples); got shape {tuple(shape)}: mix channels down")
         frames = None if shape[1] is None else -(-shape[1] // _FRAME)
-        return CodeSpec.uniform((self._stages, frames), 0, _LEVELS - 1, ordinal=False)
+        return CodeSpec.uniform(
+            (self._stages, frames), 0 if self.num_stages is None else -1, _LEVELS - 1, ordinal=False
+        )
 
     def codebooks(self) -> Tensor:
         """``(stages, 1024, 128)``.
@@ -127,11 +144,12 @@ class EnCodec(Codec):
     def fingerprint(self) -> str:
         """Class, bandwidth and the weights, whose file is named by its hash; where it lies does not matter."""
         weights = _WEIGHTS if self.pretrained else "random"
-        return f"{type(self).__module__}.{type(self).__qualname__}(bandwidth={self.bandwidth}) {weights}"
+        stages = "" if self.num_stages is None else f", num_stages={self.num_stages}"
+        return f"{type(self).__module__}.{type(self).__qualname__}(bandwidth={self.bandwidth}{stages}) {weights}"
 
     @property
     def _stages(self) -> int:
-        return round(self.bandwidth / 0.75)
+        return self.num_stages or round(self.bandwidth / _KBITS_A_STAGE)
 
     @property
     def _weights(self) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -35,9 +36,11 @@ class Lyra(Codec):
     Args:
         model_dir: Folder of the three ``.tflite`` files; None: ``$LOSSY_DATA/lyra_v2``.
         bit_rate: In bit/s: 3200 (16 stages), 6000 (30) or 9200 (46).
+        num_stages: Stages of a code in which bit rates may be mixed: -1 is then its least index, and what this bit rate
+            does not send. None: the bit rate's own, each sent.
 
     Raises:
-        ValueError: Where the bit rate is another.
+        ValueError: Where the bit rate is another, or has more stages than ``num_stages``.
         FileNotFoundError: Where a file is missing.
 
     Source:
@@ -49,11 +52,18 @@ class Lyra(Codec):
     on_device = False
     idempotent = False
 
-    def __init__(self, model_dir: str | Path | None = None, bit_rate: int = 9200) -> None:
+    def __init__(
+        self, model_dir: str | Path | None = None, bit_rate: int = 9200, num_stages: int | None = None
+    ) -> None:
         if bit_rate not in _STAGES:
             raise ValueError(f"Lyra has bit rates of {', '.join(map(str, _STAGES))} bit/s; got bit_rate={bit_rate}")
         self.model_dir = None if model_dir is None else Path(model_dir)
+        if num_stages is not None and not _STAGES[bit_rate] <= num_stages <= max(_STAGES.values()):
+            raise ValueError(
+                f"{bit_rate} bit/s are {_STAGES[bit_rate]} stages, and there are {max(_STAGES.values())}; got {num_stages=}"
+            )
         self.bit_rate = bit_rate
+        self.num_stages = num_stages
         for name in (_ENCODER, _QUANTIZER, _DECODER):
             if not (self._folder / name).is_file():
                 raise FileNotFoundError(
@@ -76,6 +86,8 @@ class Lyra(Codec):
         padded = pad_to_multiple(signal.cpu(), (_FRAME,)).float() / 2**15
         clips = padded.reshape(-1, padded.shape[-1] // _FRAME, _FRAME).numpy()
         code = torch.from_numpy(np.stack([self._quantize(self._run(_ENCODER, clip)) for clip in clips]))
+        if self.num_stages is not None:
+            code = F.pad(code.to(torch.int8), (0, 0, 0, self.num_stages - code.shape[1]), value=-1)
         return code.reshape(*signal.shape[:-2], *code.shape[1:]).to(signal.device)
 
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
@@ -92,7 +104,7 @@ class Lyra(Codec):
         return signal if shape is None else crop(signal, shape[-1:])
 
     def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
-        """A channel of 16 levels for each stage, a position for each 20 ms.
+        """A channel of 16 levels, and -1 where ``num_stages`` is given, for each stage; a position for each 20 ms.
 
         Raises:
             ValueError: Where the shape is not ``(1, samples)``.
@@ -100,7 +112,9 @@ class Lyra(Codec):
         if len(shape) != 2 or shape[0] != 1:
             raise ValueError(f"Lyra takes mono signals (1, samples); got shape {tuple(shape)}: mix channels down")
         frames = None if shape[1] is None else -(-shape[1] // _FRAME)
-        return CodeSpec.uniform((_STAGES[self.bit_rate], frames), 0, _LEVELS - 1, ordinal=False)
+        return CodeSpec.uniform(
+            (self._stages, frames), 0 if self.num_stages is None else -1, _LEVELS - 1, ordinal=False
+        )
 
     def codebooks(self) -> Tensor:
         """``(stages, 16, 64)``, read out of the quantizer's model.
@@ -108,14 +122,20 @@ class Lyra(Codec):
         Raises:
             ImportError: Where ai-edge-litert is not installed.
         """
-        return self._codebooks()[: _STAGES[self.bit_rate]].clone()
+        return self._codebooks()[: self._stages].clone()
 
     def fingerprint(self) -> str:
         """Class, bit rate and a hash of the models; where they lie does not matter."""
         digest = hashlib.sha256()
         for name in (_ENCODER, _QUANTIZER, _DECODER):
             digest.update(_read(self._folder / name))
-        return f"{type(self).__module__}.{type(self).__qualname__}(bit_rate={self.bit_rate}) {digest.hexdigest()[:16]}"
+        stages = "" if self.num_stages is None else f", num_stages={self.num_stages}"
+        arguments = f"bit_rate={self.bit_rate}{stages}"
+        return f"{type(self).__module__}.{type(self).__qualname__}({arguments}) {digest.hexdigest()[:16]}"
+
+    @property
+    def _stages(self) -> int:
+        return self.num_stages or _STAGES[self.bit_rate]
 
     @property
     def _folder(self) -> Path:

@@ -1,6 +1,6 @@
 """Networks on codes: stems, low-bit layers, backbones; augmentations of codes."""
 
-from lossy_lightning.nn.augmentation import Chain, FrequencyMask, PixelShift, TimeMask, TimeShift
+from lossy_lightning.nn.augmentation import Chain, FrequencyMask, PixelShift, StageDropout, TimeMask, TimeShift
 from lossy_lightning.nn.autoencoder import BlockDecoder, BlockEncoder, ConvDecoder, ConvEncoder
 from lossy_lightning.nn.binarynet import BinaryNet
 from lossy_lightning.nn.bit_flip import BitFlip
@@ -60,6 +60,7 @@ __all__ = [
     "SequenceNet",
     "SpaceToDepth",
     "SpectrogramCNN",
+    "StageDropout",
     "TimeMask",
     "TimeShift",
     "Unfold",

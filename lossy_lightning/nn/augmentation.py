@@ -6,7 +6,7 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
-from lossy_lightning.codes import Codec, CodeStatistics
+from lossy_lightning.codes import Codec, CodeSpec, CodeStatistics
 
 _SILENT_SAMPLES = 16_000
 
@@ -41,8 +41,7 @@ class _Filling(nn.Module, ABC):
         state = next(codec.buffers(), None) if isinstance(codec, nn.Module) else None
         code = codec.encode(silence if state is None else silence.to(state.device))
         middle = code[..., code.shape[-1] // 2].unsqueeze(-1).long()
-        residual = not spec.ordinal and set(spec.low) == {-1}
-        self.fill = torch.full_like(middle, -1) if residual else middle
+        self.fill = torch.full_like(middle, -1) if _is_residual(spec) else middle
 
     def forward(self, code: Tensor) -> Tensor:
         """The augmented codes, of the same shape and dtype.
@@ -204,6 +203,64 @@ class FrequencyMask(_Filling):
     def extra_repr(self) -> str:
         """The arguments."""
         return f"max_bins={self.max_bins}, count={self.count}"
+
+
+class StageDropout(nn.Module):
+    """Sends only the first stages of some residual codes ``(N, stages, *grid)``, as lower bit rates do; -1 elsewhere.
+
+    A network trained on such codes reads any bit rate, and leans less on the fine stages, which tell voices apart.
+
+    Args:
+        share: Of the codes, in [0, 1], whose stages are dropped.
+        least: Fewest stages that are sent; how many is drawn for each, up to all.
+
+    Raises:
+        ValueError: Where the share is not in [0, 1], or ``least`` is below 1.
+
+    Source:
+        Zeghidour et al., SoundStream, 2021, section III.C (quantizer dropout).
+
+    Example:
+        >>> StageDropout(share=1.0, least=2)(torch.ones(3, 2, 4, dtype=torch.int8)).min()
+        tensor(1, dtype=torch.int8)
+    """
+
+    def __init__(self, share: float = 0.5, least: int = 4) -> None:
+        super().__init__()
+        if not 0 <= share <= 1 or least < 1:
+            raise ValueError(f"share is in [0, 1] and least at least 1; got {share=}, {least=}")
+        self.share = share
+        self.least = least
+
+    def adapt(self, codec: Codec, statistics: CodeStatistics) -> None:
+        """Check that the codec's codes can say that a stage is not sent.
+
+        Raises:
+            MisconfigurationException: Where they cannot, or have fewer stages than are to be sent.
+        """
+        spec = codec.spec((1, codec.sample_rate or _SILENT_SAMPLES))
+        if not _is_residual(spec) or len(spec.low) < self.least:
+            raise MisconfigurationException(
+                f"StageDropout needs residual codes of {self.least} or more stages whose least index is -1, a stage not "
+                f"sent; {codec} has {len(spec.low)} channels from {min(spec.low)}: set the codec's num_stages, or leave "
+                "the augmentation out"
+            )
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Codes without some of their last stages."""
+        ones = [1] * (code.ndim - 1)
+        sent = torch.randint(self.least, code.shape[1] + 1, (len(code), *ones), device=code.device)
+        kept = torch.rand(len(code), *ones, device=code.device) >= self.share
+        stage = torch.arange(code.shape[1], device=code.device).view(-1, *ones[1:])
+        return torch.where(kept | (stage < sent), code, -1)
+
+    def extra_repr(self) -> str:
+        """The arguments."""
+        return f"share={self.share}, least={self.least}"
+
+
+def _is_residual(spec: CodeSpec) -> bool:
+    return not spec.ordinal and set(spec.low) == {-1}
 
 
 def _stretches(code: Tensor, size: int, longest: int, count: int) -> Tensor:

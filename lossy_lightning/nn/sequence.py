@@ -9,7 +9,7 @@ from lossy_lightning.nn.padding import mask, mean_of_valid, norm_of_valid, pad_a
 
 
 class SequenceNet(nn.Module):
-    """Convolutions over time, each followed by a batch norm, their mean over time, and a linear layer.
+    """A batch norm, convolutions over time with a batch norm after each, their mean over time, and a linear layer.
 
     Made for codes of sound: 46 stages of `Lyra`, summed by `CodebookSum` to 64 features, are read at 21.6 million
     multiply-accumulates a second of sound. Each layer quantizes its own input; what stands between layers is as in
@@ -67,6 +67,8 @@ class SequenceNet(nn.Module):
         self.kernel_size = kernel_size
         self.strides = tuple(strides)
         depths = [shape[0], *channels]
+        # What a codec's words add up to has scales of its own.
+        self.norm = nn.BatchNorm1d(shape[0])
         self.convolutions = nn.ModuleList(
             conv1d(a, b, kernel_size, stride, weight_bit_width=weights, input_bit_width=inputs)
             for a, b, stride, (weights, inputs) in zip(depths, channels, strides, bit_widths, strict=False)
@@ -81,6 +83,7 @@ class SequenceNet(nn.Module):
         """Logits ``(N, num_classes)`` of features ``(N, C, L)``, of which each example has ``grid_size`` of its own."""
         size = grid_size
         valid = None if size is None else valid_positions(size, tuple(features.shape[2:]))
+        features = norm_of_valid(self.norm, features, valid)
         layers = zip(self.convolutions, self.norms, self.activations, self.strides, strict=True)
         for convolution, norm, activation, stride in layers:
             features = convolution(pad_around(mask(features, valid), self.kernel_size))

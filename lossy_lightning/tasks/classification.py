@@ -33,9 +33,10 @@ class ClassificationTask(LightningModule):
         lr_scheduler: Makes the learning rate scheduler from the optimizer; it is stepped after each epoch.
         logit_scale: What the backbone's outputs are multiplied by. A last batch norm without scale gives outputs of
             variance 1, whose cross-entropy stays high however right they are; 3 or so lets it fall.
+        label_smoothing: Share of the target, in training, that is spread over all classes.
 
     Raises:
-        ValueError: Where there is no spec or the scale is not above 0; where stem and spec, or backbone and features,
+        ValueError: Where there is no spec, the scale is not above 0 or the share not in [0, 1); where stem and spec, or backbone and features,
             do not fit together.
 
     Example:
@@ -56,6 +57,7 @@ class ClassificationTask(LightningModule):
         optimizer: OptimizerCallable = torch.optim.Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
         logit_scale: float = 1.0,
+        label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
         if not isinstance(spec, CodeSpec):
@@ -65,6 +67,8 @@ class ClassificationTask(LightningModule):
             )
         if not logit_scale > 0:
             raise ValueError(f"logit_scale is above 0; got {logit_scale}")
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"label_smoothing is in [0, 1); got {label_smoothing}")
         save_plain_hyperparameters(self)
         self.spec = spec
         self.stem = stem(spec)
@@ -73,6 +77,7 @@ class ClassificationTask(LightningModule):
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
         self.logit_scale = logit_scale
+        self.label_smoothing = label_smoothing
         # Lightning's own mean over ranks rounds their numbers of examples. A loss of NaN stays one; "disable", which
         # would say so, drops the weights.
         self.train_loss = MeanMetric(nan_strategy=float("nan"))
@@ -174,7 +179,8 @@ class ClassificationTask(LightningModule):
         """
         code, target, *grid_size = batch
         logits = self(code, *grid_size)
-        return logits, F.cross_entropy(logits, target)
+        smoothing = self.label_smoothing if split == "train" else 0.0
+        return logits, F.cross_entropy(logits, target, label_smoothing=smoothing)
 
     def _step(self, batch: tuple[Tensor, ...], split: str, mean_loss: Metric, accuracy: Metric) -> Tensor:
         code, target, *_ = batch

@@ -60,10 +60,11 @@ class DistillationTask(ClassificationTask):
         optimizer: OptimizerCallable = torch.optim.Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
         logit_scale: float = 1.0,
+        label_smoothing: float = 0.0,
     ) -> None:
         if not 0 <= weight <= 1 or not temperature > 0:
             raise ValueError(f"weight is from 0 to 1 and temperature above 0; got {weight=}, {temperature=}")
-        super().__init__(spec, num_classes, stem, backbone, optimizer, lr_scheduler, logit_scale)
+        super().__init__(spec, num_classes, stem, backbone, optimizer, lr_scheduler, logit_scale, label_smoothing)
         # In a tuple it is no submodule: neither trained nor counted nor saved.
         self._teacher: tuple[nn.Module, ...] = (teacher,) if isinstance(teacher, nn.Module) else ()
         self._checkpoint = None if isinstance(teacher, nn.Module) else Path(teacher)

@@ -73,6 +73,21 @@ def test_a_stage_not_sent_adds_nothing():
     assert not torch.equal(codec.decode(less), codec.decode(code))
 
 
+def test_bandwidths_mix_under_one_spec():
+    low, high = (EnCodec(bandwidth, pretrained=False, num_stages=4) for bandwidth in (1.5, 3.0))
+    code = low.encode(sound())
+    assert torch.equal(code[:, :2], EnCodec(1.5, pretrained=False).encode(sound()))
+    assert (code[:, 2:] == -1).all()
+    assert torch.equal(high.encode(sound()), EnCodec(3.0, pretrained=False).encode(sound()))
+    assert low.spec((1, 12_000)) == high.spec((1, 12_000))
+    assert low.spec((1, 12_000)).low == (-1,) * 4
+    low.spec((1, 12_000)).check(code)
+    assert torch.equal(low.codebooks(), high.codebooks())
+    assert len({low.fingerprint(), high.fingerprint(), EnCodec(1.5, pretrained=False).fingerprint()}) == 3
+    with pytest.raises(ValueError, match="3.0 kbit/s are 4 stages, and there are 32; got num_stages=3"):
+        EnCodec(3.0, num_stages=3)
+
+
 def test_random_weights_are_always_the_same_and_leave_the_generator_alone():
     state = torch.get_rng_state()
     first = {name: value.clone() for name, value in module._load(None).state_dict().items()}

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from lossy_lightning.codecs import Lyra
+from lossy_lightning.codes import CodeSpec
 from lossy_lightning.functional import sum_codewords
 from lossy_lightning.testing import check_codec
 from tests.codecs.speech import clips, some_clips
@@ -98,6 +99,25 @@ def test_a_lower_rate_is_the_first_stages(models, data_root, bit_rate):
     assert torch.equal(Lyra().decode(torch.cat([code.long(), unsent], 1), (1, 16_000)), sent)
 
 
+def test_bit_rates_mix_under_one_spec(models, data_root):
+    signals = some_clips(data_root, 2)
+    low, high = (Lyra(bit_rate=bit_rate, num_stages=46) for bit_rate in (3200, 9200))
+    code = low.encode(signals)
+    assert torch.equal(code[:, :16], Lyra(bit_rate=3200).encode(signals))
+    assert (code[:, 16:] == -1).all()
+    assert torch.equal(high.encode(signals), Lyra().encode(signals))
+    spec = CodeSpec.union(low.spec((1, 16_000)), high.spec((1, 16_000)))
+    assert (spec.shape, spec.low[0], spec.high[0], spec.dtype) == ((46, 50), -1, 15, code.dtype)
+    spec.check(code)
+    assert torch.equal(low.codebooks(), Lyra().codebooks())
+    assert torch.equal(low.decode(code), Lyra(bit_rate=3200).decode(code[:, :16]))
+    assert len({Lyra().fingerprint(), low.fingerprint(), high.fingerprint()}) == 3
+
+
+def test_contract_with_stages_not_sent(models, data_root):
+    check_codec(Lyra(bit_rate=3200, num_stages=20), (1, 1300), some_clips(data_root, 3)[:, :, 4000:5300])
+
+
 def test_more_bits_sound_more_like_the_original(models, data_root):
     """Each rate comes closer, by the difference of log spectra in dB."""
     signals = some_clips(data_root, 8)
@@ -159,6 +179,11 @@ def test_the_fingerprint_is_of_the_models_not_of_their_folder(models, tmp_path):
 def test_bad_input(models, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="3200, 6000, 9200 bit/s; got bit_rate=5000"):
         Lyra(bit_rate=5000)
+    for num_stages in (29, 47):
+        with pytest.raises(
+            ValueError, match=f"6000 bit/s are 30 stages, and there are 46; got num_stages={num_stages}"
+        ):
+            Lyra(bit_rate=6000, num_stages=num_stages)
     with pytest.raises(FileNotFoundError, match=r"no .*soundstream_encoder.tflite; copy it from lyra/model_coeffs"):
         Lyra(tmp_path)
     monkeypatch.setenv("LOSSY_DATA", str(tmp_path))

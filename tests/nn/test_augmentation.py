@@ -6,7 +6,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from lossy_lightning.codecs import PCM, VQ
 from lossy_lightning.codes import Codec, CodeSpec
-from lossy_lightning.nn import Chain, FrequencyMask, PixelShift, TimeMask, TimeShift
+from lossy_lightning.nn import Chain, CodebookSum, FrequencyMask, PixelShift, StageDropout, TimeMask, TimeShift
 
 
 class Cells(Codec):
@@ -132,6 +132,51 @@ def test_frequency_masks_are_bands_of_silence():
     assert bands == {(), (0,), (1,), (2,), (0, 1), (1, 2)}
     with pytest.raises(ValueError, match=r"takes codes \(N, C, frequency, time\); got \(4, 2, 10\): use TimeMask"):
         adapted(FrequencyMask(2), Residual())(torch.zeros(4, 2, 10, dtype=torch.long))
+
+
+class Stages(Residual):
+    """Eight stages of three words."""
+
+    def spec(self, shape):
+        return CodeSpec.uniform((8, shape[-1] // 100), -1, 2, ordinal=False)
+
+    def codebooks(self):
+        return torch.arange(1.0, 25).view(8, 3, 1)
+
+
+def test_the_last_stages_of_some_codes_are_not_sent():
+    code = torch.randint(0, 3, (400, 8, 10), dtype=torch.int8)
+    got = adapted(StageDropout(share=0.5, least=3), Stages())(code)
+    assert got.dtype == code.dtype
+    sent = (got != -1).sum(1)
+    assert (sent == sent[:, :1]).all()
+    assert set(sent.unique().tolist()) == set(range(3, 9))
+    for before, after, stages in zip(code, got, sent[:, 0].tolist(), strict=True):
+        assert torch.equal(after[:stages], before[:stages])
+        assert (after[stages:] == -1).all()
+    # Of the half that is drawn, a sixth keeps all eight.
+    assert 0.5 < (sent[:, 0] == 8).float().mean() < 0.67
+    assert torch.equal(StageDropout(share=0.0)(code), code)
+
+
+def test_words_not_sent_are_zero_in_the_sum():
+    code = torch.randint(0, 3, (20, 8, 10), dtype=torch.int8)
+    stem = CodebookSum(Stages().spec((1, 1000)), dim=1)
+    stem.adapt(Stages(), None)
+    dropped = StageDropout(share=1.0, least=1)(code)
+    words = Stages().codebooks()[torch.arange(8).view(1, 8, 1), code.long().clamp(min=0)][..., 0]
+    torch.testing.assert_close(stem(dropped)[:, 0], (words * (dropped >= 0)).sum(1))
+
+
+def test_stages_are_dropped_only_where_codes_can_say_so():
+    with pytest.raises(MisconfigurationException, match="has 1 channels from 0: set the codec's num_stages"):
+        StageDropout(least=2).adapt(Cells(), None)
+    with pytest.raises(MisconfigurationException, match="9 or more stages"):
+        StageDropout(least=9).adapt(Stages(), None)
+    with pytest.raises(ValueError, match="share is in"):
+        StageDropout(share=1.5)
+    with pytest.raises(ValueError, match="least at least 1"):
+        StageDropout(least=0)
 
 
 def test_masks_longer_than_the_code_fit():

@@ -192,7 +192,8 @@ def test_look_ups_are_a_convolution_on_one_hot_codes(grid, kernel_size, stride, 
     code = codes(spec, unsent=unsent)
     convolve = F.conv1d if len(grid) == 1 else F.conv2d
     expected = convolve(one_hot(code, spec), as_kernel(stem, spec), stride=stride, padding=padding)
-    torch.testing.assert_close(stem(code), expected, rtol=1e-4, atol=1e-5)
+    for training in (True, False):  # multiplied in training, looked up elsewhere
+        torch.testing.assert_close(stem.train(training)(code), expected, rtol=1e-4, atol=1e-5)
     assert (3, *stem.shape) == expected.shape
 
 
@@ -200,12 +201,25 @@ def test_ordinal_codes_have_rows_below_zero():
     spec = CodeSpec((1, 6), (-3,), (2,), ordinal=True)
     stem = LookupConv(spec, 3, 1, 4)
     code = codes(spec)
-    torch.testing.assert_close(stem(code), F.conv1d(one_hot(code, spec), as_kernel(stem, spec)))
+    for training in (True, False):
+        expected = F.conv1d(one_hot(code, spec), as_kernel(stem, spec))
+        torch.testing.assert_close(stem.train(training)(code), expected)
 
 
-def test_gradients_are_those_of_the_convolution():
+def test_a_stage_not_sent_has_no_row_that_is_read():
+    spec = CodeSpec((2, 6), (-1, -1), (3, 3), ordinal=False)
+    stem = LookupConv(spec, 3, 1, 4)
+    unsent = torch.full((2, 2, 6), -1)
+    for training in (True, False):
+        assert not stem.train(training)(unsent).any()
+    code = codes(spec)
+    torch.testing.assert_close(stem.eval()(code), stem.train()(code))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_gradients_are_those_of_the_convolution(training):
     spec = residual_spec(2, 4, (6, 6))
-    stem = LookupConv(spec, 3, 2, 4, padding=1)
+    stem = LookupConv(spec, 3, 2, 4, padding=1).train(training)
     code = codes(spec)
     stem(code).square().sum().backward()
     kernel = as_kernel(stem, spec).requires_grad_()

@@ -153,7 +153,8 @@ def test_jpeg_in_front_of_a_network_is_not_robust(pixels, test):
 def test_a_temperature_helps_against_a_binary_network(binary, many):
     """Its logits are of unit size, after a batch norm without scale, so the softmax is too flat: it is made sharper.
 
-    The gain is small, half a point of 1000 images when this was written, since a sign step asks for the gradient's direction and not for its size.
+    The gain is small, half a point of 1000 images when this was written, since a sign step asks for the gradient's
+    direction and not for its size.
     """
     code, target = many
     assert _accuracy(binary, code, target) > 40

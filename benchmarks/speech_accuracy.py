@@ -1,0 +1,175 @@
+"""Test accuracy of the speech examples, mean and standard deviation over five folds of unseen speakers.
+
+    LOSSY_DATA=... python benchmarks/speech_accuracy.py [--folds 0 1 2 3 4] [--epochs N] [--folder FOLDER] [name ...]
+
+Each row runs its YAML from `examples/` through the command line, after those that it builds on, and tests the last
+epoch: the test speakers choose nothing. Beside it stand the accuracy on the validation speakers, multiply-accumulates of
+one clip, and processor time of one training epoch (median; validation, loading of the cache and coding left out). A
+folder keeps runs and figures, and what it holds already is not run again. Codes are cached in `--cache`, by default in
+`$LOSSY_DATA`.
+"""
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import re
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback
+
+from lossy_lightning.cli import LossyCLI
+
+EXAMPLES = Path(__file__).parent.parent.absolute() / "examples"
+CODEC = "--data.init_args.codec.init_args"
+LEAKY = ["--data.init_args.by_speaker", "false"]
+LINEAR = [f"{CODEC}.analysis.init_args.log", "false"]
+GRAY = ["--model.init_args.stem.init_args.gray", "true"]
+ROWS: dict[str, tuple[str, list[str]]] = {
+    "Lyra 9.2 kbit/s, summed words, float": ("speech_lyra_float", []),
+    "Lyra 9.2 kbit/s, summed words, binary tail": ("speech_lyra_binary", []),
+    "log-spectrogram VQ, look-up, float": ("speech_vq_float", []),
+    "log-spectrogram VQ, look-up, all binary": ("speech_vq_lookup_binary", []),
+    "Lyra 3.2 kbit/s, summed words, float": ("speech_lyra_3200_float", []),
+    "log spectrogram, our float CNN": ("speech_spectrogram_resnet", []),
+    "log-spectrogram VQ, raw bits, all binary": ("speech_vq_bits_binary", []),
+    "log-spectrogram VQ, Gray bits, all binary": ("speech_vq_bits_binary", GRAY),
+    "log-spectrogram VQ, similarity labels, all binary": ("speech_vq_similarity_binary", []),
+    "Lyra 9.2 kbit/s, raw bits, float": ("speech_lyra_bits_float", []),
+    "Lyra 9.2 kbit/s, raw bits, binary": ("speech_lyra_bits_binary", []),
+    "decoded Lyra, log spectrogram, our float CNN": ("speech_lyra_decoded_resnet", []),
+    "log spectrogram, the literature's CNN": ("speech_spectrogram_cnn", []),
+    "decoded Lyra, log spectrogram, the literature's CNN": ("speech_lyra_decoded_cnn", []),
+    "linear-spectrogram VQ, raw bits, the literature's CNN": ("speech_vq_bits_cnn", LINEAR),
+    "the same, split by file": ("speech_vq_bits_cnn", [*LINEAR, *LEAKY]),
+}
+
+
+class EpochTime(Callback):
+    """Processor time of the training batches of each epoch, in seconds."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        self.start = time.process_time()
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if batch_idx + 1 == trainer.num_training_batches:
+            self.seconds.append(time.process_time() - self.start)
+
+
+def figures(example: str, extra: list[str], fold: int) -> dict[str, float]:
+    """What one run of an example measures; in and below the folder that we are in."""
+    text = (EXAMPLES / f"{example}.yaml").read_text()
+    for earlier in re.findall(r"runs/(\w+)/\w+\.ckpt", text):
+        if earlier != example:
+            run(earlier, [], fold)
+    clock = EpochTime()
+    args = ["fit", "--config", str(EXAMPLES / f"{example}.yaml"), "--data.init_args.test_fold", str(fold)]
+    # Cached codes need no workers, and their processor time would count nowhere.
+    args += ["--data.init_args.num_workers", "0", "--trainer.enable_progress_bar", "false", *COMMON, *extra]
+    cli = LossyCLI(args=args, trainer_defaults={"callbacks": [clock]})
+    metrics = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
+    kept = {name: value for name, value in metrics.items() if name.split("/")[0] in ("macs", "lookups", "parameters")}
+    return kept | {
+        "test": 100 * metrics["test_acc"],
+        "val": 100 * last_validation(cli),
+        "epoch": statistics.median(clock.seconds),
+        "epochs": cli.trainer.current_epoch,
+    }
+
+
+def last_validation(cli: LossyCLI) -> float:
+    """Accuracy on the validation speakers at the last epoch."""
+    (found,) = cli.trainer.validate(cli.model, datamodule=cli.datamodule, verbose=False)
+    return found["val_acc"]
+
+
+def run(example: str, extra: list[str], fold: int) -> dict[str, float]:
+    """The same, or what a run before said."""
+    done = Path("figures.json")
+    name = " ".join([example, *COMMON, *extra])
+    known = json.loads(done.read_text()) if done.exists() else {}
+    if name not in known:
+        found = figures(example, extra, fold)
+        known = (json.loads(done.read_text()) if done.exists() else {}) | {name: found}
+        done.with_suffix(".new").write_text(json.dumps(known, indent=1))
+        done.with_suffix(".new").replace(done)
+    result: dict[str, float] = known[name]
+    return result
+
+
+COMMON: list[str] = []  # what the command line of this script adds to every run
+
+
+def over_folds(name: str, folds: list[int], folder: Path) -> list[dict[str, float]]:
+    """Figures of the folds, each run in a folder of its own."""
+    found = []
+    for fold in folds:
+        place = folder / f"fold{fold}"
+        place.mkdir(parents=True, exist_ok=True)
+        with contextlib.chdir(place):
+            found.append(run(*ROWS[name], fold))
+            print(f"  {name}, fold {fold}: {found[-1]['test']:.2f} %, val {found[-1]['val']:.2f} %", flush=True)
+    return found
+
+
+def summary(name: str, found: list[dict[str, float]]) -> str:
+    """One line of a row."""
+    tests = [each["test"] for each in found]
+    spread = f" ± {statistics.stdev(tests):.1f}" if len(tests) > 1 else ""
+    macs = {key.split("/")[1]: value for key, value in found[0].items() if key.startswith("macs/") and value}
+    cost = ", ".join(f"{value / 1e6:.2f} M of {width}" for width, value in macs.items())
+    return (
+        f"{name}: {statistics.mean(tests):.1f}{spread} % (folds: {', '.join(f'{test:.1f}' for test in tests)}; "
+        f"validation {statistics.mean(each['val'] for each in found):.1f} %); MACs {cost}; look-ups "
+        f"{found[0].get('lookups/rows', 0):.0f} rows, {found[0].get('lookups/additions', 0):.0f} additions; "
+        f"{found[0]['epochs']:.0f} epochs of {statistics.median(each['epoch'] for each in found):.2f} processor seconds"
+    )
+
+
+@contextlib.contextmanager
+def kept(folder: Path | None) -> Iterator[Path]:
+    """The folder asked for, or a temporary one; real data stay where they are, and Lightning says less."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    warnings.filterwarnings("ignore", ".*args parameter is intended.*")
+    warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists.*")
+    if "LOSSY_DATA" in os.environ:
+        os.environ["LOSSY_DATA"] = str(Path(os.environ["LOSSY_DATA"]).absolute())
+    if folder is not None:
+        yield folder.absolute()
+        return
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", nargs="*", metavar="name", help=f"rows to run; default all of {list(ROWS)}")
+    parser.add_argument("--folds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--epochs", type=int, help="another length than the example's, for a quick look")
+    parser.add_argument("--precision", default="bf16-mixed", help="Lightning's; processors without bf16 want 32-true")
+    parser.add_argument("--folder", type=Path, help="where runs and figures are kept")
+    parser.add_argument("--cache", type=Path, help="where codes are cached")
+    arguments = parser.parse_args()
+    COMMON.extend(["--trainer.precision", arguments.precision])
+    if arguments.epochs is not None:
+        COMMON.extend(["--trainer.max_epochs", str(arguments.epochs)])
+    if arguments.cache is not None:
+        COMMON.extend(["--data.init_args.cache_dir", str(arguments.cache.absolute())])
+    with kept(arguments.folder) as folder:
+        for name in arguments.rows or ROWS:
+            print(summary(name, over_folds(name, arguments.folds, folder)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""What one second of speech costs: encoding, decoding, and the time from waveform to class and from codes to class.
+
+    LOSSY_DATA=... python benchmarks/speech_latency.py [--repeats 20] [example ...]
+
+One thread, one clip at a time, weights as they are made (they change no time), medians in milliseconds of processor time,
+which a busy machine disturbs less than the clock. Encoding is split where it has parts: the analysis, and quantizing it.
+"""
+
+import argparse
+import logging
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lossy_lightning.cli import LossyCLI
+from lossy_lightning.codecs import Decoded, TransformCodec
+from lossy_lightning.codes import Codec, TrainableCodec
+
+EXAMPLES = Path(__file__).parent.parent.absolute() / "examples"
+NAMES = [
+    *("speech_lyra_float", "speech_lyra_3200_float", "speech_lyra_binary"),
+    *("speech_vq_float", "speech_vq_lookup_binary", "speech_spectrogram_cnn", "speech_lyra_decoded_cnn"),
+]
+
+
+def milliseconds(work: Callable[[], object], repeats: int) -> float:
+    """Median processor time of some calls, after one that warms up."""
+    work()
+    seconds = []
+    for _ in range(repeats):
+        start = time.process_time()
+        work()
+        seconds.append(time.process_time() - start)
+    return 1000 * statistics.median(seconds)
+
+
+def parts(codec: Codec, clip: Tensor, code: Tensor) -> dict[str, Callable[[], object]]:
+    """What encoding and decoding consist of."""
+    if isinstance(codec, Decoded):
+        return parts(codec.codec, clip, codec.codec.encode(clip))
+    analysis = {"analysis": lambda: codec.analysis(clip)} if isinstance(codec, TransformCodec) else {}
+    return analysis | {"encode": lambda: codec.encode(clip), "decode": lambda: codec.decode(code, (1, clip.shape[-1]))}
+
+
+def figures(name: str, repeats: int) -> dict[str, float]:
+    """Milliseconds of each part of one example."""
+    text = str(EXAMPLES / f"{name}.yaml")
+    with tempfile.TemporaryDirectory() as folder:
+        quiet = ["--trainer.logger", "false", "--trainer.callbacks", "null", "--trainer.default_root_dir", folder]
+        cli = LossyCLI(args=["--config", text, *quiet], run=False)
+    data, model = cli.datamodule, cli.model.eval()
+    clips = torch.stack([data.signals("test")[i][0] for i in range(64)])
+    codec = data.codec
+    if isinstance(codec, TrainableCodec) and not codec.fitted:
+        codec.fit([clips])
+    clip = clips[:1]
+    code = codec.encode(clip)
+    work = parts(codec, clip, code) | {
+        "codes to class": lambda: model(code),
+        "waveform to class": lambda: model(codec.encode(clip)),
+    }
+    with torch.no_grad():
+        return {part: milliseconds(function, repeats) for part, function in work.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="example", help=f"default all of {NAMES}")
+    parser.add_argument("--repeats", type=int, default=20)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", ".*args parameter is intended.*")
+    for name in arguments.names or NAMES:
+        found = figures(name, arguments.repeats)
+        print(f"{name}: " + ", ".join(f"{part} {value:.2f} ms" for part, value in found.items()), flush=True)
+
+
+if __name__ == "__main__":
+    main()
