@@ -116,7 +116,7 @@ def undisturbed(model: nn.Module, *inputs: Any) -> Iterator[None]:
             with torch.no_grad():
                 for name, value in saved.items():
                     # One made in inference mode may not be written to, so only what has changed is.
-                    if not torch.equal(held[name], value):  # type: ignore[arg-type]
+                    if not value.is_meta and not torch.equal(held[name], value):  # type: ignore[arg-type]
                         held[name].copy_(value)  # type: ignore[union-attr]
 
 

@@ -165,6 +165,7 @@ def test_hyperparameters_hold_no_callable_and_load_weights_only(digits, fitted):
         "num_classes": 10,
         "lr_scheduler": None,
         "logit_scale": 1.0,
+        "label_smoothing": 0.0,
     }
     checkpoint = torch.load(trainer.checkpoint_callback.best_model_path, weights_only=True)
     assert checkpoint["hyper_parameters"] == dict(task.hparams)
