@@ -3,8 +3,8 @@
     LOSSY_DATA=... python benchmarks/speech_accuracy.py [--folds 0 1 2 3 4] [--epochs N] [--folder FOLDER] [name ...]
 
 Each row runs its YAML from `examples/` through the command line, after those that it builds on, and tests the last
-epoch: the test speakers choose nothing. Beside it stand the accuracy on the validation speakers, multiply-accumulates of
-one clip, and processor time of one training epoch (median; validation, loading of the cache and coding left out). A
+epoch: the test speakers choose nothing. Beside it stand the accuracy on the validation speakers, multiply-accumulates
+of one clip, and processor time of one training epoch (median; validation, loading of the cache and coding left out). A
 folder keeps runs and figures, and what it holds already is not run again. Codes are cached in `--cache`, by default in
 `$LOSSY_DATA`.
 """
@@ -59,9 +59,11 @@ class EpochTime(Callback):
         self.seconds: list[float] = []
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        """Start the clock."""
         self.start = time.process_time()
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Stop it at the last batch."""
         if batch_idx + 1 == trainer.num_training_batches:
             self.seconds.append(time.process_time() - self.start)
 

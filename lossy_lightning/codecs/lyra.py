@@ -60,7 +60,8 @@ class Lyra(Codec):
         self.model_dir = None if model_dir is None else Path(model_dir)
         if num_stages is not None and not _STAGES[bit_rate] <= num_stages <= max(_STAGES.values()):
             raise ValueError(
-                f"{bit_rate} bit/s are {_STAGES[bit_rate]} stages, and there are {max(_STAGES.values())}; got {num_stages=}"
+                f"{bit_rate} bit/s are {_STAGES[bit_rate]} stages, and there are {max(_STAGES.values())}; "
+                f"got {num_stages=}"
             )
         self.bit_rate = bit_rate
         self.num_stages = num_stages

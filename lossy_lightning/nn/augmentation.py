@@ -200,9 +200,9 @@ class StageDropout(nn.Module):
         spec = codec.spec((1, codec.sample_rate or _SILENT_SAMPLES))
         if not _is_residual(spec) or len(spec.low) < self.least:
             raise MisconfigurationException(
-                f"StageDropout needs residual codes of {self.least} or more stages whose least index is -1, a stage not "
-                f"sent; {codec} has {len(spec.low)} channels from {min(spec.low)}: set the codec's num_stages, or leave "
-                "the augmentation out"
+                f"StageDropout needs residual codes of {self.least} or more stages whose least index is -1, a stage "
+                f"not sent; {codec} has {len(spec.low)} channels from {min(spec.low)}: set the codec's num_stages, or "
+                "leave the augmentation out"
             )
 
     def forward(self, code: Tensor) -> Tensor:

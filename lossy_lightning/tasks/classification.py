@@ -36,8 +36,8 @@ class ClassificationTask(LightningModule):
         label_smoothing: Share of the target, in training, that is spread over all classes.
 
     Raises:
-        ValueError: Where there is no spec, the scale is not above 0 or the share not in [0, 1); where stem and spec, or backbone and features,
-            do not fit together.
+        ValueError: Where there is no spec, the scale is not above 0 or the share not in [0, 1); where stem and spec, or
+            backbone and features, do not fit together.
 
     Example:
         >>> from functools import partial

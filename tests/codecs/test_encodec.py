@@ -84,7 +84,7 @@ def test_bandwidths_mix_under_one_spec():
     low.spec((1, 12_000)).check(code)
     assert torch.equal(low.codebooks(), high.codebooks())
     assert len({low.fingerprint(), high.fingerprint(), EnCodec(1.5, pretrained=False).fingerprint()}) == 3
-    with pytest.raises(ValueError, match="3.0 kbit/s are 4 stages, and there are 32; got num_stages=3"):
+    with pytest.raises(ValueError, match=r"3\.0 kbit/s are 4 stages, and there are 32; got num_stages=3"):
         EnCodec(3.0, num_stages=3)
 
 

@@ -180,7 +180,9 @@ def test_bad_input(models, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="3200, 6000, 9200 bit/s; got bit_rate=5000"):
         Lyra(bit_rate=5000)
     for num_stages in (29, 47):
-        with pytest.raises(ValueError, match=f"6000 bit/s are 30 stages, and there are 46; got num_stages={num_stages}"):
+        with pytest.raises(
+            ValueError, match=f"6000 bit/s are 30 stages, and there are 46; got num_stages={num_stages}"
+        ):
             Lyra(bit_rate=6000, num_stages=num_stages)
     with pytest.raises(FileNotFoundError, match=r"no .*soundstream_encoder.tflite; copy it from lyra/model_coeffs"):
         Lyra(tmp_path)
