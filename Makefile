@@ -8,7 +8,7 @@ ifneq ($(SHARED_DATA),)
 export LOSSY_DATA ?= $(CURDIR)/.data
 endif
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow lint docs clean
 
 demo: .venv/.done
 	$(BIN)/lossy-lightning fit --config examples/digits_vq_bnn.yaml --trainer.accelerator cpu \
@@ -26,6 +26,10 @@ lint: .venv/.done
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: .venv/.done
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build
+	@echo "The site is in docs/_build/index.html"
+
 .venv/.done: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
@@ -38,4 +42,4 @@ lint: .venv/.done
 	@touch $@
 
 clean:
-	rm -rf .venv .data runs lightning_logs data build dist *.egg-info
+	rm -rf .venv .data runs lightning_logs data build dist docs/_build *.egg-info

@@ -1,8 +1,8 @@
 """Accuracy against bit rate: networks trained once on Lyra's codes, tested on the first 1 to 46 stages of them.
 
-    LOSSY_DATA=... python benchmarks/speech_bit_rate.py --folder FOLDER [--stages 1 2 4 8 16 30 46] [--folds 0 1 ...]
+    python benchmarks/speech_bit_rate.py --folder FOLDER [--stages 1 2 4 8 16 30 46] [--folds 0 …]
 
-FOLDER is that of `speech_accuracy.py`, where `speech_lyra_float` ran before. Its training leaves the last stages of half
+    LOSSY_DATA=... python benchmarks/speech_bit_rate.py --folder FOLDER [--stages 1 2 4 8 16 30 46] [--folds 0 1]
 the clips out, so one network reads each rate; stages beyond the first N are -1, a stage not sent. A stage is 200 bit/s.
 """
 

@@ -1,18 +1,25 @@
-"""The command line: Lightning's own, with a datamodule's spec handed to the model and a test after each fit."""
+"""The command line: Lightning's own, with a datamodule's spec handed to the model, a test after each fit, a report."""
 
+import sys
 import warnings
 
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
+from lossy_lightning.callbacks import Provenance, RateMonitor, SpeedMonitor
+from lossy_lightning.report.command import report
+
 
 class LossyCLI(LightningCLI):
-    """`LightningCLI` with two links and a test after fit.
+    """`LightningCLI` with two links, a test after fit, and what a report needs in each run.
 
     ``data.spec`` and ``data.num_classes`` go to the model's arguments of these names, where both sides have them; any
     other LightningModule or LightningDataModule runs as it is. After ``fit`` the best checkpoint (the last one where
     nothing is monitored) is tested into the same run, where model and data have a test;
     ``--test_after_fit false`` turns it off.
+
+    Each run has `Provenance`, `SpeedMonitor` and `RateMonitor` beside the callbacks of its configuration, so that
+    ``lossy-lightning report`` knows where its numbers come from.
     """
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -20,6 +27,13 @@ class LossyCLI(LightningCLI):
         parser.link_arguments("data.spec", "model.init_args.spec", apply_on="instantiate")
         parser.link_arguments("data.num_classes", "model.init_args.num_classes", apply_on="instantiate")
         parser.add_argument("--test_after_fit", type=bool, default=True, help="Test the best checkpoint after fit.")
+
+    def before_instantiate_classes(self) -> None:
+        """Add the callbacks that every run has."""
+        given = self.trainer_defaults.get("callbacks", [])
+        given = given if isinstance(given, list) else [given]
+        own = [Provenance(), SpeedMonitor(), RateMonitor()]
+        self.trainer_defaults = {**self.trainer_defaults, "callbacks": [*given, *own]}
 
     def instantiate_classes(self) -> None:
         """Make data, model and trainer.
@@ -59,4 +73,8 @@ def main(args: ArgsType = None) -> None:
     """
     # Cached codes are memory-mapped: a loader without workers is no bottleneck here.
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
-    LossyCLI(args=args)
+    given = sys.argv[1:] if args is None else args
+    if isinstance(given, list) and given[:1] == ["report"]:
+        report(given[1:])
+        return
+    LossyCLI(args=args, parser_kwargs={"epilog": "A further subcommand, `report RUN_DIR...`, compares logged runs."})

@@ -28,8 +28,22 @@ SHORT = [
 
 SLOW = {
     *("speech_lyra_decoded_cnn.yaml", "speech_lyra_decoded_resnet.yaml", "speech_vq_binarynet.yaml"),
+    *("imagenette_deconvolution_rfa.yaml", "imagenette_late_concat.yaml", "imagenette_lc_rfa_thinner.yaml"),
+    *("imagenette_resnet50.yaml", "imagenette_upsampling_rfa.yaml"),
     *("mnist_vqvae_bits.yaml", "mnist_vqvae_learned.yaml", "mnist_vqvae_similarity.yaml"),  # these encode all of MNIST
 }
+
+
+MACS = {
+    "mnist_joint.yaml": {"macs/encoder/32bit": 62_720, "macs/backbone/1bit": 17_280, "macs/backbone/32bit": 0},
+    "mnist_joint_codes.yaml": {"macs/1bit": 17_280, "macs/32bit": 0},
+    "mnist_joint_wide_codes.yaml": {"macs/1bit": 226_560, "macs/32bit": 0},
+    "mnist_joint_float_codes.yaml": {"macs/1bit": 0, "macs/32bit": 258_112},
+    "mnist_vqvae_bitwise_codes.yaml": {"macs/1bit": 17_280, "macs/32bit": 0},
+    "mnist_vqvae_similarity.yaml": {"macs/1bit": 17_280, "macs/32bit": 0},
+    "mnist_vqvae_learned.yaml": {"macs/1bit": 17_280, "macs/32bit": 0},
+}
+"""Costs that stand beside accuracies in the documentation."""
 
 
 def names(pattern):
@@ -66,6 +80,18 @@ def small_cifar10(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def small_imagenette(tmp_path_factory):
+    """Noise as JPEG files of 224x224: networks of this size take long to train."""
+    root = tmp_path_factory.mktemp("imagenette224")
+    for split, number, i in product(("train", "val"), range(2), range(4)):
+        folder = root / split / f"class{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(i).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(folder / f"{i}.jpg", quality=75)
+    return root
+
+
+@pytest.fixture(scope="session")
 def small_speech(tmp_path_factory):
     """Some clips of each word, and the models of Lyra: all clips take long to encode."""
     real, root = Path(os.environ.get("LOSSY_DATA", "none")), tmp_path_factory.mktemp("speech")
@@ -89,7 +115,7 @@ def test_there_are_examples():
 
 
 @pytest.mark.parametrize("name", marked(names("*.yaml")))
-def test_yaml(name, tmp_path, shared_cache, small_cifar10, small_speech, workshop, monkeypatch):
+def test_yaml(name, tmp_path, shared_cache, small_cifar10, small_imagenette, small_speech, workshop, monkeypatch):
     if name.startswith("mnist") and not Path(os.environ.get("LOSSY_DATA", "none"), "MNIST").is_dir():
         pytest.skip("needs $LOSSY_DATA, the folder of MNIST/")
     if name.startswith("speech"):
@@ -101,7 +127,8 @@ def test_yaml(name, tmp_path, shared_cache, small_cifar10, small_speech, worksho
     elif "LOSSY_DATA" in os.environ:
         monkeypatch.setenv("LOSSY_DATA", str(Path(os.environ["LOSSY_DATA"]).absolute()))
     monkeypatch.chdir(workshop)
-    run_example(name, tmp_path, shared_cache)
+    smaller = ["--data.root", str(small_imagenette), "--data.batch_size", "2", "--data.val_fraction", "0.25"]
+    run_example(name, tmp_path, shared_cache, smaller if name.startswith("imagenette") else ())
     (run,) = (tmp_path / Path(name).stem).iterdir()
     events = EventAccumulator(str(run))
     events.Reload()
@@ -110,15 +137,17 @@ def test_yaml(name, tmp_path, shared_cache, small_cifar10, small_speech, worksho
     assert {f"{split}_{kind}" for split in ("train", "val", "test") for kind in ("loss", figure)} <= scalars
     if "ComplexityMonitor" in (EXAMPLES / name).read_text():
         assert any(scalar.startswith("macs/") for scalar in scalars)
+    for scalar, figure in MACS.get(name, {}).items():
+        assert events.Scalars(scalar)[0].value == figure
 
 
-def run_example(name, folder, cache_dir):
+def run_example(name, folder, cache_dir, arguments=()):
     """Run an example, after those that it builds on where these have not run yet."""
     for earlier, checkpoint in re.findall(r"runs/(\w+)/(\w+\.ckpt)", (EXAMPLES / name).read_text()):
         if not Path("runs", earlier, checkpoint).exists():
             run_example(f"{earlier}.yaml", folder / "earlier", cache_dir)
     folders = ["--data.cache_dir", str(cache_dir), "--trainer.logger.init_args.save_dir", str(folder)]
-    main(["fit", "--config", str(EXAMPLES / name), *SHORT, *folders])
+    main(["fit", "--config", str(EXAMPLES / name), *SHORT, *folders, *arguments])
 
 
 @pytest.mark.parametrize("name", names("*.py"))

@@ -21,7 +21,8 @@ ROOMS = {
     "data": {"codes", "functional", "bitstream", "codecs"},
     "tasks": {"codes", "codecs", "functional"},
     "callbacks": {"codes", "functional"},
-    "cli": {"bitstream", "callbacks", "codecs", "codes", "data", "functional", "nn", "tasks"},
+    "report": {"callbacks"},
+    "cli": {"bitstream", "callbacks", "codecs", "codes", "data", "functional", "nn", "report", "tasks"},
 }
 """Room to the other rooms that it may import."""
 
@@ -39,6 +40,8 @@ FOREIGN = {
     "llvmlite": ("bitstream/",),
     "vector_quantize_pytorch": ("codecs/quantizers",),
     "scipy": ("codecs/labels",),
+    "matplotlib": ("report/plots",),
+    "tensorboard": ("report/runs",),
 }
 """Library to the only places that may import it."""
 

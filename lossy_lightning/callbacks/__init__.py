@@ -4,14 +4,20 @@ from lossy_lightning.callbacks.attack import GradientAttackMonitor
 from lossy_lightning.callbacks.audit import BitWidthAudit
 from lossy_lightning.callbacks.complexity import ComplexityMonitor
 from lossy_lightning.callbacks.inputs import first_tensor
+from lossy_lightning.callbacks.provenance import Provenance
+from lossy_lightning.callbacks.rate import RateMonitor
 from lossy_lightning.callbacks.reconstruction import ReconstructionMonitor
+from lossy_lightning.callbacks.speed import SpeedMonitor
 from lossy_lightning.callbacks.warm_start import WarmStart
 
 __all__ = [
     "BitWidthAudit",
     "ComplexityMonitor",
     "GradientAttackMonitor",
+    "Provenance",
+    "RateMonitor",
     "ReconstructionMonitor",
+    "SpeedMonitor",
     "WarmStart",
     "first_tensor",
 ]

@@ -1,35 +1,27 @@
 """How a model stands up to attacks that stay on the data's own grid, while it is trained and tested."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
-from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
 from lossy_lightning.callbacks.distortion import distances, distortion, is_image
-from lossy_lightning.callbacks.inputs import first_tensor
-from lossy_lightning.callbacks.round_trip import Victim, decoded, share, signal_shape, through_files, write_pictures
-from lossy_lightning.codes import Codec, CodeSpec, FileCodec
+from lossy_lightning.callbacks.inputs import first_tensor, second_item
+from lossy_lightning.callbacks.round_trip import decoded, signal_shape, through_files, write_pictures
+from lossy_lightning.callbacks.victim import Victim, find_victim, forward_of
+from lossy_lightning.codes import Codec, FileCodec
 from lossy_lightning.functional.attack.losses import cross_entropy
 from lossy_lightning.functional.attack.self_check import (
     Comparison,
     categorical_attacks,
     compare_attacks,
-    is_right,
     ordinal_attacks,
 )
-from lossy_lightning.functional.attack.straight_through import Forward
-
-
-def second_item(batch: Any) -> Any:
-    """The target of a batch ``(code, target, ...)``."""
-    return batch[1]
+from lossy_lightning.functional.tracing import undisturbed
 
 
 def call(model: nn.Module, code: Tensor) -> Any:
@@ -150,12 +142,24 @@ class GradientAttackMonitor(Callback):
     ) -> None:
         if batch_idx >= self.num_batches or dataloader_idx:
             return
-        # Lightning validates in inference mode, whose tensors cannot carry a gradient; hence also the victim's clones.
-        with torch.inference_mode(False), torch.enable_grad(), isolate_rng(), _left_as_found(pl_module, self.twin):
-            victim = self._victim(trainer, pl_module, batch)
-            measures = {"acc_clean": share(is_right(victim.forward, victim.code, victim.target))}
+        if self.twin is not None:
+            self.twin.to(pl_module.device)
+        models = nn.ModuleList(model for model in (pl_module, self.twin) if model is not None)
+        # Lightning tests in inference mode, whose tensors cannot carry a gradient; hence also the clones.
+        with torch.inference_mode(False), undisturbed(models), torch.enable_grad():
+            victim = find_victim(
+                trainer,
+                pl_module,
+                self.input_fn(batch).detach().clone(),
+                self.target_fn(batch).detach().clone(),
+                self._codec(trainer),
+                self.low,
+                self.high,
+                self.forward_fn,
+            )
+            measures = {"acc_clean": victim.accuracy(victim.code)}
             for step in self.steps:
-                compared = self._compared(victim, step)
+                compared = self._compared(trainer, victim, step)
                 results = {
                     "acc": compared.accuracy,
                     "acc_naive": compared.naive_accuracy,
@@ -174,73 +178,8 @@ class GradientAttackMonitor(Callback):
                 add_dataloader_idx=False,
             )
 
-    # What is attacked.
-
-    def _victim(self, trainer: Trainer, pl_module: LightningModule, batch: Any) -> Victim:
-        code, target = self.input_fn(batch).detach().clone(), self.target_fn(batch).detach().clone()
-        if code.is_floating_point():
-            raise MisconfigurationException(
-                f"GradientAttackMonitor attacks integer codes, but input_fn gave {code.dtype}; pass an input_fn and a "
-                "forward_fn, such as lambda batch: (255 * batch[0]).round().to(torch.uint8) and "
-                "lambda model, code: model(code / 255)"
-            )
-        forward = self._forward(trainer, pl_module)
-        try:
-            with torch.no_grad():
-                logits = forward(code)
-        except (RuntimeError, ValueError, TypeError) as error:
-            raise MisconfigurationException(
-                f"the model cannot be run on integer codes ({error}); pass a forward_fn that can, such as "
-                "lambda model, code: model(code / 255)"
-            ) from error
-        if logits.ndim != 2:
-            raise MisconfigurationException(
-                f"GradientAttackMonitor attacks classifiers, with logits (N, K); this model gave "
-                f"{tuple(logits.shape)}: pass a forward_fn that returns logits"
-            )
-        return Victim(pl_module, forward, code, target, self._spec(trainer, code))
-
-    def _forward(self, trainer: Trainer, model: nn.Module) -> Forward:
-        precision = trainer.precision_plugin
-
-        def forward(code: Tensor) -> Tensor:
-            with precision.forward_context():
-                logits: Tensor = self.forward_fn(model, precision.convert_input(code))
-            return logits
-
-        return forward
-
-    def _codec(self, trainer: Trainer) -> Codec | None:
-        codec = self.codec or getattr(getattr(trainer, "datamodule", None), "codec", None)
-        if isinstance(codec, Codec):
-            return codec
-        self._say("GradientAttackMonitor has no codec, so round trip, distortion and pictures are off; pass codec=…")
-        return None
-
-    def _spec(self, trainer: Trainer, code: Tensor) -> CodeSpec:
-        """The code's range and kind."""
-        if self.low is not None and self.high is not None:
-            channels = code.shape[1]
-            ends = [(end,) * channels if isinstance(end, int) else tuple(end) for end in (self.low, self.high)]
-            return CodeSpec(tuple(code.shape[1:]), ends[0], ends[1], ordinal=True)
-        spec = getattr(getattr(trainer, "datamodule", None), "spec", None)
-        if isinstance(spec, CodeSpec):
-            return spec
-        codec = self._codec(trainer)
-        if codec is None:
-            raise MisconfigurationException(
-                "GradientAttackMonitor does not know the range of the codes; pass low and high, such as 0 and 255, "
-                "or a codec"
-            )
-        return codec.spec(tuple(decoded(codec, code[:1], None).shape[1:]))
-
-    # How it is attacked.
-
-    def _compared(self, victim: Victim, budget: int) -> Comparison:
-        twin = None
-        if self.twin is not None:
-            model = self.twin.to(victim.code.device)
-            twin = model, lambda code: self.forward_fn(model, code)
+    def _compared(self, trainer: Trainer, victim: Victim, budget: int) -> Comparison:
+        twin = None if self.twin is None else (self.twin, forward_of(trainer, self.twin, self.forward_fn))
         arguments = victim.forward, victim.model, victim.code, budget, victim.spec.low, victim.spec.high
         if victim.spec.ordinal:
             attacks = ordinal_attacks(
@@ -256,51 +195,37 @@ class GradientAttackMonitor(Callback):
             attacks = categorical_attacks(*arguments, loss=self.loss_fn, temperatures=self.temperatures, twin=twin)
         return compare_attacks(victim.forward, victim.code, victim.target, attacks)
 
-    # What it changes.
-
     def _changes(self, trainer: Trainer, victim: Victim, moved: Tensor, tag: str, pictures: bool) -> dict[str, float]:
         """Size of the change in code and signal, and accuracies after the round trip."""
         sizes = {f"{name}_code": value for name, value in distances(victim.code, moved).items()}
         if not victim.spec.ordinal:
             del sizes["linf_code"]  # a difference of indices has no meaning
-        codec = self._codec(trainer)
+        codec = victim.codec
         if codec is None:
             return sizes
         shape = signal_shape(trainer)
         before, after = (decoded(codec, code, shape) for code in (victim.code, moved))
-        again = codec.encode(after).to(moved)
-        sizes["acc_roundtrip"] = share(is_right(victim.forward, again, victim.target))
+        sizes["acc_roundtrip"] = victim.accuracy(codec.encode(after).to(moved))
         sizes |= {f"{name}_signal": value for name, value in distances(before, after).items()}
         by_kind = distortion(before, after)
         if not by_kind:
             kind = f"{before.dtype} of shape {tuple(before.shape[1:])}"
             self._say(f"GradientAttackMonitor knows no distortion for signals of {kind}: L-infinity and L0 only")
         if isinstance(codec, FileCodec):
-            sizes |= through_files(codec, victim, moved, tuple(before.shape[1:]))
+            again, file_sizes = through_files(codec, victim.code, moved, tuple(before.shape[1:]))
+            sizes |= {"acc_file": victim.accuracy(again)} | file_sizes
         if pictures and is_image(before) and trainer.is_global_zero:
             write_pictures(trainer, before, after, tag)
         return sizes | by_kind
+
+    def _codec(self, trainer: Trainer) -> Codec | None:
+        codec = self.codec or getattr(getattr(trainer, "datamodule", None), "codec", None)
+        if isinstance(codec, Codec):
+            return codec
+        self._say("GradientAttackMonitor has no codec, so round trip, distortion and pictures are off; pass codec=…")
+        return None
 
     def _say(self, text: str) -> None:
         if text not in self._said:
             self._said.add(text)
             rank_zero_info(text)
-
-
-@contextmanager
-def _left_as_found(*models: nn.Module | None) -> Iterator[None]:
-    """The models in eval mode; modes and buffers are as before in the end."""
-    given = [model for model in models if model is not None]
-    modes = [(module, module.training) for model in given for module in model.modules()]
-    buffers = [(buffer, buffer.clone()) for model in given for buffer in model.buffers()]
-    for model in given:
-        model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-        with torch.no_grad():
-            for buffer, before in buffers:
-                if not torch.equal(buffer, before):
-                    buffer.copy_(before)

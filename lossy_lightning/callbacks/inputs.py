@@ -26,6 +26,11 @@ def first_tensor(batch: Any) -> Tensor:
     raise ValueError(f"a batch with a tensor is needed; got {type(batch).__name__} without one: give an input_fn")
 
 
+def second_item(batch: Any) -> Any:
+    """The target of a batch ``(input, target, ...)``."""
+    return batch[1]
+
+
 def first_example(inputs: Any) -> Any:
     """The first example of some batched inputs, as a batch of one.
 

@@ -1,43 +1,33 @@
 """Adversarial codes beside the clean ones: as signals, through files, and in pictures."""
 
-from typing import NamedTuple
-
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
-from lossy_lightning.codes import Codec, CodeSpec, FileCodec
-from lossy_lightning.functional.attack.self_check import is_right
-from lossy_lightning.functional.attack.straight_through import Forward
+from lossy_lightning.codes import Codec, FileCodec
 
 
-class Victim(NamedTuple):
-    """What is attacked: a batch, its range, and ways to run the model on it."""
+def through_files(
+    codec: FileCodec, clean: Tensor, moved: Tensor, shape: tuple[int, ...]
+) -> tuple[Tensor, dict[str, float]]:
+    """Codes after writing and reading files, and the files' sizes.
 
-    model: nn.Module
-    forward: Forward  # integer codes to logits
-    code: Tensor
-    target: Tensor
-    spec: CodeSpec
+    Args:
+        codec: Of the files.
+        clean: Codes ``(N, C, *grid)``.
+        moved: The same shape.
+        shape: Of a signal, without batch.
 
-
-def share(right: Tensor) -> float:
-    """Accuracy, of whether each example is right."""
-    return float(right.float().mean())
-
-
-def through_files(codec: FileCodec, victim: Victim, moved: Tensor, shape: tuple[int, ...]) -> dict[str, float]:
-    """Accuracy after writing and reading files, and the files' sizes in bytes, averaged over the batch."""
-    clean = [codec.write(code, shape) for code in victim.code.cpu()]
+    Returns:
+        ``moved`` as it was read again; ``file_bytes`` of its files, and by how much they exceed the clean ones,
+        ``file_bytes_change``, bytes, averaged over the batch.
+    """
+    sizes = [len(codec.write(code, shape)) for code in clean.cpu()]
     files = [codec.write(code, shape) for code in moved.cpu()]
+    before, after = sum(sizes) / len(sizes), sum(map(len, files)) / len(files)
     again = torch.stack([codec.read(data)[0] for data in files]).to(moved)
-    before, after = (sum(map(len, data)) / len(data) for data in (clean, files))
-    return {
-        "acc_file": share(is_right(victim.forward, again, victim.target)),
-        "file_bytes": after,
-        "file_bytes_change": after - before,
-    }
+    return again, {"file_bytes": after, "file_bytes_change": after - before}
 
 
 def decoded(codec: Codec, code: Tensor, shape: tuple[int, ...] | None) -> Tensor:

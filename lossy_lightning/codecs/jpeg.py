@@ -12,6 +12,7 @@ from lossy_lightning.codecs import libjpeg
 from lossy_lightning.codecs.layout import with_subsampling
 from lossy_lightning.codes import CodeSpec, FileCodec
 from lossy_lightning.functional import (
+    SAMPLING_FACTORS,
     coefficients_to_image,
     image_to_coefficients,
     pad_to_mcus,
@@ -21,9 +22,6 @@ from lossy_lightning.functional import (
     unstack_mcus,
     write_mcus,
 )
-
-#: Luma's horizontal and vertical sampling factors; those of chroma are 1.
-_FACTORS = {"4:4:4": (1, 1), "4:2:2": (2, 1), "4:2:0": (2, 2), "4:4:0": (1, 2), "4:1:1": (4, 1)}
 
 
 class _Components(NamedTuple):
@@ -78,8 +76,8 @@ class JPEG(FileCodec):
         requantize: bool = False,
         quantization_tables: Sequence[Sequence[Sequence[int]]] | Tensor | None = None,
     ) -> None:
-        if chroma_subsampling not in _FACTORS:
-            raise ValueError(f"chroma_subsampling must be one of {list(_FACTORS)}; got {chroma_subsampling!r}")
+        if chroma_subsampling not in SAMPLING_FACTORS:
+            raise ValueError(f"chroma_subsampling must be one of {list(SAMPLING_FACTORS)}; got {chroma_subsampling!r}")
         self.quality = quality
         self.chroma_subsampling = chroma_subsampling
         self.dequantize = dequantize
@@ -150,6 +148,14 @@ class JPEG(FileCodec):
         most = 2048 if self.dequantize else 1024
         low, high = (-most,) * channels + (1,) * carried, (most - 1,) * channels + (255,) * carried
         return CodeSpec((channels + carried, *grid), low, high, ordinal=True)
+
+    def steps(self, channels: int = 3) -> Tensor:
+        """What levels are multiplied with to give coefficients, ``(channels, 8, 8)`` float32, natural order.
+
+        The codec's own tables; ones where codes are dequantized. Codes that carry their tables tell by themselves.
+        """
+        tables = torch.stack(self._own_tables(channels)).float()
+        return torch.ones_like(tables) if self.dequantize else tables
 
     def read(self, data: bytes) -> tuple[Tensor, tuple[int, ...]]:
         """Code in a JPEG file, and its image's shape; entropy decoding only.
@@ -229,7 +235,7 @@ class JPEG(FileCodec):
         return JPEGCoefficients(width, height, "grey" if channels == 1 else "YCbCr", components)
 
     def _factors(self, channels: int) -> tuple[int, int]:
-        return _FACTORS[self.chroma_subsampling] if channels == 3 else (1, 1)
+        return SAMPLING_FACTORS[self.chroma_subsampling] if channels == 3 else (1, 1)
 
     def _own_tables(self, components: int, device: torch.device | None = None) -> tuple[Tensor, ...]:
         return tuple(table.to(device) for table in self._component_tables[:components])
@@ -270,7 +276,7 @@ class JPEG(FileCodec):
         (h, v), *chroma = (component.sampling_factors for component in image.components)
         if chroma and any((h, v) != (want[0] * x, want[1] * y) for x, y in chroma):
             ratios = {(h / x, v / y) for x, y in chroma}
-            got = next((name for name, pair in _FACTORS.items() if ratios == {pair}), f"the ratios {ratios}")
+            got = next((name for name, pair in SAMPLING_FACTORS.items() if ratios == {pair}), f"the ratios {ratios}")
             raise ValueError(
                 f"this codec has chroma subsampling {self.chroma_subsampling}; the file has {got}: use a codec of that "
                 "subsampling, or decode the file and encode its pixels"

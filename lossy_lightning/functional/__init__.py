@@ -33,14 +33,26 @@ from lossy_lightning.functional.jpeg import (
     quantize,
     round_divide,
 )
-from lossy_lightning.functional.mcu import pad_to_mcus, stack_mcus, unstack_mcus, write_mcus
+from lossy_lightning.functional.mcu import (
+    SAMPLING_FACTORS,
+    MCULayout,
+    mcu_layout,
+    pad_to_mcus,
+    spread,
+    stack_mcus,
+    unstack_mcus,
+    write_mcus,
+)
+from lossy_lightning.functional.mcu_geometry import flip_mcus, transpose_mcus
 from lossy_lightning.functional.tracing import Lookups
 from lossy_lightning.functional.usage import index_entropy, perplexity
 from lossy_lightning.functional.vq import nearest_codewords, sum_codewords
 
 __all__ = [
+    "SAMPLING_FACTORS",
     "LayerProfile",
     "Lookups",
+    "MCULayout",
     "WeightMemory",
     "at_temperature",
     "categorical_attacks",
@@ -58,6 +70,7 @@ __all__ = [
     "downsample",
     "feature_memory",
     "find_stem",
+    "flip_mcus",
     "from_blocks",
     "halve_blocks",
     "idct",
@@ -68,6 +81,7 @@ __all__ = [
     "jpeg_transform",
     "layer_table",
     "margin",
+    "mcu_layout",
     "nearest_codewords",
     "ordinal_attacks",
     "pad_codes",
@@ -82,6 +96,7 @@ __all__ = [
     "rgb_to_ycbcr",
     "round_divide",
     "signal_budget",
+    "spread",
     "square_attack",
     "stack_mcus",
     "straight_through",
@@ -94,6 +109,7 @@ __all__ = [
     "to_blocks",
     "to_gray",
     "total_profile",
+    "transpose_mcus",
     "unstack_mcus",
     "upsample",
     "weight_memory",

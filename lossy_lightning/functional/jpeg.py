@@ -111,8 +111,8 @@ def jpeg_transform(image: Tensor, factors: tuple[int, int]) -> tuple[Tensor, ...
         Components ``(..., rows, columns, 8, 8)``: luma, then Cb and Cr of a colour image.
 
     Example:
-        >>> jpeg_transform(torch.full((1, 8, 8), 129.0), (1, 1))[0].round(decimals=3)[0, 0, 0, :4]
-        tensor([8., 0., 0., 0.])
+        >>> jpeg_transform(torch.full((1, 8, 8), 129.0), (1, 1))[0][0, 0, 0, :4].round().int()
+        tensor([8, 0, 0, 0], dtype=torch.int32)
     """
     return tuple(dct(blocks) for blocks in _to_blocks(image, factors))
 

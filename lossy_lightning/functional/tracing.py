@@ -115,7 +115,9 @@ def undisturbed(model: nn.Module, *inputs: Any) -> Iterator[None]:
                     module._buffers[name] = buffer
             with torch.no_grad():
                 for name, value in saved.items():
-                    held[name].copy_(value)  # type: ignore[union-attr]
+                    # One made in inference mode may not be written to, so only what has changed is.
+                    if not torch.equal(held[name], value):  # type: ignore[arg-type]
+                        held[name].copy_(value)  # type: ignore[union-attr]
 
 
 def trace(model: nn.Module, *inputs: Any) -> Trace:

@@ -1,4 +1,4 @@
-"""Augmentations of the codes of sounds, for the ``augmentation`` of a datamodule: on the batch's device."""
+"""Augmentations of codes, for the ``augmentation`` of a datamodule: on the batch's device."""
 
 from abc import ABC, abstractmethod
 
@@ -100,6 +100,47 @@ class TimeShift(_Filling):
     def extra_repr(self) -> str:
         """The arguments."""
         return f"max_frames={self.max_frames}"
+
+
+class PixelShift(nn.Module):
+    """Moves each image ``(N, channels, height, width)`` along both axes, by a number of pixels of its own.
+
+    It is for codes that are pixels, those of `PCM`. Edges are repeated where nothing moves in.
+
+    Args:
+        max_pixels: Greatest move to either side.
+
+    Raises:
+        ValueError: Where that is negative.
+
+    Example:
+        >>> PixelShift(max_pixels=2)(torch.zeros(4, 1, 28, 28, dtype=torch.uint8)).shape
+        torch.Size([4, 1, 28, 28])
+    """
+
+    def __init__(self, max_pixels: int) -> None:
+        super().__init__()
+        _check(max_pixels=max_pixels)
+        self.max_pixels = max_pixels
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Moved images.
+
+        Raises:
+            ValueError: Where these are no images.
+        """
+        if code.ndim != 4:
+            raise ValueError(f"PixelShift takes images (N, channels, height, width); got {tuple(code.shape)}")
+        for axis in (2, 3):
+            ones = [1] * (code.ndim - 1)
+            move = torch.randint(-self.max_pixels, self.max_pixels + 1, (len(code), *ones), device=code.device)
+            places = torch.arange(code.shape[axis], device=code.device).view([-1 if i == axis else 1 for i in range(4)])
+            code = code.gather(axis, (places - move).clamp(0, code.shape[axis] - 1).expand_as(code))
+        return code
+
+    def extra_repr(self) -> str:
+        """The arguments."""
+        return f"max_pixels={self.max_pixels}"
 
 
 class TimeMask(_Filling):

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from lossy_lightning.functional import from_blocks
 
 _CONVOLUTIONS: dict[int, tuple[Any, Any]] = {
     1: (nn.Conv1d, nn.ConvTranspose1d),
@@ -46,8 +49,7 @@ class BlockEncoder(nn.Sequential):
         grid: tuple[int, ...] | None = None,
     ) -> None:
         convolution, _ = _convolutions(len(block))
-        if grid is not None and len(grid) != len(block):
-            raise ValueError(f"the grid has an axis for each of the block's; got grid={tuple(grid)}, {block=}")
+        _check_grid(grid, block)
         widths = [*hidden, dim]
         layers: list[nn.Module] = [convolution(channels, widths[0], tuple(block), tuple(block))]
         for width, following in pairwise(widths):
@@ -64,19 +66,26 @@ class BlockDecoder(nn.Sequential):
         dim: Number of features of a block.
         hidden: Width of each hidden layer; empty for a linear map.
         channels: Of the signal.
+        grid: Blocks along each axis, for signals of that one size, where the encoder knows them too.
 
     Raises:
-        ValueError: Where the block has not one or two axes.
+        ValueError: Where the block has not one or two axes, or the grid not as many.
     """
 
-    def __init__(self, block: tuple[int, ...], dim: int, hidden: Sequence[int] = (64,), channels: int = 1) -> None:
-        convolution, transposed = _convolutions(len(block))
-        widths = [dim, *hidden]
+    def __init__(
+        self,
+        block: tuple[int, ...],
+        dim: int,
+        hidden: Sequence[int] = (64,),
+        channels: int = 1,
+        grid: tuple[int, ...] | None = None,
+    ) -> None:
+        convolution, _ = _convolutions(len(block))
+        _check_grid(grid, block)
         layers: list[nn.Module] = []
-        for width, following in pairwise(widths):
-            layers += [convolution(width, following, 1), nn.ReLU()]
-        layers.append(transposed(widths[-1], channels, tuple(block), tuple(block)))
-        super().__init__(*layers)
+        for width, following in pairwise([dim, *hidden, channels * prod(block)]):
+            layers += [convolution(width, following, 1), *_place_bias(following, grid), nn.ReLU()]
+        super().__init__(*layers[:-1], _Blocks(tuple(block)))
 
 
 class ConvEncoder(nn.Sequential):
@@ -133,6 +142,17 @@ class ConvDecoder(nn.Sequential):
         super().__init__(*layers)
 
 
+class _Blocks(nn.Module):
+    """Blocks ``(N, channels * prod(block), *grid)`` put together."""
+
+    def __init__(self, block: tuple[int, ...]) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: Tensor) -> Tensor:
+        return from_blocks(x.movedim(1, -1), self.block)
+
+
 class _PlaceBias(nn.Module):
     """A bias for each feature and place."""
 
@@ -143,10 +163,15 @@ class _PlaceBias(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[2:] != self.bias.shape[1:]:
             raise ValueError(
-                f"this encoder knows signals of {tuple(self.bias.shape[1:])} blocks; got {tuple(x.shape[2:])}: "
+                f"this network knows signals of {tuple(self.bias.shape[1:])} blocks; got {tuple(x.shape[2:])}: "
                 "crop or pad them, or make it with grid=None"
             )
         return x + self.bias
+
+
+def _check_grid(grid: tuple[int, ...] | None, block: tuple[int, ...]) -> None:
+    if grid is not None and len(grid) != len(block):
+        raise ValueError(f"the grid has an axis for each of the block's; got grid={tuple(grid)}, {block=}")
 
 
 def _place_bias(features: int, grid: tuple[int, ...] | None) -> list[nn.Module]:

@@ -14,7 +14,7 @@ from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
 from lossy_lightning.codes import CodeSpec, Stem
-from lossy_lightning.tasks.wiring import make_optimizers, save_plain_hyperparameters
+from lossy_lightning.tasks.wiring import make_optimizers, reset_metrics, save_plain_hyperparameters
 
 
 class ClassificationTask(LightningModule):
@@ -126,6 +126,10 @@ class ClassificationTask(LightningModule):
                 "load_from_checkpoint"
             )
         data.load_state_dict(checkpoint[name])  # before the weights, whose shapes would say less
+
+    def on_fit_start(self) -> None:
+        """Start with fresh metrics."""
+        reset_metrics(self)
 
     def forward(self, code: Tensor, grid_size: Tensor | None = None) -> Tensor:
         """Logits ``(N, num_classes)`` of codes ``(N, C, *grid)``.

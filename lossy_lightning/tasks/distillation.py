@@ -88,7 +88,8 @@ class DistillationTask(ClassificationTask):
         self._teacher = (task,)
 
     def on_fit_start(self) -> None:
-        """Bring the teacher to the device."""
+        """Start with fresh metrics, and bring the teacher to the device."""
+        super().on_fit_start()
         (teacher,) = self._teacher
         teacher.to(self.device).eval().requires_grad_(False)
 

@@ -14,7 +14,7 @@ from lossy_lightning.codecs import VQVAE
 from lossy_lightning.codecs.vqvae import to_unit
 from lossy_lightning.codes import CodeSpec
 from lossy_lightning.tasks.reconstruction import Reconstruction, check_samples, log_figures, show
-from lossy_lightning.tasks.wiring import make_optimizers, save_plain_hyperparameters
+from lossy_lightning.tasks.wiring import make_optimizers, reset_metrics, save_plain_hyperparameters
 
 
 class VQVAETask(LightningModule):
@@ -79,6 +79,10 @@ class VQVAETask(LightningModule):
                 f"this task was built for samples of {self.spec}, but the datamodule gives {spec}; "
                 "build the task with spec=datamodule.spec"
             )
+
+    def on_fit_start(self) -> None:
+        """Start with fresh metrics."""
+        reset_metrics(self)
 
     def forward(self, signal: Tensor) -> Tensor:
         """Reconstruction in [-1, 1] of signals ``(N, channels, *size)``, not rounded."""

@@ -1,4 +1,4 @@
-"""What all tasks do on being made: hyperparameters that load weights-only, optimizer and schedule."""
+"""What all tasks share: hyperparameters that load weights-only, fresh metrics, optimizer and schedule."""
 
 import warnings
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from typing import Any
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import nn
+from torchmetrics import Metric
 
 
 def save_plain_hyperparameters(task: LightningModule) -> None:
@@ -21,6 +22,13 @@ def save_plain_hyperparameters(task: LightningModule) -> None:
         task.save_hyperparameters()
     for name in [name for name, value in task.hparams.items() if callable(value)]:
         del task.hparams[name]
+
+
+def reset_metrics(task: LightningModule) -> None:
+    """Start all metrics anew; what a `validate` or `test` before a fit left in inference mode cannot be added to."""
+    for module in task.modules():
+        if isinstance(module, Metric):
+            module.reset()
 
 
 def make_optimizers(

@@ -6,7 +6,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from lossy_lightning.codecs import PCM, VQ
 from lossy_lightning.codes import Codec, CodeSpec
-from lossy_lightning.nn import Chain, CodebookSum, FrequencyMask, StageDropout, TimeMask, TimeShift
+from lossy_lightning.nn import Chain, CodebookSum, FrequencyMask, PixelShift, StageDropout, TimeMask, TimeShift
 
 
 class Cells(Codec):
@@ -215,3 +215,18 @@ def test_what_was_not_adapted_says_so():
 def test_negative_numbers(make):
     with pytest.raises(ValueError, match="is at least 0; got -1"):
         make()
+
+
+def test_pixels_move_by_one_number_an_axis_and_edges_repeat():
+    image = torch.arange(30, dtype=torch.uint8).view(1, 1, 5, 6)
+    padded = torch.nn.functional.pad(image.float(), (2, 2, 2, 2), mode="replicate").to(torch.uint8)
+    allowed = {padded[..., i : i + 5, j : j + 6].numpy().tobytes() for i in range(5) for j in range(5)}
+    moved = PixelShift(2)(image.repeat(400, 1, 1, 1))
+    assert {row.numpy().tobytes() for row in moved} == allowed
+
+
+def test_pixel_shift_needs_images():
+    with pytest.raises(ValueError, match=r"images \(N, channels, height, width\); got \(2, 1, 8\)"):
+        PixelShift(1)(torch.zeros(2, 1, 8))
+    with pytest.raises(ValueError, match="at least 0"):
+        PixelShift(-1)

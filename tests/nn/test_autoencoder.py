@@ -10,6 +10,7 @@ from lossy_lightning.nn import BlockDecoder, BlockEncoder, ConvDecoder, ConvEnco
     [
         (BlockEncoder((4, 4), 5), BlockDecoder((4, 4), 5), (1, 28, 28), (7, 7)),
         (BlockEncoder((2, 8), 5, (), 3), BlockDecoder((2, 8), 5, (), 3), (3, 8, 16), (4, 2)),
+        (BlockEncoder((4, 4), 5, grid=(7, 7)), BlockDecoder((4, 4), 5, grid=(7, 7)), (1, 28, 28), (7, 7)),
         (BlockEncoder((16,), 5, (8, 8, 8)), BlockDecoder((16,), 5, (8, 8, 8)), (1, 64), (4,)),
         (ConvEncoder(5), ConvDecoder(5), (1, 28, 28), (7, 7)),
         (ConvEncoder(5, (8,), 3), ConvDecoder(5, (8,), 3), (3, 6, 10), (3, 5)),
@@ -31,9 +32,10 @@ def test_a_block_encoder_is_the_same_small_network_for_each_block():
     torch.testing.assert_close(whole[..., 2, 5], encoder(image[..., 8:12, 20:24])[..., 0, 0])
 
 
-def test_no_gradient_comes_from_outside_the_block():
+@pytest.mark.parametrize("grid", [None, (7, 7)])
+def test_no_gradient_comes_from_outside_the_block(grid):
     image = torch.randn(1, 1, 28, 28, requires_grad=True)
-    BlockEncoder((4, 4), 4)(image)[0, :, 2, 5].sum().backward()
+    BlockEncoder((4, 4), 4, grid=grid)(image)[0, :, 2, 5].sum().backward()
     touched = image.grad[0, 0] != 0
     assert touched[8:12, 20:24].any()
     touched[8:12, 20:24] = False
@@ -49,7 +51,17 @@ def test_a_block_decoder_writes_its_own_block_alone():
 
 def test_cost_of_the_block_encoder_on_mnist():
     # 49 blocks x (16 x 64 + 64 x 4)
-    assert count_macs(BlockEncoder((4, 4), 4), torch.zeros(1, 1, 28, 28)) == {32: 62_720}
+    for encoder in (BlockEncoder((4, 4), 4), BlockEncoder((4, 4), 4, grid=(7, 7))):
+        assert count_macs(encoder, torch.zeros(1, 1, 28, 28)) == {32: 62_720}
+
+
+def test_each_place_learns_biases_of_its_own():
+    encoder = BlockEncoder((4, 4), 4, grid=(7, 7))
+    encoder(torch.zeros(1, 1, 28, 28))[..., 2, 5].sum().backward()
+    biases = [parameter.grad for parameter in encoder.parameters() if parameter.shape[1:] == (7, 7)]
+    assert [bias.shape[0] for bias in biases] == [64, 4]
+    for bias in biases:
+        assert bias.any(0).nonzero().tolist() == [[2, 5]]
 
 
 def test_mistakes():
@@ -61,3 +73,7 @@ def test_mistakes():
         ConvEncoder(4, ())
     with pytest.raises(ValueError, match="so there is at least one; got none"):
         ConvDecoder(4, ())
+    with pytest.raises(ValueError, match=r"the grid has an axis for each .*; got grid=\(7,\)"):
+        BlockEncoder((4, 4), 4, grid=(7,))
+    with pytest.raises(ValueError, match=r"knows signals of \(7, 7\) blocks; got \(8, 7\)"):
+        BlockEncoder((4, 4), 4, grid=(7, 7))(torch.zeros(1, 1, 32, 28))

@@ -160,7 +160,12 @@ def fitted(digits, tmp_path):
 
 def test_hyperparameters_hold_no_callable_and_load_weights_only(digits, fitted):
     trainer, task = fitted
-    assert dict(task.hparams) == {"spec": digits.spec, "num_classes": 10, "lr_scheduler": None}
+    assert dict(task.hparams) == {
+        "spec": digits.spec,
+        "num_classes": 10,
+        "lr_scheduler": None,
+        "logit_scale": 1.0,
+    }
     checkpoint = torch.load(trainer.checkpoint_callback.best_model_path, weights_only=True)
     assert checkpoint["hyper_parameters"] == dict(task.hparams)
     assert type(checkpoint["hyper_parameters"]["spec"]) is CodeSpec
@@ -362,3 +367,24 @@ def test_a_backbone_that_cannot_ignore_padding_is_told_to_crop():
 def test_a_fully_connected_backbone_says_crop_at_once():
     with pytest.raises(ValueError, match=r"an MLP reads features of one fixed shape; .*: crop signals to one size"):
         ClassificationTask(VARIES, 10, Scale, MLP)
+
+
+def test_logits_are_scaled_and_so_is_their_loss(digits):
+    task, plain = (make_task(digits, logit_scale=scale) for scale in (3.0, 1.0))
+    task.load_state_dict(plain.state_dict())
+    batch = next(iter(digits.val_dataloader()))
+    task.eval(), plain.eval()
+    torch.testing.assert_close(task(batch[0]), 3 * plain(batch[0]))
+    expected = torch.nn.functional.cross_entropy(3 * plain(batch[0]), batch[1])
+    torch.testing.assert_close(task.evaluate(batch, "val")[1], expected)
+    with pytest.raises(ValueError, match="logit_scale is above 0; got 0"):
+        make_task(digits, logit_scale=0)
+
+
+@pytest.mark.parametrize("stage", ["validate", "test"])
+def test_a_fit_may_follow_a_look_at_the_untrained_network(digits, stage):
+    task = make_task(digits)
+    getattr(fast(), stage)(task, digits, verbose=False)
+    trainer = fast(limit_train_batches=1, limit_val_batches=1)
+    trainer.fit(task, digits)
+    assert {"train_loss", "val_loss"} <= set(trainer.callback_metrics)

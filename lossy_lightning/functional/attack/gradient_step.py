@@ -31,7 +31,8 @@ def quantized_gradient_step(
         low: Least code value.
         high: Greatest code value, inclusive.
         bits: Bits of the quantized gradient, for all channels or one number a channel, each at least 2; None: sign.
-        k: Number of values that may move, those of greatest gradient in each example; None: all.
+        k: Number of values that may move, in each example those of greatest gradient that are not at their bound
+            already; None: all.
 
     Returns:
         Codes of the same shape and dtype.
@@ -53,10 +54,11 @@ def quantized_gradient_step(
     if steps < 1:
         raise ValueError(f"steps is a whole number of code values, at least 1; got {steps}")
     direction = gradient.sign() if bits is None else _quantized(gradient, bits)
-    if k is not None:
-        direction = direction * _greatest(gradient.abs(), k)
     moved = code + (steps * direction).round().to(torch.int64)
-    return moved.clamp(per_channel(low, code), per_channel(high, code)).to(code.dtype)
+    moved = moved.clamp(per_channel(low, code), per_channel(high, code))
+    if k is not None:
+        moved = torch.where(_greatest(gradient.abs() * (moved != code), k), moved, code)
+    return moved.to(code.dtype)
 
 
 def per_channel(bound: Bound, code: Tensor) -> Tensor:

@@ -24,6 +24,13 @@ def margin(logits: Tensor, target: Tensor) -> Tensor:
     return logits.scatter(1, index, -torch.inf).amax(1) - logits.gather(1, index).squeeze(1)
 
 
+@torch.no_grad()
+def judged(forward: Callable[[Tensor], Tensor], code: Tensor, target: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
+    """Logits ``(N, K)`` and the loss of each example ``(N,)``, without gradient."""
+    logits = forward(code)
+    return logits, loss(logits, target)
+
+
 def at_temperature(loss: Loss, temperature: float) -> Loss:
     """The loss of logits divided by a temperature, against gradients that vanish because the softmax saturates.
 

@@ -13,7 +13,7 @@ from lossy_lightning.functional.attack.gradient_step import (
     per_channel,
     quantized_gradient_step,
 )
-from lossy_lightning.functional.attack.losses import Loss, cross_entropy
+from lossy_lightning.functional.attack.losses import Loss, cross_entropy, judged
 
 
 def projected_attack(
@@ -76,7 +76,7 @@ def projected_attack(
         raise ValueError(f"an attack needs one step or more, and one restart or more; got {steps=}, {restarts=}")
     if not 0 <= momentum <= 1:
         raise ValueError(f"momentum is a share of the direction before, 0 to 1; got {momentum}")
-    least, most = _range(code, budget, low, high)
+    least, most = within_reach(code, budget, low, high)
     best, done = code.clone(), torch.zeros(len(code), dtype=torch.bool, device=code.device)
     for _ in range(restarts):
         left = torch.nonzero(~done).squeeze(1)
@@ -88,14 +88,13 @@ def projected_attack(
             current = torch.where(columns(within(clean, current), current), current, clean)
         kept, direction = Kept(current), torch.zeros(clean.shape, device=code.device)
         for size in steps:
-            logits, losses, gradient = _evaluate(forward, current, wanted, loss, gradient=True)
+            logits, losses, gradient = _slope(forward, current, wanted, loss)
             kept.offer(current, logits, losses, wanted, targeted)
             gradient = -gradient if targeted else gradient
             direction = momentum * direction + _unit(gradient) if momentum else gradient
             moved = quantized_gradient_step(current, direction, size, low_, high_, bits, k)
             current = moved if within is None else _undo(clean, moved, gradient, within)
-        logits, losses, _ = _evaluate(forward, current, wanted, loss, gradient=False)
-        kept.offer(current, logits, losses, wanted, targeted)
+        kept.offer(current, *judged(forward, current.float(), wanted, loss), wanted, targeted)
         best[left], done[left] = kept.code, kept.success
     return best
 
@@ -166,16 +165,14 @@ class Kept:
         self.loss = torch.where(better, loss.double(), self.loss)
 
 
-def _evaluate(
-    forward: Callable[[Tensor], Tensor], code: Tensor, target: Tensor, loss: Loss, gradient: bool
+def _slope(
+    forward: Callable[[Tensor], Tensor], code: Tensor, target: Tensor, loss: Loss
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits, loss of each example, and the gradient of the losses, zeros where none is asked for."""
-    values = code.detach().float().requires_grad_(gradient)
-    with torch.set_grad_enabled(gradient):
+    """Logits, loss of each example, and the gradient of the losses with respect to the code's values."""
+    values = code.detach().float().requires_grad_()
+    with torch.enable_grad():
         logits = forward(values)
         losses = loss(logits, target)
-    if not gradient:
-        return logits, losses, torch.zeros_like(values)
     slope = torch.autograd.grad(losses.sum(), values, allow_unused=True)[0] if losses.requires_grad else None
     if slope is None:
         raise ValueError(
@@ -207,8 +204,12 @@ def _undo(clean: Tensor, moved: Tensor, gradient: Tensor, within: Callable[[Tens
     return kept
 
 
-def _range(code: Tensor, budget: Bound, low: Bound, high: Bound) -> tuple[Tensor, Tensor]:
-    """Least and greatest value that each entry may take: int64, of the code's shape."""
+def within_reach(code: Tensor, budget: Bound, low: Bound, high: Bound) -> tuple[Tensor, Tensor]:
+    """Least and greatest value that each entry of a code may take under a budget: int64, of the code's shape.
+
+    Raises:
+        ValueError: Where the budget is negative.
+    """
     reach, values = per_channel(budget, code), code.to(torch.int64)
     if (reach < 0).any():
         raise ValueError(f"a budget is a whole number of code values, at least 0; got {budget}")

@@ -78,7 +78,7 @@ def ordinal_attacks(
         high: Greatest code value, inclusive.
         iterations: Of the gradient attacks, each step a quarter of the budget, at least 1.
         loss: Of each example, which the gradient attacks increase.
-        temperatures: Of the logits, for two checks against saturation.
+        temperatures: Of the logits, each for a check against gradients that vanish in the softmax.
         queries: Forward passes of the square attack; 0: none.
         twin: A model and its forward from which attacks are transferred.
         seed: Of the square attack.
@@ -128,7 +128,7 @@ def categorical_attacks(
     """
 
     def replacing(model: nn.Module, forward: Forward, loss: Loss) -> Attack:
-        stem = find_stem(forward, code, model)
+        stem = find_stem(forward, code[:1], model)
         if stem is None:
             raise ValueError(
                 "no gradient reaches the codebook indices, since no module of the model reads them; give the model a "

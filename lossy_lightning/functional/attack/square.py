@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
-from lossy_lightning.functional.attack.gradient_step import Bound, check_code, per_channel
+from lossy_lightning.functional.attack.gradient_step import Bound, check_code
 from lossy_lightning.functional.attack.losses import margin
-from lossy_lightning.functional.attack.projected import Kept
+from lossy_lightning.functional.attack.projected import Kept, within_reach
 
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 """After how many of 10 000 queries the share of changed values is halved, as in the authors' code."""
@@ -56,22 +56,18 @@ def square_attack(
             f"the square attack takes 1 query or more, a share in (0, 1] and a code (N, C, *grid); "
             f"got {queries=}, {share=} and a code of shape {tuple(code.shape)}"
         )
-    reach, values = per_channel(budget, code), code.to(torch.int64)
-    bounds = (
-        torch.maximum(values - reach, per_channel(low, code)).to(code.dtype),
-        torch.minimum(values + reach, per_channel(high, code)).to(code.dtype),
-    )
+    least, most = (bound.to(code.dtype) for bound in within_reach(code, budget, low, high))
     kept = Kept(code)
     stripes = (*code.shape[:2], 1, *code.shape[3:])
-    candidate = _at_bounds(bounds, _coins(stripes, code, generator))
+    candidate = torch.where(_coins(stripes, code, generator), most, least)
     for query in range(queries):
         logits = forward(candidate)
         kept.offer(candidate, logits, margin(logits, target), target)
         if bool(kept.success.all()):
             break
-        signs = _at_bounds(bounds, _coins((*code.shape[:2], *[1] * (code.ndim - 2)), code, generator))
+        corner = torch.where(_coins((*code.shape[:2], *[1] * (code.ndim - 2)), code, generator), most, least)
         square = _squares(code, _share(share, query, queries), generator)
-        candidate = torch.where(square, signs, kept.code)
+        candidate = torch.where(square, corner, kept.code)
     return kept.code
 
 
@@ -83,10 +79,6 @@ def _share(first: float, query: int, queries: int) -> float:
 
 def _coins(shape: tuple[int, ...], code: Tensor, generator: Generator | None) -> Tensor:
     return torch.rand(shape, device=code.device, generator=generator) < 0.5
-
-
-def _at_bounds(bounds: tuple[Tensor, Tensor], up: Tensor) -> Tensor:
-    return torch.where(up, bounds[1], bounds[0])
 
 
 def _squares(code: Tensor, share: float, generator: Generator | None) -> Tensor:

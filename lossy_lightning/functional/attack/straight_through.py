@@ -6,12 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lossy_lightning.functional.attack.first_order import feature_owners, first_order_change
 from lossy_lightning.functional.attack.gradient_step import Bound, columns, per_channel
 
 Forward = Callable[[Tensor], Tensor]
-
-_FEATURES_AT_ONCE = 2**18
-"""Of how many features differences are taken at once, so that they stay in a processor's cache."""
 
 
 def identity(x: Tensor) -> Tensor:
@@ -79,9 +77,7 @@ def find_stem(forward: Forward, code: Tensor, model: nn.Module) -> nn.Module | N
     return found[0] if found else None
 
 
-def through_stem(
-    forward: Forward, stem: nn.Module, dtype: torch.dtype, low: Bound, high: Bound, width: Bound
-) -> Forward:
+def through_stem(forward: Forward, stem: nn.Module, example: Tensor, low: Bound, high: Bound, width: Bound) -> Forward:
     """The forward as a function of the code's values, with a gradient through a stem that has none of its own.
 
     The stem's outputs are exact; its gradient is the secant over ``[code - width, code + width]``, of each value
@@ -90,7 +86,7 @@ def through_stem(
     Args:
         forward: Codes to logits, by means of the stem.
         stem: The module that reads the code: bits, one-hot, thermometer, a table. From `find_stem`.
-        dtype: Of the codes.
+        example: Codes ``(N, C, *grid)``, integer, such as those to be attacked; the stem is tried on a few of them.
         low: Least code value.
         high: Greatest code value, inclusive.
         width: How far the secant reaches, in code values; the attack's budget is a good choice.
@@ -100,13 +96,17 @@ def through_stem(
 
     Source: the surrogate of Athalye et al., ICML 2018, section 4.1, taken from the stem itself.
     """
+    owner = feature_owners(stem, example, low, high)
+
+    def change(code: Tensor, other: Tensor, feature_gradient: Tensor) -> Tensor:
+        return first_order_change(stem, code, other, feature_gradient, owner)
 
     def call(values: Tensor) -> Tensor:
-        code = values.detach().to(dtype)
+        code = values.detach().to(example.dtype)
         span = per_channel(low, code), per_channel(high, code), per_channel(width, code)
 
         def attach(module: nn.Module, args: Any, features: Tensor) -> Tensor:
-            attached: Tensor = _Secant.apply(values, features.detach(), stem, code, *span)  # type: ignore[no-untyped-call]
+            attached: Tensor = _Secant.apply(values, features.detach(), change, code, *span)  # type: ignore[no-untyped-call]
             return attached
 
         with stem.register_forward_hook(attach):
@@ -131,7 +131,7 @@ def differentiable(
     Raises:
         ValueError: Where there is no stem and no gradient reaches the input.
     """
-    stem = find_stem(forward, code, model)
+    stem = find_stem(forward, code[:1], model)
     if stem is None:
         if not _is_alive(forward, code[:1]):
             raise ValueError(
@@ -142,52 +142,15 @@ def differentiable(
     if _is_alive(stem.forward, code[:1]):
         own = _into_stem(forward, stem, code.dtype)
         return own, own
-    return _without_gradient(forward, code.dtype), through_stem(forward, stem, code.dtype, low, high, width)
-
-
-@torch.no_grad()
-def first_order_change(stem: nn.Module, code: Tensor, other: Tensor, feature_gradient: Tensor) -> Tensor:
-    """Change of a loss when each value of a code alone is replaced: exact in the stem, first order after it.
-
-    Features on the code's own grid are taken to depend on the code at their place only; then the stem is run once a
-    channel, else once a value.
-
-    Args:
-        stem: Codes to features.
-        code: ``(N, C, *grid)``, integer.
-        other: The replacements, of the same shape.
-        feature_gradient: Of the loss with respect to the stem's features.
-
-    Returns:
-        ``(N, C, *grid)``.
-    """
-    count = max(1, _FEATURES_AT_ONCE // feature_gradient[0].numel())
-    parts = zip(*(torch.split(tensor, count) for tensor in (code, other, feature_gradient)), strict=True)
-    return torch.cat([_change(stem, *part) for part in parts])
-
-
-def _change(stem: nn.Module, code: Tensor, other: Tensor, feature_gradient: Tensor) -> Tensor:
-    """`first_order_change` of a part of the batch."""
-    features: Tensor = stem.forward(code)
-
-    def change(replaced: Tensor) -> Tensor:
-        replaced_features: Tensor = stem.forward(torch.where(replaced, other, code))
-        return (replaced_features - features) * feature_gradient
-
-    shape, device = code.shape[1:], code.device
-    if code.ndim > 2 and features.shape[2:] == code.shape[2:]:
-        channels = torch.eye(shape[0], dtype=torch.bool, device=device).view(shape[0], shape[0], *[1] * len(shape[1:]))
-        return torch.stack([change(channel).sum(1) for channel in channels], 1)
-    places = torch.eye(shape.numel(), dtype=torch.bool, device=device).view(-1, *shape)
-    return torch.stack([change(place).flatten(1).sum(1) for place in places], 1).view_as(code)
+    return _without_gradient(forward, code.dtype), through_stem(forward, stem, code, low, high, width)
 
 
 class _Secant(torch.autograd.Function):
     """Features forward; backward the slope of the stem over the reach of the attack."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, features: Tensor, stem: nn.Module, code: Tensor, *span: Tensor) -> Tensor:
-        ctx.stem, ctx.code, ctx.span = stem, code, span
+    def forward(ctx: Any, values: Tensor, features: Tensor, change: Any, code: Tensor, *span: Tensor) -> Tensor:
+        ctx.change, ctx.code, ctx.span = change, code, span
         return features.view_as(features)
 
     @staticmethod
@@ -195,8 +158,9 @@ class _Secant(torch.autograd.Function):
         (gradient,), code, (low, high, width) = grad_outputs, ctx.code, ctx.span
         up = torch.minimum(code + width, high).to(code.dtype)
         down = torch.maximum(code.to(torch.int64) - width, low).to(code.dtype)
-        # From end to end, so that the stem is run half as often; what other values do adds up in a stem.
-        rise = first_order_change(ctx.stem, down, up, gradient)
+        # From end to end, the other values at their low ends too and not as they are: half as many runs, and the same
+        # slope where what each value does to the features adds up.
+        rise = ctx.change(down, up, gradient)
         run = (up.to(torch.int64) - down.to(torch.int64)).clamp(min=1)
         return rise.float() / run, *[None] * 6
 

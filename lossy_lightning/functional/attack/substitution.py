@@ -5,15 +5,15 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from lossy_lightning.functional.attack.first_order import feature_owners, first_order_change
 from lossy_lightning.functional.attack.gradient_step import Bound, check_code, per_channel
-from lossy_lightning.functional.attack.losses import Loss, cross_entropy
+from lossy_lightning.functional.attack.losses import Loss, cross_entropy, judged
 from lossy_lightning.functional.attack.projected import Kept
-from lossy_lightning.functional.attack.straight_through import first_order_change
 
 
 @torch.no_grad()
 def substitution_scores(
-    stem: nn.Module, code: Tensor, feature_gradient: Tensor, low: Bound, high: Bound
+    stem: nn.Module, code: Tensor, feature_gradient: Tensor, low: Bound, high: Bound, owner: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Change of a loss, to first order after the stem, for each replacement of one value of a code.
 
@@ -23,6 +23,7 @@ def substitution_scores(
         feature_gradient: Of the loss with respect to the stem's features.
         low: Least code value.
         high: Greatest code value, inclusive.
+        owner: The channel that each feature reads, as of `first_order_change`.
 
     Returns:
         The change ``(N, levels, C, *grid)``, minus infinity where a value is out of its channel's range or there
@@ -32,13 +33,13 @@ def substitution_scores(
     """
     least, greatest = per_channel(low, code), per_channel(high, code)
     values = torch.arange(int(least.min()), int(greatest.max()) + 1, device=code.device)
-    scores = []
+    features, scores = stem.forward(code), []
     for value in values:
         # Out of a channel's range a table may have no row, so the clamped value is looked up and then struck out.
         other = value.clamp(least, greatest).to(code.dtype).expand_as(code)
         allowed = (value >= least) & (value <= greatest) & (value != code)
-        change = first_order_change(stem, code, other, feature_gradient).float()
-        scores.append(change.masked_fill(~allowed, -torch.inf))
+        change = first_order_change(stem, code, other, feature_gradient, owner, features)
+        scores.append(change.float().masked_fill(~allowed, -torch.inf))
     return torch.stack(scores, 1), values
 
 
@@ -81,16 +82,15 @@ def substitution_attack(
     check_code(code, low, high)
     if substitutions < 1 or candidates < 1:
         raise ValueError(f"substitutions and candidates are at least 1; got {substitutions} and {candidates}")
-    kept = Kept(code)
-    current = code.clone()
+    kept, current, owner = Kept(code), code, feature_owners(stem, code, low, high)
     for _ in range(substitutions):
         logits, losses, feature_gradient = _at_features(forward, stem, current, target, loss)
         kept.offer(current, logits, losses, target, targeted)
         sign = -1 if targeted else 1
-        scores, values = substitution_scores(stem, current, sign * feature_gradient, low, high)
+        scores, values = substitution_scores(stem, current, sign * feature_gradient, low, high, owner)
         tried = Kept(current)
         for candidate in _most_promising(current, scores, values, candidates):
-            logits, losses = _judge(forward, candidate, target, loss)
+            logits, losses = judged(forward, candidate, target, loss)
             tried.offer(candidate, logits, losses, target, targeted)
             kept.offer(candidate, logits, losses, target, targeted)
         if bool(kept.success.all()):
@@ -128,9 +128,3 @@ def _at_features(
         losses = loss(logits, target)
         (gradient,) = torch.autograd.grad(losses.sum(), read[0])
     return logits.detach(), losses.detach(), gradient
-
-
-@torch.no_grad()
-def _judge(forward: Callable[[Tensor], Tensor], code: Tensor, target: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
-    logits = forward(code)
-    return logits, loss(logits, target)

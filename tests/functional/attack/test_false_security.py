@@ -63,8 +63,13 @@ def train():
 
 
 @pytest.fixture(scope="module")
-def test():
-    return _images("test", 200)
+def many():
+    return _images("test", 1000)
+
+
+@pytest.fixture(scope="module")
+def test(many):
+    return tuple(tensor[:200] for tensor in many)
 
 
 def _trained(model, train, epochs):
@@ -145,12 +150,16 @@ def test_jpeg_in_front_of_a_network_is_not_robust(pixels, test):
     assert adaptive <= transfer
 
 
-def test_a_temperature_helps_against_a_binary_network(binary, test):
-    """Its logits are of unit size, after a batch norm without scale, so the softmax is too flat: it is made sharper."""
-    code, target = test
+def test_a_temperature_helps_against_a_binary_network(binary, many):
+    """Its logits are of unit size, after a batch norm without scale, so the softmax is too flat: it is made sharper.
+
+    The gain is small, half a point of 1000 images when this was written, since a sign step asks for the gradient's
+    direction and not for its size.
+    """
+    code, target = many
     assert _accuracy(binary, code, target) > 40
-    accuracies = [
-        _accuracy(binary, _attacked(binary, test, [1] * 20, 1, loss=at_temperature(cross_entropy, t)), target)
-        for t in (1.0, 0.3, 0.1)
-    ]
-    assert min(accuracies[1:]) < accuracies[0]
+    plain, sharper = (
+        _accuracy(binary, _attacked(binary, many, [1] * 20, 1, loss=at_temperature(cross_entropy, t)), target)
+        for t in (1.0, 0.1)
+    )
+    assert sharper < plain

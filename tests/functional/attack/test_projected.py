@@ -215,6 +215,12 @@ def test_top_k_moves_the_k_greatest_only():
     assert moved.tolist() == [[[0, -5, 5, 0]], [[5, 0, 0, -5]]]
 
 
+def test_top_k_does_not_choose_what_is_at_its_bound():
+    code = torch.tensor([[[0, 9, -9, 9]]])
+    gradient = torch.tensor([[[1.0, 4.0, -3.0, -2.0]]])
+    assert quantized_gradient_step(code, gradient, 5, -9, 9, k=2).tolist() == [[[5, 9, -9, 4]]]
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 10_000),

@@ -9,6 +9,7 @@ from lossy_lightning.functional import cross_entropy, substitution_attack, subst
 from lossy_lightning.nn import Bits, Embed, LookupLinear, OneHot
 
 SPEC = CodeSpec.uniform((1, 3, 3), 0, 7, ordinal=False)
+torch.manual_seed(0)
 STEMS = [(Embed(SPEC, 4), 36), (LookupLinear(SPEC, 12), 12), (OneHot(SPEC), 72), (Bits(SPEC), 27)]
 
 

@@ -1,0 +1,133 @@
+"""Where the numbers of a run come from."""
+
+import json
+import os
+import platform
+import shlex
+import sys
+import tempfile
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+PACKAGES = ("lossy_lightning", "torch", "lightning", "torchmetrics", "brevitas", "numpy")
+"""Packages whose versions are written down."""
+FILE_NAME = "environment.json"
+
+
+class Provenance(Callback):
+    """Writes ``environment.json`` into the folder of the logs: how a run was made and how it stands.
+
+    It holds the command, versions, hardware, the seed that `seed_everything` was given, times of start and end, host
+    and process, and ``state``: ``running``, ``finished``, ``interrupted`` or ``failed`` with the ``error``. A process
+    that is killed leaves ``running``; readers on its host see that the process is gone. Without a logger nothing is
+    written.
+
+    Example:
+        >>> trainer = Trainer(callbacks=[Provenance()], logger=False)
+    """
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._content: dict[str, Any] = {}
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Write down that the run has started, or goes on with a test."""
+        folder = trainer.log_dir  # asks all ranks
+        if folder is None or not trainer.loggers or trainer.fast_dev_run or not trainer.is_global_zero:  # type: ignore[attr-defined]
+            return
+        self._path = Path(folder, FILE_NAME)
+        start = self._content.get("started") or _now()
+        self._content = environment() | {"started": start, "precision": str(trainer.precision)}
+        self._content |= {"devices": _devices(trainer)}
+        self._write(state="running")
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Write down that the run has finished."""
+        self._write(state="interrupted" if trainer.interrupted else "finished", ended=_now())
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Write down what ended the run."""
+        state = "interrupted" if isinstance(exception, KeyboardInterrupt) else "failed"
+        self._write(state=state, error=f"{type(exception).__name__}: {exception}", ended=_now())
+
+    def _write(self, **changes: Any) -> None:
+        if self._path is not None:
+            self._content |= changes
+            write_atomically(self._path, json.dumps(self._content, indent=2) + "\n")
+
+
+def environment() -> dict[str, Any]:
+    """Command, versions, hardware, seed, host and process of this very program.
+
+    Example:
+        >>> environment()["versions"]["torch"] == torch.__version__
+        True
+    """
+    seed = os.environ.get("PL_GLOBAL_SEED")
+    return {
+        "command": _command(),
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
+        "hardware": {
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "accelerators": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+            "system": platform.platform(),
+        },
+        "seed": int(seed) if seed and seed.isdecimal() else None,
+        "host": platform.node(),
+        "process": os.getpid(),
+    }
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file under a temporary name, then rename it, so that nobody reads half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        try:
+            file.write(text)
+            file.close()
+            os.chmod(file.name, 0o644)
+            os.replace(file.name, path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+def _command() -> str:
+    program, *arguments = sys.argv
+    name = Path(program).name
+    as_module = name == "__main__.py"
+    return shlex.join([*(("python", "-m", Path(program).parent.name) if as_module else (name,)), *arguments])
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    """The processor's name; Linux alone tells more than its family."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _devices(trainer: Trainer) -> str:
+    name = type(trainer.accelerator).__name__.removesuffix("Accelerator")
+    return f"{trainer.world_size} x {name}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

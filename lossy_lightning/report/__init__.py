@@ -1,0 +1,22 @@
+"""Logged runs to one table and one page."""
+
+from lossy_lightning.report.groups import Group, Summary, group_runs, summarize
+from lossy_lightning.report.page import as_html
+from lossy_lightning.report.runs import Run, State, find_runs, read_run
+from lossy_lightning.report.table import as_csv, as_markdown, as_text, table_rows
+
+__all__ = [
+    "Group",
+    "Run",
+    "State",
+    "Summary",
+    "as_csv",
+    "as_html",
+    "as_markdown",
+    "as_text",
+    "find_runs",
+    "group_runs",
+    "read_run",
+    "summarize",
+    "table_rows",
+]

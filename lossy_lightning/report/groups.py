@@ -1,0 +1,130 @@
+"""Runs that differ only in their seeds, and mean and spread over these."""
+
+import json
+import statistics
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from lossy_lightning.report.runs import Run, State
+
+_SEEDS = {"seed_everything", "seed", "fold"}
+_PLACES = {"logger", "default_root_dir", "cache_dir", "dirpath", "config", "test_after_fit"}
+_MANNERS = {"enable_progress_bar", "enable_model_summary", "log_every_n_steps"}
+_IGNORED = _SEEDS | _PLACES | _MANNERS
+"""Names that do not tell one experiment from another, wherever they stand in a configuration."""
+
+
+class Summary(NamedTuple):
+    """Mean and sample standard deviation (``n - 1``; None for one value) of some values."""
+
+    mean: float
+    deviation: float | None
+    number: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one experiment.
+
+    Attributes:
+        name: The runs' name, with what tells the experiment from others of that name.
+        runs: All of them.
+    """
+
+    name: str
+    runs: tuple[Run, ...]
+
+    @property
+    def counted(self) -> tuple[Run, ...]:
+        """The runs that figures are taken of: finished and foreign ones; where there are none, all."""
+        done = tuple(run for run in self.runs if run.state in (State.FINISHED, State.FOREIGN))
+        return done or self.runs
+
+    def summary(self, name: str) -> Summary | None:
+        """Mean and spread of a logged name; None where no counted run has it."""
+        return summarize(run.figures[name] for run in self.counted if name in run.figures)
+
+    @property
+    def states(self) -> dict[str, int]:
+        """How many runs stand how."""
+        return {state.value: n for state in State if (n := sum(run.state is state for run in self.runs))}
+
+
+def summarize(values: Iterable[float]) -> Summary | None:
+    """Mean and spread of some values; None where there are none.
+
+    Example:
+        >>> summarize([1.0, 2.0, 4.5])
+        Summary(mean=2.5, deviation=1.8027756377319946, number=3)
+    """
+    values = list(values)
+    if not values:
+        return None
+    return Summary(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values))
+
+
+def group_runs(runs: Iterable[Run]) -> list[Group]:
+    """Put together what differs only in seeds, folds and places; a run without configuration stays alone.
+
+    Args:
+        runs: In the order that the groups are to have.
+    """
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        key = json.dumps(experiment(run.config), sort_keys=True, default=str) if run.config else str(run.path)
+        groups.setdefault(key, []).append(run)
+    members = [tuple(group) for group in groups.values()]
+    return [Group(name, group) for name, group in zip(_names(members), members, strict=True)]
+
+
+def experiment(config: Any) -> Any:
+    """A configuration without what does not tell one experiment from another.
+
+    Example:
+        >>> experiment({"seed_everything": 1, "data": {"codec": {"levels": 16, "seed": 1}}})
+        {'data': {'codec': {'levels': 16}}}
+    """
+    if isinstance(config, dict):
+        return {name: experiment(value) for name, value in config.items() if name not in _IGNORED}
+    if isinstance(config, list):
+        return [experiment(value) for value in config]
+    return config
+
+
+def _names(groups: list[tuple[Run, ...]]) -> list[str]:
+    """Names of the groups' first runs; where several share one, with up to three settings that differ."""
+    names = [group[0].name for group in groups]
+    settings = [dict(_leaves(experiment(group[0].config))) for group in groups]
+    full = []
+    for name, mine in zip(names, settings, strict=True):
+        others = [theirs for other, theirs in zip(names, settings, strict=True) if other == name and theirs is not mine]
+        keys = [key for key in mine if any(theirs.get(key) != mine[key] for theirs in others)]
+        described = ", ".join(f"{key.rpartition('.')[2]}={_short(mine[key])}" for key in keys[:3])
+        full.append(f"{name} ({described})" if described else name)
+    return [
+        name if full.count(name) == 1 else f"{name} ({group[0].path})" for name, group in zip(full, groups, strict=True)
+    ]
+
+
+def _leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    items: Iterable[tuple[Any, Any]] = ()
+    match config:
+        case dict():
+            items = config.items()
+        case list():
+            items = enumerate(config)
+        case _:
+            yield prefix, config
+    for name, value in items:
+        if name == "init_args":
+            yield from _leaves(value, prefix)
+        elif name == "class_path":
+            yield prefix, value
+        else:
+            yield from _leaves(value, f"{prefix}.{name}" if prefix else str(name))
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text.rpartition(".")[2] if text.replace(".", "").replace("_", "").isalpha() else text

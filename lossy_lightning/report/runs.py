@@ -1,0 +1,207 @@
+"""What a run's folder says: its logs, configuration, environment, and how it stands."""
+
+import json
+import os
+import platform
+import statistics
+import struct
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+
+Curve = list[tuple[float, float]]
+"""Epoch (or step, where no epoch was logged) and value of each point."""
+
+_EVENTS = "events.out.tfevents.*"
+_SILENT_SECONDS = 600
+
+
+class State(StrEnum):
+    """How a run stands."""
+
+    FINISHED = "finished"
+    RUNNING = "running"
+    BROKEN = "broken"  # failed, interrupted, killed, or its files cannot be read
+    FOREIGN = "foreign"  # not made by `lossy-lightning`: no environment.json
+
+
+@dataclass(frozen=True)
+class Run:
+    """One folder of logs.
+
+    Attributes:
+        path: The folder.
+        state: How the run stands.
+        reason: Why it is not finished; empty where it is.
+        config: What `LightningCLI` saved, empty without.
+        environment: What `Provenance` wrote, empty without.
+        curves: All points of each logged name.
+        notes: Oddities that did not keep the run from being read.
+    """
+
+    path: Path
+    state: State
+    reason: str = ""
+    config: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    curves: dict[str, Curve] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The folder's name, or its parent's where that is a logger's ``version_<n>``."""
+        path = self.path.absolute()
+        return path.parent.name if path.name.startswith("version_") else path.name
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The last value of each logged name; of ``speed/…`` the median over the epochs after the first."""
+        return {
+            name: statistics.median(value for _, value in (curve[1:] or curve))
+            if name.startswith("speed/")
+            else curve[-1][1]
+            for name, curve in self.curves.items()
+        }
+
+    @property
+    def seed(self) -> int | None:
+        """What `seed_everything` was given."""
+        seed = self.config.get("seed_everything")
+        if isinstance(seed, bool) or not isinstance(seed, int):  # True is Lightning's word for "draw one"
+            seed = self.environment.get("seed")
+        return seed
+
+    def as_json(self) -> dict[str, Any]:
+        """The content of ``results.json``."""
+        return {
+            "name": self.name,
+            "state": self.state.value,
+            "reason": self.reason,
+            "notes": list(self.notes),
+            "seed": self.seed,
+            "figures": self.figures,
+            "environment": self.environment,
+        }
+
+
+def find_runs(folders: Iterable[Path]) -> list[Path]:
+    """Folders of runs at and below the given ones, each once; a given folder without any is kept, to be shown.
+
+    Raises:
+        ValueError: Where a folder does not exist.
+    """
+    found: dict[Path, None] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise ValueError(f"{folder} is no folder; give folders of logged runs, such as runs/ or lightning_logs/")
+        marks = [path for pattern in (_EVENTS, "config.yaml", "environment.json") for path in folder.rglob(pattern)]
+        for path in sorted({mark.parent for mark in marks}) or [folder]:
+            found[path] = None
+    return list(found)
+
+
+def read_run(path: Path) -> Run:
+    """Read a folder; nothing in it makes this raise.
+
+    Args:
+        path: Folder with TensorBoard's event files, ``config.yaml`` and ``environment.json``, as far as there.
+    """
+    problems: list[str] = []
+    config = _read_mapping(path / "config.yaml", yaml.safe_load, problems)
+    environment = _read_mapping(path / "environment.json", json.loads, problems)
+    events = sorted(path.glob(_EVENTS))
+    curves: dict[str, Curve] = {}
+    try:
+        curves = _curves(path) if events else {}
+    except Exception as error:  # whatever a parser says to bytes that are no events
+        problems.append(f"the event files cannot be read: {type(error).__name__}: {error}")
+    damaged = [problem for problem in map(_damage, events) if problem]
+    state, reason = _state(environment, events, problems, damaged)
+    return Run(path, state, reason, config, environment, curves, tuple(damaged))
+
+
+def _state(
+    environment: dict[str, Any], events: list[Path], problems: list[str], damaged: list[str]
+) -> tuple[State, str]:
+    if problems:
+        return State.BROKEN, "; ".join(problems)
+    said = environment.get("state")
+    if said == "running" and _alive(environment, events):
+        return State.RUNNING, f"since {environment.get('started')}"  # its last record may be half written
+    if damaged:
+        return State.BROKEN, "; ".join(damaged)
+    if said == "running":
+        return State.BROKEN, "its process is gone without a word: killed, or the machine stopped"
+    if said in ("failed", "interrupted"):
+        return State.BROKEN, ": ".join(filter(None, (said, environment.get("error"))))
+    if not events:
+        return State.FOREIGN if not environment else State.BROKEN, "there are no TensorBoard events"
+    if said != "finished":
+        return State.FOREIGN, "there is no environment.json: not logged by lossy-lightning, or by an older one"
+    return State.FINISHED, ""
+
+
+def _alive(environment: dict[str, Any], events: list[Path]) -> bool:
+    """Whether the process lives, on its own host; elsewhere, whether something was logged lately."""
+    process = environment.get("process")
+    if environment.get("host") == platform.node() and isinstance(process, int):
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+    return any(time.time() - path.stat().st_mtime < _SILENT_SECONDS for path in events)
+
+
+def _read_mapping(path: Path, parse: Any, problems: list[str]) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        content = parse(path.read_text())
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        problems.append(f"{path.name} cannot be read: {type(error).__name__}: {str(error).splitlines()[0]}")
+        return {}
+    if not isinstance(content, dict):
+        problems.append(f"{path.name} holds no names and values")
+        return {}
+    return content
+
+
+def _curves(path: Path) -> dict[str, Curve]:
+    events = EventAccumulator(str(path), size_guidance={"scalars": 0})
+    events.Reload()
+    tags = events.Tags()["scalars"]
+    points = {tag: [(p.step, p.value) for p in events.Scalars(tag)] for tag in tags}
+    epochs = dict(points.pop("epoch", []))
+    return {tag: [(epochs.get(step, step), value) for step, value in curve] for tag, curve in points.items()}
+
+
+def _damage(path: Path) -> str:
+    """What is wrong with the records of an event file; TensorBoard stops at such a place without a word.
+
+    Source: TFRecord format: length (8 bytes), its masked CRC-32C (4), data, their masked CRC-32C (4).
+    """
+    size, position, count = path.stat().st_size, 0, 0
+    with path.open("rb") as file:
+        while position < size:
+            header = file.read(12)
+            if len(header) < 12:
+                return f"{path.name} ends within record {count}"
+            length, checksum = struct.unpack("<QI", header)
+            if masked_crc32c(header[:8]) != checksum:
+                return f"{path.name} is damaged at record {count}, or is no event file"
+            position += 16 + length
+            if position > size:
+                return f"{path.name} ends within record {count}"
+            file.seek(position)
+            count += 1
+    return "" if count else f"{path.name} is empty"

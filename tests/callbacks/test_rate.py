@@ -1,0 +1,99 @@
+import math
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from lightning.pytorch import LightningModule, Trainer
+from torch.utils.data import DataLoader
+
+from lossy_lightning.callbacks import RateMonitor
+from lossy_lightning.callbacks.rate import count_values
+from lossy_lightning.codecs import PCM
+from lossy_lightning.codes import CodeSpec
+from lossy_lightning.data import EncodedDataModule
+from lossy_lightning.data.splits import Examples
+
+from .foreign import Foreign, loader
+
+
+class Reader(LightningModule):
+    """Looks at no code."""
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        pass
+
+
+class Codes(EncodedDataModule):
+    """Given codes: channel 0 takes 0 to 3, channel 1 is 5 or 6."""
+
+    signal_shape = (1, 4)
+    examples: Any = ()
+    sizes: Any = None
+
+    @property
+    def spec(self) -> CodeSpec:
+        return CodeSpec((2, 2 if self.sizes is None else None), (0, 5), (3, 6), False)
+
+    def codes(self, split: str) -> Examples | None:
+        return list(zip(self.examples, range(len(self.examples)), strict=True)) if split == "test" else None
+
+
+def measured(data: Any, module: LightningModule | None = None) -> dict[str, float]:
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False, "accelerator": "cpu"}
+    trainer = Trainer(callbacks=[RateMonitor()], enable_checkpointing=False, **quiet)
+    trainer.test(module or Reader(), data, verbose=False)
+    return {name: value.item() for name, value in trainer.callback_metrics.items()}
+
+
+CODES = [torch.tensor([[0, 0], [5, 5]]), torch.tensor([[1, 0], [5, 6]]), torch.tensor([[2, 3], [6, 6]])]
+
+
+def test_bits_of_an_example_and_of_a_sample(tmp_path: Any) -> None:
+    data = Codes(PCM(), tmp_path, batch_size=2)
+    data.examples = CODES
+    logged = measured(data)
+    # channel 0: 0 three times, 1, 2, 3 once each; channel 1: 5 and 6 three times each
+    first = -(3 / 6 * math.log2(3 / 6) + 3 * 1 / 6 * math.log2(1 / 6))
+    assert logged == pytest.approx(
+        {
+            "rate/container_bits": 2 * 2 + 2 * 1,
+            "rate/entropy_bits": 2 * first + 2 * 1,
+            "rate/container_bits_per_sample": 6 / 4,
+            "rate/entropy_bits_per_sample": (2 * first + 2) / 4,
+        }
+    )
+    assert measured(data) == logged  # counts start anew in each test
+
+
+def test_padding_is_not_counted(tmp_path: Any) -> None:
+    class Padded(Codes):
+        signal_shape = (1, None)
+        sizes = torch.tensor([[1], [2], [2]])
+
+        def test_dataloader(self) -> DataLoader[Any]:
+            return DataLoader(list(zip(CODES, range(3), self.sizes, strict=True)), batch_size=3)
+
+    data = Padded(PCM(), tmp_path)
+    data.examples = CODES
+    logged = measured(data)
+    assert logged["rate/container_bits"] == pytest.approx(5 * 3 / 3)
+    assert not any(name.endswith("per_sample") for name in logged)
+
+
+def test_data_without_a_spec_are_left_alone() -> None:
+    assert measured(loader(), Foreign()) == {}
+
+
+@given(st.data())
+def test_counts_are_those_of_a_loop(data: st.DataObject) -> None:
+    low = tuple(data.draw(st.lists(st.integers(-300, 300), min_size=1, max_size=3)))
+    high = tuple(least + data.draw(st.integers(0, 5)) for least in low)
+    spec = CodeSpec((len(low), 4), low, high, True)
+    values = [[[data.draw(st.integers(a, b)) for _ in range(4)] for a, b in zip(low, high, strict=True)] for _ in "ab"]
+    counts = count_values(torch.tensor(values, dtype=torch.int16), spec)
+    assert int(counts.sum()) == 2 * 4 * len(low)
+    for channel, (a, b) in enumerate(zip(low, high, strict=True)):
+        column = [v for example in values for v in example[channel]]
+        assert counts[channel, : b - a + 1].tolist() == [column.count(v) for v in range(a, b + 1)]

@@ -1,0 +1,50 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lossy_lightning.report import Run, State, Summary, group_runs, summarize
+
+
+def run(name: str, accuracy: float = 0.5, state: State = State.FINISHED, **config: Any) -> Run:
+    return Run(Path(name) / "version_0", state, config=config, curves={"test_acc": [(0, accuracy)]})
+
+
+def config(seed: int, levels: int = 16, **more: Any) -> dict[str, Any]:
+    data = {"class_path": "Digits", "init_args": {"codec": {"levels": levels, "seed": seed}, "cache_dir": f"/{seed}"}}
+    return {"seed_everything": seed, "data": data, "trainer": {"logger": {"version": seed}}, **more}
+
+
+def test_seeds_and_places_make_no_new_experiment() -> None:
+    (group,) = group_runs([run("a", **config(0)), run("a", **config(1)), run("a", **config(2))])
+    assert (group.name, len(group.runs)) == ("a", 3)
+
+
+def test_names_tell_what_differs() -> None:
+    groups = group_runs([run("a", **config(0)), run("a", **config(0, levels=8)), run("b", **config(0, levels=4))])
+    assert [group.name for group in groups] == ["a (levels=16)", "a (levels=8)", "b"]
+
+
+def test_runs_without_configuration_stay_alone() -> None:
+    groups = group_runs([run("x/a"), run("y/a")])
+    assert [group.name for group in groups] == ["a (x/a/version_0)", "a (y/a/version_0)"]
+
+
+def test_mean_and_deviation() -> None:
+    # By hand: mean 84, squared differences 16 + 1 + 9 = 26, by 2 is 13.
+    (group,) = group_runs(run("a", value, **config(i)) for i, value in enumerate([80.0, 85.0, 87.0]))
+    summary = group.summary("test_acc")
+    assert summary is not None
+    assert summary == pytest.approx((84, 13**0.5, 3))
+    assert summarize([3.0]) == Summary(3.0, None, 1)
+    assert summarize([]) is None
+    assert group.summary("unknown") is None
+
+
+def test_broken_and_running_runs_are_listed_and_not_counted() -> None:
+    states = [State.FINISHED, State.BROKEN, State.RUNNING]
+    (group,) = group_runs(run("a", i, state, **config(i)) for i, state in enumerate(states))
+    assert group.summary("test_acc") == Summary(0.0, None, 1)
+    assert group.states == {"finished": 1, "running": 1, "broken": 1}
+    (group,) = group_runs([run("a", 0.25, State.BROKEN, **config(0))])
+    assert group.summary("test_acc") == Summary(0.25, None, 1)

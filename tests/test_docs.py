@@ -1,0 +1,86 @@
+"""Code in the documentation runs.
+
+The blocks of a page run in order, in one namespace and an empty folder. A comment ``<!-- setup … -->`` before a block
+is run too, and is not shown; a block after ``<!-- not run: reason -->`` is only compiled.
+"""
+
+import importlib
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import lossy_lightning
+from lossy_lightning.cli import main
+from lossy_lightning.report.command import update_table
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(
+    r"^<!-- setup\n(?P<setup>.*?)\n-->$|^(?P<skip><!-- not run: .*? -->\n)?```python\n(?P<code>.*?)\n```$",
+    re.DOTALL | re.MULTILINE,
+)
+ROOMS = ("callbacks", "codecs", "data", "functional", "nn", "tasks")
+
+
+def example(name: str) -> ModuleType:
+    """A script of examples/ as a module, by a name that processes find, too."""
+    return importlib.import_module(name)
+
+
+def photos(folder: str) -> None:
+    """A few JPEG files, in the folders of their splits and classes."""
+    for i in range(8):
+        path = Path(folder, ("train", "test")[i % 2], f"class{i // 4}", f"{i}.jpg")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(i).integers(0, 256, (256, 256, 3), dtype=np.uint8)).save(path)
+
+
+def namespace() -> dict[str, Any]:
+    """What a reader of a page has imported: our public names, torch, and Lightning's."""
+    names: dict[str, Any] = {"__name__": "__page__", "torch": torch, "nn": torch.nn, "main": main, "Path": Path}
+    names |= {name: getattr(pl, name) for name in ("Trainer", "LightningModule", "seed_everything")}
+    names |= {"example": example, "photos": photos, "EXAMPLES": ROOT / "examples"}
+    names |= {name: getattr(lossy_lightning, name) for name in lossy_lightning.__all__}
+    for room in ROOMS:
+        module = importlib.import_module(f"lossy_lightning.{room}")
+        names |= {name: getattr(module, name) for name in module.__all__}
+    return names
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if "```python" in p.read_text()], ids=lambda page: page.stem)
+@pytest.mark.filterwarnings("ignore")
+def test_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOSSY_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(sys, "argv", ["lossy-lightning"])
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    names = namespace()
+    text = page.read_text()
+    for match in BLOCK.finditer(text):
+        line = text.count("\n", 0, match.start("code" if match["code"] else "setup"))
+        code = compile("\n" * line + (match["code"] or match["setup"]), str(page), "exec")
+        if not match["skip"]:
+            exec(code, names)
+    assert len(re.findall("^```python$", text, re.MULTILINE)) == sum(bool(m["code"]) for m in BLOCK.finditer(text))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_files_that_are_linked_exist(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+?)(?:#[^)]*)?\)", page.read_text()):
+        assert "://" in target or (page.parent / target).exists(), f"{page} links {target}"
+
+
+def test_generated_tables_have_their_marks(tmp_path: Path) -> None:
+    copy = tmp_path / "numbers.md"
+    copy.write_text((ROOT / "docs" / "numbers.md").read_text())
+    for name in re.findall("<!-- table (.*?) -->\n", copy.read_text()):
+        update_table(copy, name, "new")
+        assert f"<!-- table {name} -->\n\nnew\n\n<!-- end of table -->" in copy.read_text()
