@@ -2,7 +2,7 @@
 
     python benchmarks/speech_bit_rate.py --folder FOLDER [--stages 1 2 4 8 16 30 46] [--folds 0 …]
 
-    LOSSY_DATA=... python benchmarks/speech_bit_rate.py --folder FOLDER [--stages 1 2 4 8 16 30 46] [--folds 0 1]
+FOLDER is that of `speech_accuracy.py`, after its row of `speech_lyra_float`. Training leaves the last stages of half
 the clips out, so one network reads each rate; stages beyond the first N are -1, a stage not sent. A stage is 200 bit/s.
 """
 
