@@ -63,7 +63,7 @@ class EpochTime(Callback):
         self.start = time.process_time()
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Stop it before the validation."""
+        """Stop it at the last batch."""
         if batch_idx + 1 == trainer.num_training_batches:
             self.seconds.append(time.process_time() - self.start)
 

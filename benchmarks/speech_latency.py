@@ -3,8 +3,8 @@
     LOSSY_DATA=... python benchmarks/speech_latency.py [--repeats 20] [example ...]
 
 One thread, one clip at a time, weights as they are made (they change no time), medians in milliseconds of processor
-time, which a busy machine disturbs less than the clock. Encoding is split where it has parts: the analysis, and
-quantizing it.
+time, which a busy machine disturbs less than the clock. "encode" includes the analysis of a spectrogram, whose own time
+stands beside it; of `Decoded` it is that of the codec within.
 """
 
 import argparse

@@ -166,7 +166,7 @@ class LookupConv(Stem):
     def _convolve(self, code: Tensor) -> Tensor:
         """The same by multiplying; where the least index is -1 it has a row in the table, which is never read."""
         hot, kernels = [], []
-        tables = torch.split(self.table.weight, [size * self.places for size in self.levels])
+        tables = self.table.weight.split([size * self.places for size in self.levels])  # type: ignore[no-untyped-call]
         for channel, low, size, rows in zip(code.long().unbind(1), self.lows, self.levels, tables, strict=True):
             number = torch.arange(low, low + size, device=code.device).view(-1, *[1] * len(self.kernel_size))
             here = channel.unsqueeze(1) == number

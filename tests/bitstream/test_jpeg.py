@@ -22,6 +22,7 @@ from PIL import Image
 from lossy_lightning.bitstream.jpeg import (
     JPEGCoefficients,
     JPEGComponent,
+    _memory,
     read_coefficients,
     read_coefficients_batch,
     write_coefficients,
@@ -185,7 +186,9 @@ def test_batch_equals_single_files_over_threads() -> None:
         read_coefficients_batch([*files[:4], files[4][:-60], *files[5:]], num_threads=2)
 
 
-def test_memory_is_used_again_only_when_nobody_holds_it() -> None:
+def test_memory_is_used_again_only_when_nobody_holds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What other tests left may fill all that is kept.
+    monkeypatch.setattr(_memory, "_idle_arrays", [[] for _ in _memory._idle_arrays])
     files = [encode(picture(400, 300, seed), quality=90) for seed in range(3)]
 
     def first_block() -> np.ndarray:
