@@ -174,7 +174,7 @@ def _check_fingerprint(codec: Codec) -> None:
         other = copy.deepcopy(codec)
         tensors = [value for value in other.state_dict().values() if isinstance(value, Tensor)]
         for tensor in tensors:
-            tensor += 1
+            tensor.copy_(tensor.logical_not() if tensor.dtype == torch.bool else tensor + 1)
         assert not tensors or other.fingerprint() != mine, (
             f"the fingerprint must change with the fitted tensors; got {mine}"
         )
