@@ -31,8 +31,7 @@ def originals() -> list[bytes]:
                         restart_marker_blocks=restart,
                     )
                     files.append(buffer.getvalue())
-    wide = read_coefficients(files[8])
-    wide.precision = 12
+    wide = read_coefficients(files[8])._replace(precision=12)
     return [*files, write_coefficients(wide)]
 
 

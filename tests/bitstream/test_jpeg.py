@@ -173,7 +173,11 @@ def test_describes_the_image(mode: str, options: dict, color_space: str, factors
 
 
 def test_batch_equals_single_files_over_threads() -> None:
-    files = [encode(picture(9 + i, 40 - i, seed=i), quality=5 * i + 5, progressive=i % 3 == 0) for i in range(19)]
+    # Some consecutive files have the same tables, the size or both.
+    files = [
+        encode(picture(9 + i // 2, 40 - i // 2, seed=i), quality=30 * (i % 8 // 3) + 9, progressive=i % 3 == 0)
+        for i in range(19)
+    ]
     single = [read_coefficients(data) for data in files]
     for num_threads in (1, 2, 5, 30):
         batch = read_coefficients_batch(files, num_threads=num_threads)
@@ -181,6 +185,7 @@ def test_batch_equals_single_files_over_threads() -> None:
             assert repr(one) == repr(other)
             for a, b in zip(one.components, other.components, strict=True):
                 np.testing.assert_array_equal(a.coefficients, b.coefficients)
+                np.testing.assert_array_equal(a.quantization_table, b.quantization_table)
     assert read_coefficients_batch([]) == []
     with pytest.raises(ValueError, match=r"file 4 of the batch: .* at byte"):
         read_coefficients_batch([*files[:4], files[4][:-60], *files[5:]], num_threads=2)
@@ -201,6 +206,15 @@ def test_memory_is_used_again_only_when_nobody_holds_it(monkeypatch: pytest.Monk
         np.testing.assert_array_equal(held, expected)
     del held, others
     assert address in {block.ctypes.data for block in [first_block() for _ in range(3)]}
+
+
+def test_memory_that_is_kept_makes_room_for_other_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_memory, "_idle_arrays", [[] for _ in _memory._idle_arrays])
+    for size in (2**25, 2**20, 2**25 - 2**20, 2**18):
+        _memory.empty_coefficients(size)  # nobody holds it
+    kept = [len(arrays) << power for power, arrays in enumerate(_memory._idle_arrays)]
+    assert kept[18] > 0
+    assert sum(kept) <= 2**25
 
 
 def test_many_tables_in_one_batch() -> None:

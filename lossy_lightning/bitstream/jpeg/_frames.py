@@ -68,11 +68,11 @@ def start_file(data, frame, huffman, start, end):
 
 
 @kernel
-def read_until_scan(data, frame, components, quantization, huffman, max_pixels):
-    """Read marker segments up to and including the next SOS.
+def read_until(last, data, frame, components, quantization, huffman, max_pixels):
+    """Read marker segments up to and including the next SOS, or where ``last`` is SOF0 the SOF, of whatever process.
 
     Returns:
-        True behind an SOS; False at EOI, at the end of the data, or at an error.
+        True behind such a segment; False at EOI, at the end of the data, or at an error.
     """
     while True:
         position, marker = next_marker(data, frame.position, frame.end)
@@ -103,7 +103,7 @@ def read_until_scan(data, frame, components, quantization, huffman, max_pixels):
         error = _read_segment(data, position + 2, stop, marker, frame, components, quantization, huffman, max_pixels)
         if error != OK:
             return False
-        if marker == SOS:
+        if marker == SOS or (last == SOF0 and frame.num_components > 0):
             return True
 
 

@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +33,13 @@ def empty_coefficients(size: int) -> NDArray[np.int16]:
 
 
 def _give_back(power: int, memory: NDArray[np.int16]) -> None:
-    """Keep memory for later calls, at most 2**25 coefficients together."""
-    if sum(len(arrays) << i for i, arrays in enumerate(_idle_arrays)) + memory.size <= 1 << _MOST:
+    """Keep memory for later calls, at most 2**25 coefficients together; arrays of other sizes make room."""
+    surplus = sum(len(arrays) << i for i, arrays in enumerate(_idle_arrays)) + memory.size - (1 << _MOST)
+    for i, arrays in enumerate(_idle_arrays):
+        while surplus > 0 and arrays and i != power:
+            with suppress(IndexError):  # another thread may have taken the last one
+                surplus -= arrays.pop().size
+    if surplus <= 0:
         _idle_arrays[power].append(memory)
 
 

@@ -41,6 +41,7 @@ FRAME = np.dtype(
             "approximation_low",
             "start",
             "color",
+            "table_set",
         ]
     ]
 )

@@ -21,10 +21,10 @@ class JPEGComponent(NamedTuple):
     sampling_factors: tuple[int, int]
 
 
-class JPEGCoefficients:
+class JPEGCoefficients(NamedTuple):
     """A JPEG image as quantized DCT coefficients.
 
-    Args:
+    Attributes:
         width: Width of the image in pixels.
         height: Height of the image in pixels.
         color_space: ``"grey"``, ``"YCbCr"``, ``"RGB"``, ``"CMYK"``, ``"YCCK"``, or ``"unknown"`` (two components).
@@ -38,23 +38,12 @@ class JPEGCoefficients:
         JPEGCoefficients(width=20, height=16, color_space='grey', precision=8, blocks=[(2, 3)])
     """
 
-    __slots__ = ("adobe", "color_space", "components", "height", "precision", "width")
-
-    def __init__(
-        self,
-        width: int,
-        height: int,
-        color_space: str,
-        components: tuple[JPEGComponent, ...],
-        precision: int = 8,
-        adobe: bool = False,
-    ) -> None:
-        self.width = width
-        self.height = height
-        self.color_space = color_space
-        self.components = components
-        self.precision = precision
-        self.adobe = adobe
+    width: int
+    height: int
+    color_space: str
+    components: tuple[JPEGComponent, ...]
+    precision: int = 8
+    adobe: bool = False
 
     def __repr__(self) -> str:
         blocks = [component.coefficients.shape[:2] for component in self.components]

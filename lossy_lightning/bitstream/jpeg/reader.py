@@ -1,6 +1,7 @@
 """Files to coefficients."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._errors import describe
-from ._files import decode_files, read_frames
+from ._files import decode_files, measure_files
 from ._memory import empty_coefficients, kept_tables
 from ._records import COMPONENT, FRAME
 from ._tables import STANDARD_HUFFMAN
@@ -20,10 +21,11 @@ from .coefficients import JPEGCoefficients, JPEGComponent
 _Work = TypeVar("_Work")
 _Done = TypeVar("_Done")
 _STANDARD = b"".join(table for tables in STANDARD_HUFFMAN for table in tables)
-_RUNS = 4  # of files that a thread reads of a batch, one after the other
-_LEAST_BYTES = 2**15  # that such a run has; less is read before a thread has started
+_LEAST_BYTES = 2**15  # that a thread takes of a batch at once; less is read before another thread has started
 _ARRAY_SIZE = 2**21  # coefficients that share an array at most
-_COMPONENT = partial(tuple.__new__, JPEGComponent)  # a named tuple's own constructor takes twice as long
+# The constructors of named tuples take twice as long.
+_COMPONENT = partial(tuple.__new__, JPEGComponent)
+_IMAGE: Callable[[tuple[object, ...]], JPEGCoefficients] = partial(tuple.__new__, JPEGCoefficients)
 _COLOR_SPACES = ("unknown", "grey", "YCbCr", "RGB", "CMYK", "YCCK")
 
 
@@ -71,8 +73,8 @@ def read_coefficients_batch(
 ) -> list[JPEGCoefficients]:
     """Read the quantized coefficients of many JPEG files in one compiled call a thread, without the GIL.
 
-    Images of up to 4 MiB together share one array, which lives as long as any of them. Up to 64 MiB that nobody holds
-    any more are kept for later calls.
+    Images of up to 4 MiB together share one array, which lives as long as any of them; consecutive ones of equal
+    quantization tables may share these. Up to 64 MiB that nobody holds any more are kept for later calls.
 
     Args:
         files: The files' bytes.
@@ -110,14 +112,16 @@ def _fills(on_truncation: str) -> bool:
 
 
 def _split(files: Sequence[bytes], num_threads: int) -> list[Sequence[bytes]]:
-    """Consecutive runs of files of about equal bytes, several a thread, so that all threads end at about one time."""
-    if num_threads == 1 or len(files) < 2:
+    """Consecutive runs of files, ever shorter: few, and yet all threads end at about one time."""
+    if num_threads == 1:
         return [files]
-    total = np.cumsum([len(data) for data in files])
-    parts = min(_RUNS * num_threads, max(1, total[-1] // _LEAST_BYTES))
-    cuts = np.searchsorted(total, np.arange(1, parts) * total[-1] / parts)
-    edges = [0, *(int(cut) for cut in cuts), len(files)]
-    return [files[a:b] for a, b in pairwise(edges) if a < b]
+    ends = list(accumulate(map(len, files)))
+    cuts, done = [0], 0
+    while cuts[-1] < len(files):
+        size = max((ends[-1] - done) // (2 * num_threads), _LEAST_BYTES)
+        cuts.append(max(bisect_right(ends, done + size), cuts[-1] + 1))
+        done = ends[cuts[-1] - 1]
+    return [files[a:b] for a, b in pairwise(cuts)]
 
 
 def _in_threads(work: Callable[[_Work], _Done], items: Sequence[_Work], num_threads: int) -> list[_Done]:
@@ -148,27 +152,27 @@ def _read(files: Sequence[bytes], max_pixels: int, fill: bool) -> tuple[list[JPE
         raise TypeError("a JPEG file's bytes are expected, not its name; pass pathlib.Path(name).read_bytes()")
     bounds = np.fromiter(accumulate(map(len, files), initial=len(_STANDARD)), np.int64, count + 1)
     data = np.frombuffer(b"".join((_STANDARD, *files)), np.uint8)
-    frames, components = _records((count,), FRAME), _records((count, 4), COMPONENT)
-    quantization, huffman = np.zeros((count, 4, 65), np.uint16), np.empty((count, 2, 4), np.int64)
     starts = np.zeros(count + 1, np.int64)
-    read_frames(data, bounds, frames, components, quantization, huffman, starts, max_pixels, fill)
-    latched = np.zeros((count, 4, 64), np.uint16)
+    measure_files(data, bounds, starts, max_pixels, fill)
     images: list[JPEGCoefficients] = []
     while len(images) < count:
         first, last = len(images), int(starts.searchsorted(starts[len(images)] + _ARRAY_SIZE, "right")) - 1
-        part = slice(first, max(last, first + 1))
-        offsets = starts[first : part.stop + 1] - starts[first]
+        last = max(last, first + 1)
+        offsets = starts[first : last + 1] - starts[first]
         out = empty_coefficients(int(offsets[-1]))
-        state = frames[part], components[part], quantization[part], latched[part], huffman[part]
+        frames, components = _records((last - first,), FRAME), _records((last - first, 4), COMPONENT)
+        latched = np.empty((last - first, 4, 64), np.uint16)
         with kept_tables() as tables:
-            decode_files(data, *state, tables, offsets, out, max_pixels, fill)
-        bad = frames["error"][part].nonzero()[0]
+            decode_files(
+                data, bounds[first : last + 1], frames, components, latched, tables, offsets, out, max_pixels, fill
+            )
+        bad = frames["error"].nonzero()[0]
         if len(bad) > 0:
-            return images, (first + int(bad[0]), describe(frames[first + bad[0]]))
-        columns = (frames[name][part].tolist() for name in ("width", "height", "color", "precision", "adobe"))
-        views = _views(out, offsets, components[part], latched[part])
-        for width, height, color, precision, adobe, image in zip(*columns, views, strict=True):
-            images.append(JPEGCoefficients(width, height, _COLOR_SPACES[color], image, precision, adobe >= 0))
+            return images, (first + int(bad[0]), describe(frames[bad[0]]))
+        width, height, color, precision = (frames[name].tolist() for name in ("width", "height", "color", "precision"))
+        spaces, adobe = map(_COLOR_SPACES.__getitem__, color), (frames["adobe"] >= 0).tolist()
+        views = _views(out, offsets, components, latched, frames["table_set"])
+        images.extend(map(_IMAGE, zip(width, height, spaces, views, precision, adobe, strict=True)))
     return images, None
 
 
@@ -178,18 +182,23 @@ def _records(shape: tuple[int, ...], dtype: np.dtype[np.void]) -> NDArray[np.voi
 
 
 def _views(
-    out: NDArray[np.int16], starts: NDArray[np.int64], components: NDArray[np.void], latched: NDArray[np.uint16]
+    out: NDArray[np.int16],
+    starts: NDArray[np.int64],
+    components: NDArray[np.void],
+    latched: NDArray[np.uint16],
+    table_set: NDArray[np.int64],
 ) -> Iterator[tuple[JPEGComponent, ...]]:
-    """The components of every image as views of what was decoded; a run of images of equal layout is cut at once."""
+    """The components of every image as views of what was decoded; a run of images of one layout is cut at once."""
     layouts = components.view(np.int64).reshape(len(components), 4, -1)[:, :, :5]
-    tables = latched.reshape(-1, 4, 8, 8)
-    changes = [] if len(layouts) == 1 else (layouts[1:] != layouts[:-1]).any((1, 2)).nonzero()[0].tolist()
-    for first, last in pairwise([0, *(i + 1 for i in changes), len(layouts)]):
+    edges = [0, len(layouts)]
+    if len(layouts) > 1:
+        changes = (layouts[1:] != layouts[:-1]).any((1, 2)) | (table_set[1:] != table_set[:-1])
+        edges[1:1] = (changes.nonzero()[0] + 1).tolist()
+    for first, last in pairwise(edges):
         images = out[starts[first] : starts[last]].reshape(last - first, -1)
         parts = []
-        for c, (h, v, rows, columns, start) in enumerate(layouts[first].tolist()):
+        for (h, v, rows, columns, start), table in zip(layouts[first].tolist(), latched[table_set[first]], strict=True):
             if rows > 0:
                 blocks = images[:, start : start + 64 * rows * columns].reshape(-1, rows, columns, 8, 8)
-                fields = zip(blocks, tables[first:last, c], repeat((h, v)), strict=False)
-                parts.append(map(_COMPONENT, fields))
+                parts.append(map(_COMPONENT, zip(blocks, repeat(table.reshape(8, 8)), repeat((h, v)), strict=False)))
         yield from zip(*parts, strict=True)
