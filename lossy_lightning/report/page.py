@@ -7,7 +7,7 @@ from html import escape
 from lossy_lightning.report.groups import Group
 from lossy_lightning.report.plots import Picture, pictures
 from lossy_lightning.report.runs import Run, State
-from lossy_lightning.report.table import columns, hardware_text, table_rows
+from lossy_lightning.report.table import column, hardware_text, table_rows
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -35,17 +35,18 @@ summary { cursor: pointer; overflow-wrap: anywhere; }
 code { font-size: .85em; overflow-wrap: anywhere; } dl { margin: .4rem 0; }
 dt { font-weight: 600; font-size: .85rem; } dd { margin: 0 0 .3rem; overflow-wrap: anywhere; }
 """
+_TITLE = "Runs compared"
 _PALETTE = ("1f77b4", "ff7f0e", "2ca02c", "d62728", "9467bd", "8c564b", "e377c2", "7f7f7f", "bcbd22", "17becf")
 """Matplotlib's ten colours, so that the table's numbers look as in the pictures."""
 
 
-def as_html(groups: Sequence[Group], metric: str = "test_acc", title: str = "Runs compared") -> str:
+def as_html(groups: Sequence[Group], names: Sequence[str], metric: str = "test_acc") -> str:
     """The whole page.
 
     Args:
         groups: One row of the table each, numbered in all pictures.
+        names: Logged names of the table's columns.
         metric: Logged name that stands for accuracy.
-        title: Of the page.
 
     Raises:
         ModuleNotFoundError: Where Matplotlib is not installed.
@@ -55,29 +56,29 @@ def as_html(groups: Sequence[Group], metric: str = "test_acc", title: str = "Run
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     unsound = sum(run.state is not State.FINISHED for run in runs)
     parts = [
-        f"<h1>{escape(title)}</h1>",
+        f"<h1>{_TITLE}</h1>",
         f"<p>{len(groups)} experiments, {len(runs)} runs"
         f"{f', {unsound} of them not finished or foreign' if unsound else ''}. Made {made}. "
         "Figures are mean ± standard deviation over the seeds of finished (and foreign) runs; "
         "a row with neither shows what there is.</p>",
-        _table(groups, metric),
+        _table(groups, names),
         _section("Accuracy against cost", [p for p in drawn if p.title.startswith("Accuracy against")]),
         _section("Learning curves", [p for p in drawn if p.title.endswith("by epoch")]),
         _section("Attacks", [p for p in drawn if p.name == "attack"]),
         "<h2>Each run</h2>",
         *(_run(i, run) for i, group in enumerate(groups) for run in group.runs),
-        _meanings(groups, metric),
+        _meanings(names),
     ]
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style>"
+        f"<title>{_TITLE}</title><style>{_STYLE}</style>"
     )
     body = "\n".join(part for part in parts if part)
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}\n</body></html>\n'
 
 
-def _table(groups: Sequence[Group], metric: str) -> str:
-    head, *rows = table_rows(groups, metric)
+def _table(groups: Sequence[Group], names: Sequence[str]) -> str:
+    head, *rows = table_rows(groups, names)
     cells = "".join(f"<th>{escape(title)}</th>" for title in head)
     body = "".join(
         f"<tr><td>{_number(i)}{escape(row[0])}</td>{''.join(f'<td>{escape(cell)}</td>' for cell in row[1:])}</tr>"
@@ -123,9 +124,9 @@ def _run(i: int, run: Run) -> str:
     return f"<details{opened}><summary>{label}</summary><dl>{listed}</dl></details>"
 
 
-def _meanings(groups: Sequence[Group], metric: str) -> str:
+def _meanings(names: Sequence[str]) -> str:
     listed = "".join(
-        f"<dt>{escape(column.title)}</dt><dd><code>{escape(column.name)}</code> {escape(column.meaning)}</dd>"
-        for column in columns(groups, metric)
+        f"<dt>{escape(shown.title)}</dt><dd><code>{escape(shown.name)}</code> {escape(shown.meaning)}</dd>"
+        for shown in map(column, names)
     )
     return f"<h2>What the columns are</h2><dl>{listed}</dl>"
