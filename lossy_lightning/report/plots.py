@@ -14,7 +14,8 @@ _COLOURS = 10
 _LEARNING = ("train_loss", "val_loss", "train_acc", "val_acc")
 _AXES = {
     "rate/container_bits_per_sample": ("container bits", "container, bits a sample"),
-    "rate/entropy_bits_per_sample": ("entropy-coded bits", "entropy-coded, bits a sample"),
+    "rate/entropy_bits_per_sample": ("zeroth-order entropy", "zeroth-order entropy, bits a sample"),
+    "rate/file_bits_per_sample": ("bits of the file", "file, headers included, bits a sample"),
     "memory/features_bytes": ("feature memory", "features of an example, bytes"),
     "memory/weights_bytes": ("stored size", "stored parameters, bytes"),
     "speed/epoch_seconds": ("epoch time", "training part of an epoch, seconds"),

@@ -120,7 +120,7 @@ def test_the_page_is_whole_and_needs_nothing_else(runs: Path, tmp_path: Path) ->
     names = re.findall(r'\sid="([^"]+)"', text)
     assert {place[1:] for place in page.places} <= set(names)
     titles = re.findall(r"<figcaption><b>(.*?)</b>", text)
-    costs = ("MACs", "container bits", "entropy-coded bits", "feature memory", "stored size", "epoch time")
+    costs = ("MACs", "container bits", "zeroth-order entropy", "feature memory", "stored size", "epoch time")
     assert titles[:6] == [f"Accuracy against {cost}" for cost in costs]
     assert titles[-1] == "Accuracy under attack"
     assert [text.count(f'class="state {state}"') for state in ("finished", "foreign", "running", "broken")] == [
