@@ -67,14 +67,15 @@ def summarize(values: Iterable[float]) -> Summary | None:
 
 
 def group_runs(runs: Iterable[Run]) -> list[Group]:
-    """Put together what differs only in seeds, folds and places; a run without configuration stays alone.
+    """Put together runs of one name that differ only in seeds, folds and places; one without configuration stays alone.
 
     Args:
         runs: In the order that the groups are to have.
     """
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        key = json.dumps(experiment(run.config), sort_keys=True, default=str) if run.config else str(run.path)
+        told = experiment(run.config) or len(groups)
+        key = json.dumps([run.name, told], sort_keys=True, default=str)
         groups.setdefault(key, []).append(run)
     members = [tuple(group) for group in groups.values()]
     return [Group(name, group) for name, group in zip(_names(members), members, strict=True)]

@@ -12,19 +12,19 @@ from lossy_lightning.report.table import column, hardware_text, table_rows
 _STYLE = """
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 78rem; padding: 1rem; font: 15px/1.5 system-ui, sans-serif; color: #1b1f24; }
+body { margin: 0 auto; max-width: 88rem; padding: 1rem; font: 15px/1.5 system-ui, sans-serif; color: #1b1f24; }
 h1 { font-size: 1.5rem; margin: .5rem 0; } h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; }
 .scroll { overflow-x: auto; border: 1px solid #d5d9de; border-radius: 6px; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: .35rem .5rem; font-size: .87rem; text-align: right; white-space: nowrap;
+th, td { padding: .35rem .4rem; font-size: .82rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid #e6e8eb; }
 th { background: #f4f5f7; font-weight: 600; white-space: normal; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: #fff; white-space: normal;
-  min-width: 9rem; max-width: 18rem; overflow-wrap: anywhere; }
+  min-width: min(12rem, 38vw); max-width: 18rem; overflow-wrap: anywhere; }
 th:first-child { background: #f4f5f7; } tr:last-child td { border-bottom: 0; }
 .number { display: inline-block; min-width: 1.5em; padding: 0 .35em; margin-right: .4em; border-radius: 1em;
   color: #fff; text-align: center; font-size: .85em; }
-.pictures { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 23rem), 1fr)); }
+.pictures { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 23rem), 1fr)); }
 figure { margin: 0; padding: .6rem; border: 1px solid #d5d9de; border-radius: 6px; }
 figure svg { width: 100%; height: auto; display: block; }
 figcaption { font-size: .85rem; color: #565d66; } figcaption b { display: block; color: #1b1f24; font-size: .95rem; }

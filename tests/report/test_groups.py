@@ -25,6 +25,11 @@ def test_names_tell_what_differs() -> None:
     assert [group.name for group in groups] == ["a (levels=16)", "a (levels=8)", "b"]
 
 
+def test_a_name_makes_a_row_of_its_own() -> None:
+    groups = group_runs([run("before", **config(0)), run("after", **config(0)), run("before", **config(1))])
+    assert [(group.name, len(group.runs)) for group in groups] == [("before", 2), ("after", 1)]
+
+
 def test_of_another_class_the_arguments_are_not_named() -> None:
     def scheduled(**scheduler: Any) -> dict[str, Any]:
         return {"model": {"scheduler": scheduler or None}}
@@ -77,3 +82,21 @@ def test_broken_and_running_runs_are_listed_and_not_counted() -> None:
     assert group.states == {"finished": 1, "running": 1, "broken": 1}
     (group,) = group_runs([run("a", 0.25, State.BROKEN, **config(0))])
     assert group.summary("test_acc") == Summary(0.25, None, 1)
+
+
+def test_attack_curves_start_at_the_clean_accuracy() -> None:
+    pytest.importorskip("matplotlib")
+    from lossy_lightning.report.plots import attack_curve
+
+    def attacked(seed: int, clean: float, weak: float) -> Run:
+        figures = {
+            "attack/acc_clean": clean,
+            "attack/acc_step10": 0.0,
+            "attack/acc_step2": weak,
+            "attack/acc_file_step2": 1,
+        }
+        return Run(Path("a") / "version_0", State.FINISHED, figures=figures, config=config(seed))
+
+    (group,) = group_runs([attacked(0, 0.75, 0.5), attacked(1, 0.25, 0.5)])
+    assert attack_curve(group, "acc") == [(0, 0.5, pytest.approx(0.125**0.5)), (2, 0.5, 0.0), (10, 0.0, 0.0)]
+    assert attack_curve(group, "acc_strongest") == []
