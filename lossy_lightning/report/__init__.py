@@ -5,7 +5,7 @@ from lossy_lightning.report.groups import Group, Summary, group_runs, summarize
 from lossy_lightning.report.page import as_html
 from lossy_lightning.report.results import read_results, read_runs, write_results
 from lossy_lightning.report.runs import Run, State, find_runs, read_run
-from lossy_lightning.report.table import as_csv, as_text, table_rows, usual_columns
+from lossy_lightning.report.table import as_csv, as_markdown, as_text, table_rows, usual_columns
 
 __all__ = [
     "Group",
@@ -14,6 +14,7 @@ __all__ = [
     "Summary",
     "as_csv",
     "as_html",
+    "as_markdown",
     "as_text",
     "find_runs",
     "group_runs",
