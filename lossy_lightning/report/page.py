@@ -20,7 +20,7 @@ th, td { padding: .35rem .4rem; font-size: .82rem; text-align: right; white-spac
   border-bottom: 1px solid #e6e8eb; }
 th { background: #f4f5f7; font-weight: 600; white-space: normal; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: #fff; white-space: normal;
-  min-width: min(12rem, 38vw); max-width: 18rem; overflow-wrap: anywhere; }
+  min-width: min(14rem, 38vw); max-width: 18rem; overflow-wrap: anywhere; }
 th:first-child { background: #f4f5f7; } tr:last-child td { border-bottom: 0; }
 .number { display: inline-block; min-width: 1.5em; padding: 0 .35em; margin-right: .4em; border-radius: 1em;
   color: #fff; text-align: center; font-size: .85em; }
@@ -79,12 +79,27 @@ def as_html(groups: Sequence[Group], names: Sequence[str], metric: str = "test_a
 
 def _table(groups: Sequence[Group], names: Sequence[str]) -> str:
     head, *rows = table_rows(groups, names)
-    cells = "".join(f"<th>{escape(title)}</th>" for title in head)
+    shown = len(head) - (head[-1] == "state")  # it stands with the name, lest it be out of sight
+    cells = "".join(f"<th>{escape(title)}</th>" for title in head[:shown])
     body = "".join(
-        f"<tr><td>{_number(i)}{escape(row[0])}</td>{''.join(f'<td>{escape(cell)}</td>' for cell in row[1:])}</tr>"
-        for i, row in enumerate(rows)
+        f"<tr><td>{_number(i)}{escape(row[0])}{_unsound(group)}</td>"
+        f"{''.join(f'<td>{escape(cell)}</td>' for cell in row[1:shown])}</tr>"
+        for i, (group, row) in enumerate(zip(groups, rows, strict=True))
     )
     return f'<div class="scroll"><table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _unsound(group: Group) -> str:
+    """How many runs of a row stand how, but for those that have finished."""
+    return "".join(
+        f" {_state(state, f'{count} {state}' if len(group.runs) > 1 else state)}"
+        for state, count in group.states.items()
+        if state != State.FINISHED
+    )
+
+
+def _state(state: str, said: str) -> str:
+    return f'<span class="state {state}">{said}</span>'
 
 
 def _number(i: int) -> str:
@@ -117,10 +132,10 @@ def _run(i: int, run: Run) -> str:
         for name, fact in facts.items()
         if fact not in (None, "")
     )
-    state = f'<span class="state {run.state.value}">{run.state.value}</span>'
     opened = " open" if run.state is State.BROKEN else ""
-    seed = "" if run.seed is None else f", seed {run.seed}"
-    label = f"{_number(i)}{escape(run.name)}{seed} {state}"
+    numbers = {"seed": run.seed, "fold": run.fold}
+    told = "".join(f", {name} {number}" for name, number in numbers.items() if number is not None)
+    label = f"{_number(i)}{escape(run.name)}{told} {_state(run.state, run.state)}"
     return f"<details{opened}><summary>{label}</summary><dl>{listed}</dl></details>"
 
 

@@ -211,12 +211,14 @@ def _point(
 
 
 def _number_ticks(axes: Any) -> None:
-    """Plain numbers at the decades of an axis, and at 2 and 5 where it spans few."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    """Short numbers at the decades of an axis, and at 2 and 5 where it spans few."""
+    from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
 
     if axes.get_xscale() == "log":
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}".replace(",", " ")))
+        low, high = axes.get_xlim()
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    thousands = EngFormatter(sep="")  # 20k, 3M; of small numbers it would make 50m
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: thousands(x) if x >= 1000 else f"{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
