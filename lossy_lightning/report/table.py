@@ -29,7 +29,7 @@ class Column(NamedTuple):
 
 
 _MACS = r"macs/(\d+)bit"
-_FIXED = (
+_USUAL = (
     Column("rows read", "lookups/rows", 0, 1, "rows of tables that one example reads"),
     Column("container bits/sample", "rate/container_bits_per_sample", 3, 1, "bit widths of the code, by samples"),
     Column(
@@ -56,11 +56,21 @@ _FIXED = (
 )
 
 
+_OTHER = (
+    Column("additions", "lookups/additions", 0, 1, "additions of rows of tables for one example"),
+    Column("container bits", "rate/container_bits", 0, 1, "bit widths of an example's code"),
+    Column("zeroth-order entropy, bits", "rate/entropy_bits", 1, 1, "that of the codes' values, by examples"),
+    Column("file bits", "rate/file_bits", 0, 1, "files that the codec writes, headers included, by examples"),
+    Column("float-32 equivalent, KiB", "memory/weights_float32_bytes", 2, 2**-10, "parameters, if each took 4 bytes"),
+)
+"""Shown where they are asked for."""
+
+
 def usual_columns(groups: Sequence[Group], metric: str = "test_acc") -> list[str]:
     """Names of accuracy, MACs of each bit width, and the other figures of a report, as far as some group has them."""
     logged = {name for group in groups for run in group.counted for name in run.figures}
     macs = [f"macs/{width}bit" for width in bit_widths(groups)]
-    return [metric, *(name for name in (*macs, *(column.name for column in _FIXED)) if name in logged)]
+    return [metric, *(name for name in (*macs, *(column.name for column in _USUAL)) if name in logged)]
 
 
 def column(name: str) -> Column:
@@ -70,9 +80,11 @@ def column(name: str) -> Column:
         >>> column("test_acc").title, column("macs/1bit").title, column("val_loss").title
         ('test accuracy, %', '1-bit MACs', 'val_loss')
     """
-    known = {column.name: column for column in _FIXED}
+    known = {column.name: column for column in (*_USUAL, *_OTHER)}
     if name in known:
         return known[name]
+    if match := re.fullmatch(r"parameters/(\d+)bit", name):
+        return Column(f"{match[1]}-bit parameters", name, 0, 1, f"scalars that are kept with {match[1]} bits")
     if match := re.fullmatch(_MACS, name):
         meaning = f"multiply-accumulates of one example whose wider operand has {match[1]} bits"
         return Column(f"{match[1]}-bit MACs", name, 0, 1, meaning)
