@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from lossy_lightning.callbacks.round_trip import signal_shape
 from lossy_lightning.codes import CodeSpec, FileCodec
 from lossy_lightning.functional import index_entropy
 
@@ -92,7 +93,7 @@ class RateMonitor(Callback):
         }
         if files == examples:
             figures["file_bits"] = file_bits / examples
-        if shape := _signal_shape(trainer):
+        if shape := signal_shape(trainer):
             figures |= {f"{name}_per_sample": bits / prod(shape) for name, bits in figures.items()}
         for name, bits in figures.items():
             metric = torch.tensor(bits, dtype=torch.float32, device=pl_module.device)
@@ -121,16 +122,10 @@ def _spec(trainer: Trainer) -> CodeSpec | None:
     return spec if isinstance(spec, CodeSpec) else None
 
 
-def _signal_shape(trainer: Trainer) -> tuple[int, ...] | None:
-    """Shape of the data's signals; None where it varies or is not stated."""
-    shape: tuple[int, ...] = getattr(getattr(trainer, "datamodule", None), "signal_shape", ()) or ()
-    return None if not shape or None in shape else shape
-
-
 def _file_sizes(trainer: Trainer, code: Tensor, target: Tensor | None = None) -> Iterator[int]:
     """Bytes of the file of each code, of those whose codec makes files."""
     data: Any = getattr(trainer, "datamodule", None)
-    shape = _signal_shape(trainer)
+    shape = signal_shape(trainer)
     if shape is None or not hasattr(data, "codec_for"):
         return
     for i, one in enumerate(code):
