@@ -10,7 +10,7 @@ from lossy_lightning.report.documents import markdown, update_document
 from lossy_lightning.report.groups import Group, group_runs
 from lossy_lightning.report.results import read_runs, write_results
 from lossy_lightning.report.runs import Run, State
-from lossy_lightning.report.table import as_csv, as_text, table_rows, usual_columns
+from lossy_lightning.report.table import as_csv, as_text, chosen_columns, table_rows, usual_columns
 
 DESCRIPTION = "Compare logged runs: one table, and one page with pictures. Runs that differ only in seeds are one row."
 
@@ -36,7 +36,7 @@ def report(arguments: Sequence[str]) -> None:
 
 def _report(runs: Sequence[Run], options: argparse.Namespace) -> None:
     groups = group_runs(runs)
-    names = options.columns or usual_columns(groups, options.metric)
+    names = chosen_columns(groups, options.columns) if options.columns else usual_columns(groups, options.metric)
     for run in runs:
         _save(run)
     print(as_text(table_rows(groups, names)))

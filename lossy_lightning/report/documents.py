@@ -11,7 +11,7 @@ import yaml
 from lossy_lightning.callbacks.provenance import write_atomically
 from lossy_lightning.report.groups import Group, group_runs
 from lossy_lightning.report.results import read_runs
-from lossy_lightning.report.table import as_markdown, provenance, table_rows, usual_columns, varied
+from lossy_lightning.report.table import as_markdown, chosen_columns, provenance, table_rows, usual_columns, varied
 
 _PLACE = re.compile(
     r"^(?P<head><!-- table (?P<name>[\w-]+)(?P<definition>.*?)-->)\n.*?(?P<end>^<!-- end of table -->)",
@@ -87,9 +87,10 @@ def _table(place: re.Match[str], folder: Path) -> str:
     try:
         definition = Definition(**yaml.safe_load(place["definition"]))
         groups = _rows(group_runs(read_runs([folder / definition.runs])), definition.rows)
+        names = chosen_columns(groups, definition.columns) if definition.columns else usual_columns(groups)
     except (ValueError, TypeError, yaml.YAMLError) as error:
         raise ValueError(f"table {place['name']}: {error}") from error
-    return markdown(groups, definition.columns or usual_columns(groups))
+    return markdown(groups, names)
 
 
 def _rows(groups: list[Group], titles: dict[str, str] | None) -> list[Group]:

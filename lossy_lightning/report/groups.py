@@ -106,10 +106,10 @@ def without_folders(text: str) -> str:
     """A text with the last part alone of each absolute path.
 
     Example:
-        >>> without_folders("digits.py --folder /mnt/mine/digits --config examples/a.yaml")
-        'digits.py --folder digits --config examples/a.yaml'
+        >>> without_folders("digits.py --folder /mnt/mine/digits --root /data --config examples/a.yaml")
+        'digits.py --folder digits --root data --config examples/a.yaml'
     """
-    return re.sub(r"""(?<![\w.~:/-])/(?:[^/\s'"]+/)+""", "", text)
+    return re.sub(r"""(?<![\w.~:/-])/(?:[^/\s'"]+/)*(?=\w)""", "", text)
 
 
 def _names(groups: list[tuple[Run, ...]]) -> list[str]:

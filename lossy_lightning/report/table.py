@@ -73,6 +73,18 @@ def usual_columns(groups: Sequence[Group], metric: str = "test_acc") -> list[str
     return [metric, *(name for name in (*macs, *(column.name for column in _USUAL)) if name in logged)]
 
 
+def chosen_columns(groups: Sequence[Group], names: Sequence[str]) -> list[str]:
+    """The names that somebody asks for.
+
+    Raises:
+        ValueError: Where no run has a figure of one.
+    """
+    logged = {name for group in groups for run in group.runs for name in run.figures}
+    if missing := [name for name in names if name not in logged]:
+        raise ValueError(f"no run logged {', '.join(missing)}; logged are {', '.join(sorted(logged))}")
+    return list(names)
+
+
 def column(name: str) -> Column:
     """How a logged name is shown; shares (``…acc``) in percent, names that a report does not know as they are.
 

@@ -71,6 +71,8 @@ def test_a_script_puts_its_own_table_in_place(document: Path) -> None:
     ("old", "new", "message"),
     [
         ("pixels: pixels", "sounds: sounds", r"numbers.md: table first: there are no runs of \['sounds'\]; rows are"),
+        ("macs/1bit", "macs/2bit", "table first: no run logged macs/2bit; logged are macs/1bit, test_acc"),
+        ("[test_acc, macs/1bit]", "test_acc", "table first: no run logged t, e, s"),
         ("runs: results.json", "runs: none.json", "none.json is no folder"),
         ("runs: results.json", "sources: results.json", "table first: .*'sources'"),
         ("runs: results.json", "runs results.json", "table first: "),
