@@ -60,7 +60,7 @@ def read_results(path: Path) -> list[Run]:
         ValueError: Where the file holds anything else.
     """
     try:
-        return [_run(content) for content in json.loads(path.read_text(encoding="utf-8"))]
+        return [_run(path, content) for content in json.loads(path.read_text(encoding="utf-8"))]
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(
             f"{path} holds no results of runs ({type(error).__name__}: {error}); "
@@ -68,6 +68,6 @@ def read_results(path: Path) -> list[Run]:
         ) from error
 
 
-def _run(content: dict[str, Any]) -> Run:
-    head = Path(content["name"]), State(content["state"]), content["reason"], tuple(content["notes"])
+def _run(path: Path, content: dict[str, Any]) -> Run:
+    head = path / content["name"], State(content["state"]), content["reason"], tuple(content["notes"])
     return Run(*head, *(content[name] for name in ("seed", "fold", "figures", "config", "environment")))

@@ -39,7 +39,7 @@ class Run:
     """One training or test, as its folder or a file of results tells it.
 
     Attributes:
-        path: The folder; of a run out of a file of results, its name alone.
+        path: The folder; of a run out of a file of results, its name below that file.
         state: How the run stands.
         reason: Why it is not finished; empty where it is.
         notes: Oddities that did not keep the run from being read.

@@ -136,7 +136,7 @@ def test_names_are_escaped(tmp_path: Path) -> None:
 
 
 def test_a_file_of_results_is_kept_and_a_document_written_from_it(
-    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     document = tmp_path / "numbers.md"
     document.write_text("<!-- table ours\nruns: ours.json\ncolumns: [val_acc]\n-->\n<!-- end of table -->\n")
@@ -145,6 +145,9 @@ def test_a_file_of_results_is_kept_and_a_document_written_from_it(
     printed = capsys.readouterr().out
     main(["report", str(tmp_path / "ours.json")])
     assert capsys.readouterr().out == printed
+    (tmp_path / "digits_vq_bnn").mkdir()  # of the same name, and nothing else
+    monkeypatch.chdir(tmp_path)
+    main(["report", "ours.json"])
     assert not list(tmp_path.rglob("results.json"))
 
 
