@@ -18,7 +18,7 @@ def config(seed: int, fold: int = 0, gray: bool = False) -> dict[str, object]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Three folds of one experiment, one of another, a broken and a foreign run."""
-    command = "speech.py --folder /work/runs/speech --cache=/var/cache/x 'Lyra 9.2 kbit/s'"
+    command = "speech.py --folder /mnt/runs/speech --cache=/var/cache/x 'Lyra 9.2 kbit/s'"
     environment = {"state": "finished", "command": command, "versions": {"torch": "2.11.0"}, "host": "box"}
     for fold, accuracy in enumerate([0.5, 0.75, 1 / 3]):
         place = tmp_path / "runs" / f"fold{fold}" / "bits" / "version_0"
