@@ -38,6 +38,7 @@ from lossy_lightning.functional import (
     worst_case,
 )
 from lossy_lightning.nn import ConvNet, Scale
+from lossy_lightning.report import as_markdown
 
 SPEC = CodeSpec.uniform((3, 32, 32), 0, 255, ordinal=True)
 CACHE = Path(tempfile.gettempdir()) / "lossy_lightning_attack"
@@ -147,7 +148,7 @@ def peers(cache: Path, images: int, epochs: int) -> None:
         return model(values / 255)
 
     print(f"clean {accuracy(forward, code, target):.1f}")
-    print("budget  FGSM theirs/ours  time    PGD-10 theirs/ours  time")
+    rows = [["budget", "single step, ours / theirs", "time", "10 iterations, ours / theirs", "time"]]
     for budget in (1, 2, 4, 8):
         step = max(1, budget // 4)
         fgsm = torchattacks.FGSM(model, eps=budget / 255)
@@ -167,11 +168,10 @@ def peers(cache: Path, images: int, epochs: int) -> None:
         ours_10 = statistics.mean(accuracy(forward, projected(), target) for _ in range(5))
         t_fgsm, t_sign = seconds(lambda: fgsm(code / 255, target), sign)  # noqa: B023
         t_pgd, t_projected = seconds(lambda: pgd(code / 255, target), projected)  # noqa: B023
-        print(
-            f"{budget:4d}    {theirs:6.1f} {ours:6.1f}    {t_sign / t_fgsm:5.2f}x   "
-            f"{theirs_10:6.1f} {ours_10:6.1f}     {t_projected / t_pgd:5.2f}x",
-            flush=True,
-        )
+        accuracies = f"{ours:.1f} / {theirs:.1f}", f"{ours_10:.1f} / {theirs_10:.1f}"
+        times = f"{t_sign / t_fgsm:.2f}", f"{t_projected / t_pgd:.2f}"
+        rows.append([f"{budget}/255", accuracies[0], times[0], accuracies[1], times[1]])
+    print(as_markdown(rows), flush=True)
 
 
 def cost(cache: Path, images: int, epochs: int) -> None:
@@ -296,7 +296,22 @@ def masking(cache: Path, images: int, epochs: int, budget: int = 8) -> dict[str,
             loss = at_temperature(cross_entropy, temperature)
             moved = attacked(model, [max(1, small // 4)] * 20, loss, small)
             note(f"binary, {small}/255, temperature {temperature:g}", accuracy(model, moved, target))
+    print(as_markdown(_defences(found, budget)), flush=True)
     return found
+
+
+def _defences(found: dict[str, float], budget: int) -> list[list[str]]:
+    """The figures of `masking` as a table."""
+    ways = ("clean", "naive", "transfer", "adaptive")
+    longer = {
+        "JPEG, adaptive": "JPEG, adaptive, 100 iterations",
+        "binary, adaptive": f"binary, {budget}/255, temperature 1",
+    }
+    names = {"pixels": "none", "thermometer": "thermometer codes", "JPEG": "JPEG, quality 75"}
+    names |= {"binary": "binary weights and activations"}
+    cells = {name: [found.get(longer.get(key := f"{name}, {way}", key)) for way in ways] for name in names}
+    shown = {name: ["" if value is None else f"{value:.0f}" for value in values] for name, values in cells.items()}
+    return [["defence", *ways], *([names[name], *values] for name, values in shown.items())]
 
 
 SECTIONS: dict[str, Callable[[Path, int, int], Any]] = {

@@ -1,12 +1,16 @@
 """Time of a training step of our 1-bit 3x3 convolution beside that of its peers, one thread, interleaved repetitions.
 
-A step is forward, backward (to the input too) and Adam. Prints medians in milliseconds, and each peer's ratio to
-Hardtanh followed by a float convolution. Run: ``python benchmarks/binary_convolution.py``
+A step is forward, backward (to the input too) and Adam. Prints the ratio of medians to that of Hardtanh followed by a
+float convolution.
+
+    python benchmarks/binary_convolution.py [--update docs/numbers.md]
 """
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import brevitas.nn as bnn
 import brevitas.quant as bq
@@ -14,7 +18,9 @@ import torch
 from torch import nn
 
 from lossy_lightning.nn.layers import conv2d
+from lossy_lightning.report import as_markdown, update_table
 
+REFERENCE = "Hardtanh + float convolution"
 SHAPES = [((64, 32, 13, 13), 64), ((16, 128, 32, 32), 128)]
 REPETITIONS = 30
 WARM_UP = 5
@@ -31,10 +37,10 @@ def peers(in_channels: int, out_channels: int) -> dict[str, nn.Module]:
         input_quant=bq.SignedBinaryActPerTensorConst,
     )
     return {
-        "Hardtanh + float convolution": nn.Sequential(nn.Hardtanh(), float_convolution),
+        REFERENCE: nn.Sequential(nn.Hardtanh(), float_convolution),
         "float convolution": nn.Conv2d(in_channels, out_channels, 3, bias=False),
         "ours, 1-bit weights and inputs": conv2d(in_channels, out_channels, kernel_size=3),
-        "Brevitas SignedBinary...PerTensorConst": brevitas,
+        "Brevitas's own binary layer": brevitas,
     }
 
 
@@ -52,23 +58,35 @@ def training_step(layer: nn.Module, shape: tuple[int, ...]) -> Callable[[], None
     return step
 
 
+def medians(shape: tuple[int, ...], out_channels: int) -> dict[str, float]:
+    """Seconds of a step of each layer, which take turns."""
+    steps = {name: training_step(layer, shape) for name, layer in peers(shape[1], out_channels).items()}
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for repetition in range(WARM_UP + REPETITIONS):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            step()
+            if repetition >= WARM_UP:
+                times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--update", type=Path, metavar="FILE", help="put the table into this document, too")
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
+    rows: list[list[str]] = []
     for shape, out_channels in SHAPES:
-        steps = {name: training_step(layer, shape) for name, layer in peers(shape[1], out_channels).items()}
-        times: dict[str, list[float]] = {name: [] for name in steps}
-        for repetition in range(WARM_UP + REPETITIONS):
-            for name, step in steps.items():
-                start = time.perf_counter()
-                step()
-                if repetition >= WARM_UP:
-                    times[name].append(1e3 * (time.perf_counter() - start))
-        reference = statistics.median(times["Hardtanh + float convolution"])
-        print(f"{shape} -> {out_channels}, median of {REPETITIONS} steps")
-        for name, values in times.items():
-            median = statistics.median(values)
-            print(f"  {name:40s} {median:8.2f} ms  {median / reference:5.2f} x")
+        found = medians(shape, out_channels)
+        reference = found.pop(REFERENCE)
+        rows = rows or [["shape", f"{REFERENCE}, ms", *found]]
+        ratios = [f"{median / reference:.2f}" for median in found.values()]
+        rows.append([f"{shape} → {out_channels}", f"{1e3 * reference:.2f}", *ratios])
+    print(as_markdown(rows))
+    if arguments.update:
+        update_table(arguments.update, "binary-convolution", as_markdown(rows))
 
 
 if __name__ == "__main__":

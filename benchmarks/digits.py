@@ -1,7 +1,7 @@
 """What codes are worth on scikit-learn's digits, over seeds of codebook and network; needs no data and about a minute.
 
     python benchmarks/digits.py [--seeds 0 1 2] [--epochs 20] [--folder runs/digits]
-    lossy-lightning report runs/digits --html digits.html --update docs/numbers.md digits --svg docs/pictures
+    lossy-lightning report runs/digits --results docs/results/digits.json --svg docs/pictures --update docs/numbers.md
 
 The four rows differ in the codec, the stem and the bit widths, and in nothing else.
 """

@@ -3,12 +3,14 @@
 `Decoded` shows what decoding gives back of an encoded image; on the CPU libjpeg does both halves, and they are timed on
 their own too. Least of fifteen rounds, on noise-free gradients of quality 75, 4:2:0.
 
-python benchmarks/jpeg_codec.py
+    python benchmarks/jpeg_codec.py [--update docs/numbers.md]
 """
 
+import argparse
 import io
 import time
 from functools import partial
+from pathlib import Path
 from timeit import timeit
 
 import torch
@@ -18,6 +20,12 @@ from torchvision.io import decode_jpeg
 from lossy_lightning.codecs import JPEG, Decoded
 from lossy_lightning.codecs.libjpeg import decode_files, encode_images
 from lossy_lightning.functional import quality_tables
+from lossy_lightning.report import as_markdown, update_table
+
+HEAD = [
+    "images", "`JPEG.encode`", "`JPEG.decode`", "Pillow encode", "torchvision decode", "`Decoded`",
+    "its encoding / Pillow's", "its decoding / torchvision's",
+]  # fmt: skip
 
 
 def images(count: int, size: int) -> torch.Tensor:
@@ -33,32 +41,44 @@ def pillow(pictures: list[Image.Image]) -> list[io.BytesIO]:
     return files
 
 
+def microseconds(count: int, size: int) -> dict[str, float]:
+    """Least processor time an image of each call."""
+    codec, batch, tables = JPEG(75), images(count, size), quality_tables(75)
+    code = codec.encode(batch)
+    pictures = [Image.fromarray(image.movedim(0, -1).numpy()) for image in batch]
+    files = pillow(pictures)
+    data = [torch.frombuffer(bytearray(file.getvalue()), dtype=torch.uint8) for file in files]
+    calls = {
+        "encode": partial(codec.encode, batch),
+        "decode": partial(codec.decode, code, batch.shape),
+        "Pillow encode": partial(pillow, pictures),
+        "torchvision decode": lambda: torch.stack([decode_jpeg(file) for file in data]),
+        "Decoded": partial(Decoded(codec).encode, batch),
+        "its encoding": partial(encode_images, batch, tables, "4:2:0"),
+        "its decoding": partial(decode_files, files, batch.shape),
+    }
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(15):  # in turn, so that other processes disturb all alike
+        for name, call in calls.items():
+            times[name].append(timeit(call, number=1, timer=time.process_time))
+    return {name: min(values) / count * 1e6 for name, values in times.items()}
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--update", type=Path, metavar="FILE", help="put the table into this document, too")
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
+    rows = [HEAD]
     for count, size in ((256, 32), (32, 224)):
-        codec, batch, tables = JPEG(75), images(count, size), quality_tables(75)
-        code = codec.encode(batch)
-        pictures = [Image.fromarray(image.movedim(0, -1).numpy()) for image in batch]
-        files = pillow(pictures)
-        data = [torch.frombuffer(bytearray(file.getvalue()), dtype=torch.uint8) for file in files]
-        calls = {
-            "encode": partial(codec.encode, batch),
-            "decode": partial(codec.decode, code, batch.shape),
-            "Pillow encode": partial(pillow, pictures),
-            "torchvision decode": lambda data=data: torch.stack([decode_jpeg(file) for file in data]),
-            "Decoded": partial(Decoded(codec).encode, batch),
-            "its encoding": partial(encode_images, batch, tables, "4:2:0"),
-            "its decoding": partial(decode_files, files, batch.shape),
-        }
-        times: dict[str, list[float]] = {name: [] for name in calls}
-        for _ in range(15):  # in turn, so that other processes disturb all alike
-            for name, call in calls.items():
-                times[name].append(timeit(call, number=1, timer=time.process_time))
-        best = {name: min(values) / count * 1e6 for name, values in times.items()}
-        for name, microseconds in best.items():
-            print(f"{size:4d} x {size:<4d} {name:18s} {microseconds:8.1f} us an image")
-        for own, other in (("its encoding", "Pillow encode"), ("its decoding", "torchvision decode")):
-            print(f"{size:4d} x {size:<4d} {own} takes {best[own] / best[other]:.2f} times {other}")
+        best = microseconds(count, size)
+        encoding, decoding = best.pop("its encoding"), best.pop("its decoding")
+        ratios = encoding / best["Pillow encode"], decoding / best["torchvision decode"]
+        shown = [f"{value:.1f}" for value in best.values()] + [f"{ratio:.2f}" for ratio in ratios]
+        rows.append([f"{size}x{size}", *shown])
+    print(as_markdown(rows))
+    if arguments.update:
+        update_table(arguments.update, "jpeg-codec", as_markdown(rows))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """JPEG files to batches on the device: coefficients against pixels, medians of one run.
 
-Usage: LOSSY_DATA=... python benchmarks/jpeg_loading.py [rounds]
+    LOSSY_DATA=... python benchmarks/jpeg_loading.py [rounds] [--update docs/numbers.md]
 
 Both pipelines read the training files of `imagenette224` (224x224, quality 75, 4:2:0) in shuffled batches of 64, each
 image cropped at random to 192x192: ours by `JPEGFolder`, the other by torchvision's `ImageFolder` with `decode_jpeg`
@@ -8,9 +8,9 @@ and a slice. Their workers are processes, ours are threads. They take turns; a f
 epoch each, after one in which processes start.
 """
 
+import argparse
 import os
 import statistics
-import sys
 import time
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from torchvision.io import ImageReadMode, decode_jpeg, read_file
 
 from lossy_lightning.codecs import JPEG
 from lossy_lightning.data import JPEGFolder
+from lossy_lightning.report import as_markdown, update_table
 
 CROP = 192
 BATCH_SIZE = 64
@@ -61,27 +62,33 @@ def epoch(loader: DataLoader, device: torch.device) -> tuple[float, Tensor]:
     return count / (time.perf_counter() - start), whole
 
 
-def main(rounds: int) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rounds", nargs="?", type=int, default=9)
+    parser.add_argument("--update", type=Path, metavar="FILE", help="put the table into this document, too")
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     root = Path(os.environ["LOSSY_DATA"]) / "imagenette224"
     print(f"load {os.getloadavg()[0]:.1f}; device: {device}; crop {CROP}, batch size {BATCH_SIZE}")
+    rows = [["workers", "images/s as codes", "images/s as pixels (torchvision)", "ratio"]]
     for num_workers in (0, 2):
         loaders = {"pixels": pixel_loader(root, num_workers), "codes": code_loader(root, num_workers)}
         speeds: dict[str, list[float]] = {name: [] for name in loaders}
         batches = {}
-        for _ in range(rounds + 1):
+        for _ in range(arguments.rounds + 1):
             for name, loader in loaders.items():
                 speed, batches[name] = epoch(loader, device)
                 speeds[name].append(speed)
         pixels, codes = (statistics.median(speeds[name][1:]) for name in ("pixels", "codes"))
-        print(
-            f"{num_workers} workers: {codes:.0f} images/s as codes, {pixels:.0f} as pixels: {codes / pixels:.2f} times"
-        )
+        rows.append([str(num_workers), f"{codes:.0f}", f"{pixels:.0f}", f"{codes / pixels:.2f}"])
+    print(as_markdown(rows))
+    if arguments.update:
+        update_table(arguments.update, "jpeg-loading", as_markdown(rows))
     codes, pixels = batches["codes"], batches["pixels"]
     print(f"a batch: {codes.nbytes} bytes of {codes.dtype} codes {tuple(codes.shape)}")
     print(f"a batch: {pixels.nbytes} bytes of uint8 pixels {tuple(pixels.shape)}, {4 * pixels.numel()} of float32")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 9)
+    main()

@@ -1,6 +1,6 @@
 """JPEG to coefficients against JPEG to pixels: one run, one thread, all readers in turn.
 
-Usage: LOSSY_DATA=... python benchmarks/jpeg_reading.py [rounds]
+    LOSSY_DATA=... python benchmarks/jpeg_reading.py [rounds] [--update docs/numbers.md]
 
 The photos of `imagenet_samples` are resized to 512x384 and to 32x32 and written by Pillow with 4:2:0 subsampling. Every
 reader reads every file of a set in turn, as often as it takes to read a megabyte; a reader's figures are its mean time
@@ -8,9 +8,10 @@ a file, by the clock (median over rounds) and of the processor (least of all rou
 less). Peers that are not installed are left out (simplejpeg, PyTurboJPEG<2 with libturbojpeg0, jpeglib).
 
 How much faster two threads are than one says little where other processes load the machine; so the same is measured of
-pure arithmetic, in turn.
+pure arithmetic, in turn. Ratios are by the clock / in processor time.
 """
 
+import argparse
 import io
 import os
 import statistics
@@ -30,7 +31,12 @@ from PIL import Image
 from torchvision.io import decode_jpeg
 
 from lossy_lightning.bitstream.jpeg import read_coefficients, read_coefficients_batch
+from lossy_lightning.report import as_markdown, update_table
 
+HEAD = [
+    "files", "against RGB, one by one", "against RGB, batch", "against jpeglib, one by one", "against jpeglib, batch",
+    "two threads", "arithmetic alone",
+]  # fmt: skip
 PIXEL_READERS = ("simplejpeg", "PyTurboJPEG", "torchvision", "Pillow")
 
 
@@ -117,7 +123,7 @@ def compute(num_threads: int) -> None:
         list(pool.map(shuffle_bits, [np.uint64(1)] * num_threads, [8_000_000 // num_threads] * num_threads))
 
 
-def measure_threads(files: list[bytes], rounds: int) -> str:
+def measure_threads(files: list[bytes], rounds: int) -> list[str]:
     """How many times faster two threads read a batch than one, and do arithmetic: what the machine has to give."""
     files = files * max(1, 4_000_000 // sum(map(len, files)))
     calls = {"reading": lambda n: read_coefficients_batch(files, num_threads=n), "arithmetic": compute}
@@ -130,7 +136,7 @@ def measure_threads(files: list[bytes], rounds: int) -> str:
                 times.setdefault((name, num_threads), []).append(time.perf_counter() - start)
     middle = {key: statistics.median(values) for key, values in times.items()}
     own, ceiling = (middle[name, 1] / middle[name, 2] for name in calls)
-    return f"{own:.2f} times one, arithmetic {ceiling:.2f} times, load {os.getloadavg()[0]:.1f}"
+    return [f"{own:.2f}", f"{ceiling:.2f}"]
 
 
 def measure_first_call(cache: str) -> str:
@@ -147,25 +153,35 @@ def measure_first_call(cache: str) -> str:
     return result.stdout.decode().strip()
 
 
-def main(rounds: int) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rounds", nargs="?", type=int, default=9)
+    parser.add_argument("--update", type=Path, metavar="FILE", help="put the table into this document, too")
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
-    print(f"load {os.getloadavg()[0]:.1f}; times faster is by the clock / of the processor")
-    print(f"{'files':<14}{'reader':<14}{'clock us':>9}{'cpu us':>9}  times faster: {'ours':<14}ours, batch")
+    print(f"load {os.getloadavg()[0]:.1f}")
+    rows = [HEAD]
     for size, quality in (((512, 384), 75), ((512, 384), 95), ((32, 32), 75), ((32, 32), 95)):
         files = make_set(size, quality)
-        name = f"{size[0]}x{size[1]} q{quality:<5}"
-        times = measure(files, rounds)
+        name = f"{size[0]}x{size[1]}, quality {quality}"
+        times = measure(files, arguments.rounds)
+        for reader, (clock, processor) in times.items():
+            print(f"{name}: {reader} {1e6 * clock:.1f} us by the clock, {1e6 * processor:.1f} us of the processor")
         fastest = tuple(min(times[reader][i] for reader in PIXEL_READERS if reader in times) for i in range(2))
-        for reader, (clock, processor) in (times | {"fastest pixels": fastest}).items():
-            ratios = [
-                f"{clock / times[own][0]:.2f} / {processor / times[own][1]:.2f}" for own in ("ours", "ours, batch")
-            ]
-            print(f"{name}{reader:<14}{1e6 * clock:>9.1f}{1e6 * processor:>9.1f}{'':<16}{ratios[0]:<14}{ratios[1]}")
-        print(f"{name}two threads: {measure_threads(files, 25)}")
+        peers = [fastest, times["jpeglib"]] if "jpeglib" in times else [fastest]
+        faster = [
+            f"{clock / times[own][0]:.2f} / {processor / times[own][1]:.2f}"
+            for clock, processor in peers
+            for own in ("ours", "ours, batch")
+        ]
+        rows.append([name, *faster, *[""] * (4 - len(faster)), *measure_threads(files, 25)])
+    print(as_markdown(rows))
+    if arguments.update:
+        update_table(arguments.update, "jpeg-reading", as_markdown(rows))
     with tempfile.TemporaryDirectory() as cache:
         print("compiling:", measure_first_call(cache))
         print("compiled: ", measure_first_call(cache))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 9)
+    main()

@@ -24,5 +24,7 @@ napoleon_custom_sections = [("Source", "notes_style"), ("Logged", "notes_style")
 
 html_theme = "furo"
 html_theme_options = {"footer_icons": []}
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 html_show_copyright = False
 html_copy_source = False

@@ -1,7 +1,10 @@
 """Who may import whom."""
 
 import ast
+import re
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -85,3 +88,15 @@ def test_the_inner_rooms_import_few_libraries(file):
     }[room(file)]
     foreign = {name.split(".")[0] for name in imports(file)} - sys.stdlib_module_names - {"lossy_lightning"}
     assert foreign <= allowed
+
+
+def test_what_is_installed_is_what_is_imported():
+    """`pip install` pulls nothing that the package does not use, and forgets nothing."""
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    given = [*project["dependencies"], *(one for name in extras if name != "dev" for one in extras[name])]
+    declared = {re.split(r"[\[>=]", one)[0] for one in given}
+    found = packages_distributions()
+    modules = {name.split(".")[0] for file in FILES for name in imports(file)} - sys.stdlib_module_names
+    imported = {found[module][0].lower().replace("_", "-") for module in modules - {"lossy_lightning"}}
+    assert imported - {"llvmlite"} == declared  # Numba brings llvmlite, at the one version that it works with

@@ -1,5 +1,6 @@
 """How many bits the codes take that a model reads."""
 
+from collections.abc import Iterator
 from math import prod
 from typing import Any
 
@@ -7,38 +8,43 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from lossy_lightning.codes import CodeSpec
+from lossy_lightning.callbacks.round_trip import signal_shape
+from lossy_lightning.codes import CodeSpec, FileCodec
 from lossy_lightning.functional import index_entropy
 
 
 class RateMonitor(Callback):
     """Logs the bits of an example's code, over the codes of each test.
 
-    Container and entropy-coded size are two numbers, and neither stands for the other. Data without a spec (other
+    Container, entropy and size of files are three numbers, and none stands for another. Data without a spec (other
     people's datamodules, plain loaders) are left alone.
 
     Logged, per example:
 
     - ``rate/container_bits``: the spec's bit widths, summed over channels and grid (`CodeSpec.num_bits`), averaged
       where the sizes vary;
-    - ``rate/entropy_bits``: the entropy of each channel's values over all codes of the test, times the number of its
-      values, summed over channels: what an ideal entropy coder with one table a channel spends. Neighbours are
-      not looked at, so a coder that does can spend less, and a real file with its headers spends more;
-    - ``rate/container_bits_per_sample``, ``rate/entropy_bits_per_sample``: the same by the number of samples of the
-      signal, where its shape is fixed.
+    - ``rate/entropy_bits``: the zeroth-order entropy: that of each channel's values over all codes of the test, each
+      value by itself, times the number of its values, summed over channels. No file has that size: a coder that looks
+      at neighbours spends less, and headers and tables come on top;
+    - ``rate/file_bits``: the file that a `FileCodec` writes of the code, headers included, where the signal's shape is
+      fixed;
+    - ``rate/container_bits_per_sample``, ``rate/entropy_bits_per_sample``, ``rate/file_bits_per_sample``: the same by
+      the number of samples of the signal, where its shape is fixed.
 
     Example:
         >>> trainer = Trainer(callbacks=[RateMonitor()], logger=False)
     """
 
     def __init__(self) -> None:
-        self._counts: Tensor | None = None
-        self._examples = 0
+        self._counts = torch.zeros(0, 0)
+        self._examples = self._files = self._file_bits = 0
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the codes of the last test."""
-        self._counts = None
-        self._examples = 0
+        spec = _spec(trainer)
+        size = (0, 0) if spec is None else (len(spec.low), max(spec.levels))
+        self._counts = torch.zeros(size, dtype=torch.long, device=pl_module.device)
+        self._examples = self._files = self._file_bits = 0
 
     def on_test_batch_end(
         self,
@@ -60,27 +66,34 @@ class RateMonitor(Callback):
             return
         pieces = [code] if len(rest) < 2 else _without_padding(code, rest[1])
         for piece in pieces:
-            counts = count_values(piece, spec)
-            self._counts = counts if self._counts is None else self._counts + counts
+            self._counts += count_values(piece, spec)
         self._examples += len(code)
+        sizes = list(_file_sizes(trainer, code.cpu(), *rest[:1]))
+        self._files += len(sizes)
+        self._file_bits += 8 * sum(sizes)
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the bits."""
         spec = _spec(trainer)
-        if spec is None or self._counts is None:
+        if spec is None:
             return
-        counts, examples = self._counts, torch.tensor(self._examples, device=self._counts.device)
+        counts = self._counts
+        totals = torch.tensor([self._examples, self._files, self._file_bits], device=counts.device)
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.all_reduce(counts)
-            torch.distributed.all_reduce(examples)
+            torch.distributed.all_reduce(totals)
+        examples, files, file_bits = totals.tolist()
+        if not examples:
+            return
         values = counts.sum(1).double()
         widths = torch.tensor(spec.bit_widths, device=counts.device, dtype=torch.double)
         figures = {
             "container_bits": float((values * widths).sum() / examples),
             "entropy_bits": float((values * index_entropy(counts)).sum() / examples),
         }
-        shape = getattr(getattr(trainer, "datamodule", None), "signal_shape", (None,))
-        if None not in shape:
+        if files == examples:
+            figures["file_bits"] = file_bits / examples
+        if shape := signal_shape(trainer):
             figures |= {f"{name}_per_sample": bits / prod(shape) for name, bits in figures.items()}
         for name, bits in figures.items():
             metric = torch.tensor(bits, dtype=torch.float32, device=pl_module.device)
@@ -107,6 +120,18 @@ def count_values(code: Tensor, spec: CodeSpec) -> Tensor:
 def _spec(trainer: Trainer) -> CodeSpec | None:
     spec = getattr(getattr(trainer, "datamodule", None), "spec", None)
     return spec if isinstance(spec, CodeSpec) else None
+
+
+def _file_sizes(trainer: Trainer, code: Tensor, target: Tensor | None = None) -> Iterator[int]:
+    """Bytes of the file of each code, of those whose codec makes files."""
+    data: Any = getattr(trainer, "datamodule", None)
+    shape = signal_shape(trainer)
+    if shape is None or not hasattr(data, "codec_for"):
+        return
+    for i, one in enumerate(code):
+        codec = data.codec_for("test", None if target is None else target[i])
+        if isinstance(codec, FileCodec):
+            yield len(codec.write(one, shape))
 
 
 def _without_padding(code: Tensor, grid_size: Tensor) -> list[Tensor]:

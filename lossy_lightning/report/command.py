@@ -1,15 +1,16 @@
 """``lossy-lightning report``."""
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from lossy_lightning.callbacks.provenance import write_atomically
+from lossy_lightning.report.documents import markdown, update_document
 from lossy_lightning.report.groups import Group, group_runs
-from lossy_lightning.report.runs import Run, State, find_runs, read_run
-from lossy_lightning.report.table import as_csv, as_markdown, as_text, provenance, table_rows
+from lossy_lightning.report.results import read_runs, write_results
+from lossy_lightning.report.runs import Run, State
+from lossy_lightning.report.table import as_csv, as_text, chosen_columns, table_rows, usual_columns
 
 DESCRIPTION = "Compare logged runs: one table, and one page with pictures. Runs that differ only in seeds are one row."
 
@@ -22,45 +23,54 @@ def report(arguments: Sequence[str]) -> None:
     """
     parser = _parser()
     options = parser.parse_args(arguments)
+    if not options.sources and not options.update:
+        parser.error("give folders of runs or files of results, or --update FILE")
     try:
-        runs = [read_run(path) for path in find_runs(options.folders)]
-        groups = group_runs(runs)
-        for run in runs:
-            _save(run)
-        print(as_text(table_rows(groups, options.metric)))
-        _explain(runs)
-        _write(groups, options)
+        if options.sources:
+            _report(read_runs(options.sources), options)
+        if options.update:
+            update_document(options.update)
     except (ValueError, OSError) as error:
         parser.error(str(error))
 
 
-def update_table(path: Path, name: str, content: str) -> None:
-    """Put a table between ``<!-- table NAME -->`` and ``<!-- end of table -->`` of a Markdown file.
-
-    Raises:
-        ValueError: Where the file has no such place.
-    """
-    text = path.read_text(encoding="utf-8")
-    start, end = f"<!-- table {name} -->", "<!-- end of table -->"
-    before, found, rest = text.partition(start)
-    _, closed, after = rest.partition(end)
-    if not found or not closed:
-        raise ValueError(f"{path} has no lines {start!r} and {end!r} with the table between them; add them once")
-    write_atomically(path, f"{before}{start}\n\n{content}\n\n{end}{after}")
+def _report(runs: Sequence[Run], options: argparse.Namespace) -> None:
+    groups = group_runs(runs)
+    names = chosen_columns(groups, options.columns) if options.columns else usual_columns(groups, options.metric)
+    for run in runs:
+        _save(run)
+    print(as_text(table_rows(groups, names)))
+    _explain(runs)
+    if options.results:
+        write_results(options.results, runs)
+    if options.markdown:
+        write_atomically(options.markdown, markdown(groups, names) + "\n")
+    if options.csv:
+        write_atomically(options.csv, as_csv(groups, names))
+    if options.html or options.svg:
+        _draw(groups, names, options)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("lossy-lightning report", description=DESCRIPTION)
-    parser.add_argument("folders", nargs="+", type=Path, metavar="RUN_DIR", help="folders of runs, searched below too")
+    parser.add_argument(
+        "sources",
+        nargs="*",
+        type=Path,
+        metavar="RUN_DIR",
+        help="folder of runs, searched below too, or file of results",
+    )
+    parser.add_argument("--columns", nargs="+", metavar="NAME", help="logged names to show, instead of the usual ones")
+    parser.add_argument("--results", type=Path, metavar="FILE", help="keep figures and origin of all runs in one file")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table as Markdown")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write means, deviations and counts")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the page; needs lossy-lightning[report]")
     parser.add_argument("--svg", type=Path, metavar="FOLDER", help="write each picture as a file; needs the same")
     parser.add_argument(
         "--update",
-        nargs=2,
-        metavar=("FILE", "NAME"),
-        help="put the table into a Markdown file, where it names the table",
+        type=Path,
+        metavar="FILE",
+        help="write the tables of a Markdown file anew, each from the runs that it names",
     )
     parser.add_argument(
         "--metric", default="test_acc", help="logged name that stands for accuracy (default: %(default)s)"
@@ -69,9 +79,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _save(run: Run) -> None:
+    if not run.path.is_dir():
+        return  # it came out of a file of results
     path = run.path / "results.json"
     try:
-        write_atomically(path, json.dumps(run.as_json(), indent=2) + "\n")
+        write_results(path, [run])
     except OSError as error:  # other people's folders may be read-only
         print(f"{path} was not written: {error}", file=sys.stderr)
 
@@ -82,26 +94,13 @@ def _explain(runs: Sequence[Run]) -> None:
             print(f"{run.state}: {run.path}: {run.reason}")
 
 
-def _write(groups: Sequence[Group], options: argparse.Namespace) -> None:
-    rows = table_rows(groups, options.metric)
-    markdown = f"{as_markdown(rows)}\n\nMean ± standard deviation over the seeds. {provenance(groups)}."
-    if options.markdown:
-        write_atomically(options.markdown, markdown + "\n")
-    if options.csv:
-        write_atomically(options.csv, as_csv(groups, options.metric))
-    if options.update:
-        update_table(Path(options.update[0]), options.update[1], markdown)
-    if options.html or options.svg:
-        _draw(groups, options)
-
-
-def _draw(groups: Sequence[Group], options: argparse.Namespace) -> None:
+def _draw(groups: Sequence[Group], names: Sequence[str], options: argparse.Namespace) -> None:
     try:
         from lossy_lightning.report.page import as_html
         from lossy_lightning.report.plots import pictures, standalone
 
         if options.html:
-            write_atomically(options.html, as_html(groups, options.metric))
+            write_atomically(options.html, as_html(groups, names, options.metric))
         for picture in pictures(groups, options.metric) if options.svg else ():
             write_atomically(options.svg / f"{picture.name}.svg", standalone(picture))
     except ModuleNotFoundError as error:

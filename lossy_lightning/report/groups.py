@@ -1,14 +1,16 @@
 """Runs that differ only in their seeds, and mean and spread over these."""
 
 import json
+import re
 import statistics
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple
 
-from lossy_lightning.report.runs import Run, State
+from lossy_lightning.report.runs import FOLDS, Run, State
 
-_SEEDS = {"seed_everything", "seed", "fold"}
+_SEEDS = {"seed_everything", "seed"} | FOLDS
 _PLACES = {"logger", "default_root_dir", "cache_dir", "dirpath", "config", "test_after_fit"}
 _MANNERS = {"enable_progress_bar", "enable_model_summary", "log_every_n_steps"}
 _IGNORED = _SEEDS | _PLACES | _MANNERS
@@ -65,31 +67,49 @@ def summarize(values: Iterable[float]) -> Summary | None:
 
 
 def group_runs(runs: Iterable[Run]) -> list[Group]:
-    """Put together what differs only in seeds, folds and places; a run without configuration stays alone.
+    """Put together runs of one name that differ only in seeds, folds and places; one without configuration stays alone.
 
     Args:
         runs: In the order that the groups are to have.
     """
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        key = json.dumps(experiment(run.config), sort_keys=True, default=str) if run.config else str(run.path)
+        told = experiment(run.config) or len(groups)
+        key = json.dumps([run.name, told], sort_keys=True, default=str)
         groups.setdefault(key, []).append(run)
     members = [tuple(group) for group in groups.values()]
     return [Group(name, group) for name, group in zip(_names(members), members, strict=True)]
 
 
 def experiment(config: Any) -> Any:
-    """A configuration without what does not tell one experiment from another.
+    """A configuration without what does not tell one experiment from another: seeds, places, and what is not set.
 
     Example:
-        >>> experiment({"seed_everything": 1, "data": {"codec": {"levels": 16, "seed": 1}}})
-        {'data': {'codec': {'levels': 16}}}
+        >>> experiment({"seed_everything": 1, "data": {"root": "/mnt/photos", "codec": {"levels": 16, "seed": 1}}})
+        {'data': {'root': 'photos', 'codec': {'levels': 16}}}
     """
-    if isinstance(config, dict):
-        return {name: experiment(value) for name, value in config.items() if name not in _IGNORED}
-    if isinstance(config, list):
-        return [experiment(value) for value in config]
+    match config:
+        case dict():
+            return {
+                name: experiment(value)
+                for name, value in config.items()
+                if name not in _IGNORED and value is not None
+            }  # fmt: skip
+        case list():
+            return [experiment(value) for value in config]
+        case str():
+            return without_folders(config)
     return config
+
+
+def without_folders(text: str) -> str:
+    """A text with the last part alone of each absolute path.
+
+    Example:
+        >>> without_folders("digits.py --folder /mnt/mine/digits --root /data --config examples/a.yaml")
+        'digits.py --folder digits --root data --config examples/a.yaml'
+    """
+    return re.sub(r"""(?<![\w.~:/-])/(?:[^/\s'"]+/)*(?=\w)""", "", text)
 
 
 def _names(groups: list[tuple[Run, ...]]) -> list[str]:
@@ -98,9 +118,10 @@ def _names(groups: list[tuple[Run, ...]]) -> list[str]:
     settings = [dict(_leaves(experiment(group[0].config))) for group in groups]
     full = []
     for name, mine in zip(names, settings, strict=True):
-        others = [theirs for other, theirs in zip(names, settings, strict=True) if other == name and theirs is not mine]
-        keys = [key for key in mine if any(theirs.get(key) != mine[key] for theirs in others)]
-        described = ", ".join(f"{key.rpartition('.')[2]}={_short(mine[key])}" for key in keys[:3])
+        namesakes = [theirs for other, theirs in zip(names, settings, strict=True) if other == name]
+        keys = [key for key in dict.fromkeys(chain(*namesakes)) if any(x.get(key) != mine.get(key) for x in namesakes)]
+        keys = [key for key in keys if key.rpartition(".")[0] not in keys]  # another class has other arguments
+        described = ", ".join(f"{key.rpartition('.')[2]}={_short(mine.get(key))}" for key in keys[:3])
         full.append(f"{name} ({described})" if described else name)
     return [
         name if full.count(name) == 1 else f"{name} ({group[0].path})" for name, group in zip(full, groups, strict=True)

@@ -7,24 +7,24 @@ from html import escape
 from lossy_lightning.report.groups import Group
 from lossy_lightning.report.plots import Picture, pictures
 from lossy_lightning.report.runs import Run, State
-from lossy_lightning.report.table import columns, hardware_text, table_rows
+from lossy_lightning.report.table import column, hardware_text, table_rows
 
 _STYLE = """
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 78rem; padding: 1rem; font: 15px/1.5 system-ui, sans-serif; color: #1b1f24; }
+body { margin: 0 auto; max-width: 88rem; padding: 1rem; font: 15px/1.5 system-ui, sans-serif; color: #1b1f24; }
 h1 { font-size: 1.5rem; margin: .5rem 0; } h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; }
 .scroll { overflow-x: auto; border: 1px solid #d5d9de; border-radius: 6px; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: .35rem .5rem; font-size: .87rem; text-align: right; white-space: nowrap;
+th, td { padding: .35rem .4rem; font-size: .82rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid #e6e8eb; }
 th { background: #f4f5f7; font-weight: 600; white-space: normal; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: #fff; white-space: normal;
-  min-width: 9rem; max-width: 18rem; overflow-wrap: anywhere; }
+  min-width: min(14rem, 38vw); max-width: 18rem; overflow-wrap: anywhere; }
 th:first-child { background: #f4f5f7; } tr:last-child td { border-bottom: 0; }
 .number { display: inline-block; min-width: 1.5em; padding: 0 .35em; margin-right: .4em; border-radius: 1em;
   color: #fff; text-align: center; font-size: .85em; }
-.pictures { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 23rem), 1fr)); }
+.pictures { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 23rem), 1fr)); }
 figure { margin: 0; padding: .6rem; border: 1px solid #d5d9de; border-radius: 6px; }
 figure svg { width: 100%; height: auto; display: block; }
 figcaption { font-size: .85rem; color: #565d66; } figcaption b { display: block; color: #1b1f24; font-size: .95rem; }
@@ -35,17 +35,18 @@ summary { cursor: pointer; overflow-wrap: anywhere; }
 code { font-size: .85em; overflow-wrap: anywhere; } dl { margin: .4rem 0; }
 dt { font-weight: 600; font-size: .85rem; } dd { margin: 0 0 .3rem; overflow-wrap: anywhere; }
 """
+_TITLE = "Runs compared"
 _PALETTE = ("1f77b4", "ff7f0e", "2ca02c", "d62728", "9467bd", "8c564b", "e377c2", "7f7f7f", "bcbd22", "17becf")
 """Matplotlib's ten colours, so that the table's numbers look as in the pictures."""
 
 
-def as_html(groups: Sequence[Group], metric: str = "test_acc", title: str = "Runs compared") -> str:
+def as_html(groups: Sequence[Group], names: Sequence[str], metric: str = "test_acc") -> str:
     """The whole page.
 
     Args:
         groups: One row of the table each, numbered in all pictures.
+        names: Logged names of the table's columns.
         metric: Logged name that stands for accuracy.
-        title: Of the page.
 
     Raises:
         ModuleNotFoundError: Where Matplotlib is not installed.
@@ -55,35 +56,50 @@ def as_html(groups: Sequence[Group], metric: str = "test_acc", title: str = "Run
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     unsound = sum(run.state is not State.FINISHED for run in runs)
     parts = [
-        f"<h1>{escape(title)}</h1>",
+        f"<h1>{_TITLE}</h1>",
         f"<p>{len(groups)} experiments, {len(runs)} runs"
         f"{f', {unsound} of them not finished or foreign' if unsound else ''}. Made {made}. "
         "Figures are mean ± standard deviation over the seeds of finished (and foreign) runs; "
         "a row with neither shows what there is.</p>",
-        _table(groups, metric),
+        _table(groups, names),
         _section("Accuracy against cost", [p for p in drawn if p.title.startswith("Accuracy against")]),
         _section("Learning curves", [p for p in drawn if p.title.endswith("by epoch")]),
         _section("Attacks", [p for p in drawn if p.name == "attack"]),
         "<h2>Each run</h2>",
         *(_run(i, run) for i, group in enumerate(groups) for run in group.runs),
-        _meanings(groups, metric),
+        _meanings(names),
     ]
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style>"
+        f"<title>{_TITLE}</title><style>{_STYLE}</style>"
     )
     body = "\n".join(part for part in parts if part)
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}\n</body></html>\n'
 
 
-def _table(groups: Sequence[Group], metric: str) -> str:
-    head, *rows = table_rows(groups, metric)
-    cells = "".join(f"<th>{escape(title)}</th>" for title in head)
+def _table(groups: Sequence[Group], names: Sequence[str]) -> str:
+    head, *rows = table_rows(groups, names)
+    shown = len(head) - (head[-1] == "state")  # it stands with the name, lest it be out of sight
+    cells = "".join(f"<th>{escape(title)}</th>" for title in head[:shown])
     body = "".join(
-        f"<tr><td>{_number(i)}{escape(row[0])}</td>{''.join(f'<td>{escape(cell)}</td>' for cell in row[1:])}</tr>"
-        for i, row in enumerate(rows)
+        f"<tr><td>{_number(i)}{escape(row[0])}{_unsound(group)}</td>"
+        f"{''.join(f'<td>{escape(cell)}</td>' for cell in row[1:shown])}</tr>"
+        for i, (group, row) in enumerate(zip(groups, rows, strict=True))
     )
     return f'<div class="scroll"><table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _unsound(group: Group) -> str:
+    """How many runs of a row stand how, but for those that have finished."""
+    return "".join(
+        f" {_state(state, f'{count} {state}' if len(group.runs) > 1 else state)}"
+        for state, count in group.states.items()
+        if state != State.FINISHED
+    )
+
+
+def _state(state: str, said: str) -> str:
+    return f'<span class="state {state}">{said}</span>'
 
 
 def _number(i: int) -> str:
@@ -116,16 +132,16 @@ def _run(i: int, run: Run) -> str:
         for name, fact in facts.items()
         if fact not in (None, "")
     )
-    state = f'<span class="state {run.state.value}">{run.state.value}</span>'
     opened = " open" if run.state is State.BROKEN else ""
-    seed = "" if run.seed is None else f", seed {run.seed}"
-    label = f"{_number(i)}{escape(run.name)}{seed} {state}"
+    numbers = {"seed": run.seed, "fold": run.fold}
+    told = "".join(f", {name} {number}" for name, number in numbers.items() if number is not None)
+    label = f"{_number(i)}{escape(run.name)}{told} {_state(run.state, run.state)}"
     return f"<details{opened}><summary>{label}</summary><dl>{listed}</dl></details>"
 
 
-def _meanings(groups: Sequence[Group], metric: str) -> str:
+def _meanings(names: Sequence[str]) -> str:
     listed = "".join(
-        f"<dt>{escape(column.title)}</dt><dd><code>{escape(column.name)}</code> {escape(column.meaning)}</dd>"
-        for column in columns(groups, metric)
+        f"<dt>{escape(shown.title)}</dt><dd><code>{escape(shown.name)}</code> {escape(shown.meaning)}</dd>"
+        for shown in map(column, names)
     )
     return f"<h2>What the columns are</h2><dl>{listed}</dl>"

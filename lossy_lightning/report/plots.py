@@ -14,7 +14,8 @@ _COLOURS = 10
 _LEARNING = ("train_loss", "val_loss", "train_acc", "val_acc")
 _AXES = {
     "rate/container_bits_per_sample": ("container bits", "container, bits a sample"),
-    "rate/entropy_bits_per_sample": ("entropy-coded bits", "entropy-coded, bits a sample"),
+    "rate/entropy_bits_per_sample": ("zeroth-order entropy", "zeroth-order entropy, bits a sample"),
+    "rate/file_bits_per_sample": ("bits of the file", "file, headers included, bits a sample"),
     "memory/features_bytes": ("feature memory", "features of an example, bytes"),
     "memory/weights_bytes": ("stored size", "stored parameters, bytes"),
     "speed/epoch_seconds": ("epoch time", "training part of an epoch, seconds"),
@@ -112,10 +113,7 @@ def learning_plot(groups: Sequence[Group], name: str) -> Picture | None:
             if not points:
                 continue
             any_drawn = True
-            xs, means, spreads = zip(*points, strict=True)
-            axes.plot(xs, means, color=_colour(i), linewidth=1.2, label=str(i + 1), marker="." if len(xs) == 1 else "")
-            low, high = zip(*((m - s, m + s) for m, s in zip(means, spreads, strict=True)), strict=True)
-            axes.fill_between(xs, low, high, color=_colour(i), alpha=0.15, linewidth=0)
+            _band(axes, i, points, "-", label=str(i + 1), marker="." if len(points) == 1 else "")
         if any_drawn:
             axes.legend(fontsize=8, frameon=False, ncols=2)
         return any_drawn
@@ -129,20 +127,20 @@ def attack_plot(groups: Sequence[Group]) -> Picture | None:
 
     def draw(axes: Any) -> bool:
         any_drawn = False
+        axes.xaxis.get_major_locator().set_params(integer=True)
         for i, group in enumerate(groups):
             for kind, style in (("acc", "-"), ("acc_strongest", "--")):
                 points = attack_curve(group, kind)
                 if len(points) > 1:
                     any_drawn = True
-                    xs, ys = zip(*points, strict=True)
-                    label = str(i + 1) if kind == "acc" else None
-                    axes.plot(xs, ys, style, marker=".", color=_colour(i), linewidth=1.2, label=label)
+                    _band(axes, i, points, style, label=str(i + 1) if kind == "acc" else None, marker=".")
         if any_drawn:
             axes.legend(fontsize=8, frameon=False)
         return any_drawn
 
     caption = (
-        "Code values or replaced values; 0 is the clean accuracy. Dashed: wrong if any attack or self-check succeeds."
+        "Budget: greatest change of a value, or replaced values of categorical codes; 0 is the clean accuracy. Dashed: "
+        "wrong if any attack or self-check succeeds. Mean over the seeds, shaded by one standard deviation."
     )
     return _picture("attack", "Accuracy under attack", caption, draw, "budget", "accuracy")
 
@@ -174,13 +172,24 @@ def mean_curve(curves: Sequence[Curve]) -> list[tuple[float, float, float]]:
     return [(x, summary.mean, summary.deviation or 0.0) for x, summary in found if summary]
 
 
-def attack_curve(group: Group, kind: str) -> list[tuple[float, float]]:
-    """Budget and mean of ``attack/<kind>_step<budget>``, the clean accuracy at 0."""
+def attack_curve(group: Group, kind: str) -> list[tuple[float, float, float]]:
+    """Budget, mean and standard deviation of ``attack/<kind>_step<budget>``, the clean accuracy at 0."""
     pattern = re.compile(rf"attack/{kind}_step(\d+)")
     names = {name for run in group.counted for name in run.figures}
     found = {int(match[1]): name for name in names if (match := pattern.fullmatch(name))}
     named = [(0, "attack/acc_clean"), *sorted(found.items())] if found else []
-    return [(budget, summary.mean) for budget, name in named if (summary := group.summary(name))]
+    summaries = [(budget, group.summary(name)) for budget, name in named]
+    return [(budget, summary.mean, summary.deviation or 0.0) for budget, summary in summaries if summary]
+
+
+def _band(
+    axes: Any, i: int, points: Sequence[tuple[float, float, float]], style: str, label: str | None, marker: str
+) -> None:
+    """A line through means, shaded by their deviations."""
+    xs, means, spreads = zip(*points, strict=True)
+    axes.plot(xs, means, style, marker=marker, color=_colour(i), linewidth=1.2, label=label)
+    low, high = zip(*((m - s, m + s) for m, s in zip(means, spreads, strict=True)), strict=True)
+    axes.fill_between(xs, low, high, color=_colour(i), alpha=0.15, linewidth=0)
 
 
 def _point(
@@ -202,12 +211,14 @@ def _point(
 
 
 def _number_ticks(axes: Any) -> None:
-    """Plain numbers at the decades of an axis, and at 2 and 5 where it spans few."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    """Short numbers at the decades of an axis, and at 2 and 5 where it spans few."""
+    from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
 
     if axes.get_xscale() == "log":
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}".replace(",", " ")))
+        low, high = axes.get_xlim()
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    thousands = EngFormatter(sep="")  # 20k, 3M; of small numbers it would make 50m
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: thousands(x) if x >= 1000 else f"{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 

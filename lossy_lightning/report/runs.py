@@ -19,6 +19,8 @@ from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 Curve = list[tuple[float, float]]
 """Epoch (or step, where no epoch was logged) and value of each point."""
 
+FOLDS = {"fold", "test_fold"}
+"""Names of arguments that say which part of the data is held out."""
 _EVENTS = "events.out.tfevents.*"
 _SILENT_SECONDS = 600
 
@@ -34,61 +36,37 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Run:
-    """One folder of logs.
+    """One training or test, as its folder or a file of results tells it.
 
     Attributes:
-        path: The folder.
+        path: The folder; of a run out of a file of results, its name below that file.
         state: How the run stands.
         reason: Why it is not finished; empty where it is.
+        notes: Oddities that did not keep the run from being read.
+        seed: What `seed_everything` was given.
+        fold: Part of the data that is held out, where the configuration names one.
+        figures: The last value of each logged name; of ``speed/…`` the median over the epochs after the first.
         config: What `LightningCLI` saved, empty without.
         environment: What `Provenance` wrote, empty without.
-        curves: All points of each logged name.
-        notes: Oddities that did not keep the run from being read.
+        curves: All points of each logged name, empty out of a file of results.
     """
 
     path: Path
     state: State
     reason: str = ""
+    notes: tuple[str, ...] = ()
+    seed: int | None = None
+    fold: int | None = None
+    figures: dict[str, float] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     curves: dict[str, Curve] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """The folder's name, or its parent's where that is a logger's ``version_<n>``."""
         path = self.path.absolute()
         return path.parent.name if path.name.startswith("version_") else path.name
-
-    @property
-    def figures(self) -> dict[str, float]:
-        """The last value of each logged name; of ``speed/…`` the median over the epochs after the first."""
-        return {
-            name: statistics.median(value for _, value in (curve[1:] or curve))
-            if name.startswith("speed/")
-            else curve[-1][1]
-            for name, curve in self.curves.items()
-        }
-
-    @property
-    def seed(self) -> int | None:
-        """What `seed_everything` was given."""
-        seed = self.config.get("seed_everything")
-        if isinstance(seed, bool) or not isinstance(seed, int):  # True is Lightning's word for "draw one"
-            seed = self.environment.get("seed")
-        return seed
-
-    def as_json(self) -> dict[str, Any]:
-        """The content of ``results.json``."""
-        return {
-            "name": self.name,
-            "state": self.state.value,
-            "reason": self.reason,
-            "notes": list(self.notes),
-            "seed": self.seed,
-            "figures": self.figures,
-            "environment": self.environment,
-        }
 
 
 def find_runs(folders: Iterable[Path]) -> list[Path]:
@@ -100,7 +78,7 @@ def find_runs(folders: Iterable[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for folder in folders:
         if not folder.is_dir():
-            raise ValueError(f"{folder} is no folder; give folders of logged runs, such as runs/ or lightning_logs/")
+            raise ValueError(f"{folder} is no folder; give folders of logged runs, such as runs/, or files of results")
         marks = [path for pattern in (_EVENTS, "config.yaml", "environment.json") for path in folder.rglob(pattern)]
         for path in sorted({mark.parent for mark in marks}) or [folder]:
             found[path] = None
@@ -124,7 +102,10 @@ def read_run(path: Path) -> Run:
         problems.append(f"the event files cannot be read: {type(error).__name__}: {error}")
     damaged = [problem for problem in map(_damage, events) if problem]
     state, reason = _state(environment, events, problems, damaged)
-    return Run(path, state, reason, config, environment, curves, tuple(damaged))
+    return Run(
+        path, state, reason, tuple(damaged), _seed(config, environment), _fold(config), _figures(curves),
+        config, environment, curves,
+    )  # fmt: skip
 
 
 def _state(
@@ -160,6 +141,30 @@ def _alive(environment: dict[str, Any], events: list[Path]) -> bool:
             return True
         return True
     return any(time.time() - path.stat().st_mtime < _SILENT_SECONDS for path in events)
+
+
+def _seed(config: dict[str, Any], environment: dict[str, Any]) -> int | None:
+    seed = config.get("seed_everything")
+    if isinstance(seed, bool) or not isinstance(seed, int):  # True is Lightning's word for "draw one"
+        seed = environment.get("seed")
+    return seed
+
+
+def _fold(config: Any) -> int | None:
+    """The first fold that a configuration names, however deep."""
+    if not isinstance(config, dict):
+        return None
+    own = [value for name, value in config.items() if name in FOLDS]
+    return next((fold for fold in (*own, *map(_fold, config.values())) if isinstance(fold, int)), None)
+
+
+def _figures(curves: dict[str, Curve]) -> dict[str, float]:
+    return {
+        name: statistics.median(value for _, value in (curve[1:] or curve))
+        if name.startswith("speed/")
+        else curve[-1][1]
+        for name, curve in curves.items()
+    }
 
 
 def _read_mapping(path: Path, parse: Any, problems: list[str]) -> dict[str, Any]:

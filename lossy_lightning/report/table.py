@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lossy_lightning.report.groups import Group, Summary
+from lossy_lightning.report.runs import State
 
 
 class Column(NamedTuple):
@@ -27,15 +28,23 @@ class Column(NamedTuple):
     meaning: str
 
 
-_FIXED = (
+_MACS = r"macs/(\d+)bit"
+_USUAL = (
     Column("rows read", "lookups/rows", 0, 1, "rows of tables that one example reads"),
     Column("container bits/sample", "rate/container_bits_per_sample", 3, 1, "bit widths of the code, by samples"),
     Column(
-        "entropy-coded bits/sample",
+        "zeroth-order entropy, bits/sample",
         "rate/entropy_bits_per_sample",
         3,
         1,
-        "entropy of the test codes, one table a channel, by samples",
+        "entropy of the test codes, each value by itself, one table a channel, by samples: no file's size",
+    ),
+    Column(
+        "file bits/sample",
+        "rate/file_bits_per_sample",
+        3,
+        1,
+        "files that the codec writes, headers included, by samples",
     ),
     Column("features, KiB", "memory/features_bytes", 2, 2**-10, "outputs of all layers for one example"),
     Column("stored, KiB", "memory/weights_bytes", 2, 2**-10, "parameters at their true bit widths"),
@@ -47,38 +56,77 @@ _FIXED = (
 )
 
 
-def columns(groups: Sequence[Group], metric: str = "test_acc") -> list[Column]:
-    """The columns that some group has a figure for: accuracy, MACs of each bit width, and the fixed ones."""
+_OTHER = (
+    Column("additions", "lookups/additions", 0, 1, "additions of rows of tables for one example"),
+    Column("container bits", "rate/container_bits", 0, 1, "bit widths of an example's code"),
+    Column("zeroth-order entropy, bits", "rate/entropy_bits", 1, 1, "that of the codes' values, by examples"),
+    Column("file bits", "rate/file_bits", 0, 1, "files that the codec writes, headers included, by examples"),
+    Column("float-32 equivalent, KiB", "memory/weights_float32_bytes", 2, 2**-10, "parameters, if each took 4 bytes"),
+)
+"""Shown where they are asked for."""
+
+
+def usual_columns(groups: Sequence[Group], metric: str = "test_acc") -> list[str]:
+    """Names of accuracy, MACs of each bit width, and the other figures of a report, as far as some group has them."""
     logged = {name for group in groups for run in group.counted for name in run.figures}
-    is_share = metric.endswith("acc")
-    found = [
-        Column("test accuracy, %" if is_share else metric, metric, 2 if is_share else 4, 100 if is_share else 1, "")
-    ]
-    for width in bit_widths(groups):
-        meaning = f"multiply-accumulates of one example whose wider operand has {width} bits"
-        found.append(Column(f"{width}-bit MACs", f"macs/{width}bit", 0, 1, meaning))
-    return [column for column in (*found, *_FIXED) if column.name in logged or column.name == metric]
+    macs = [f"macs/{width}bit" for width in bit_widths(groups)]
+    return [metric, *(name for name in (*macs, *(column.name for column in _USUAL)) if name in logged)]
+
+
+def chosen_columns(groups: Sequence[Group], names: Sequence[str]) -> list[str]:
+    """The names that somebody asks for.
+
+    Raises:
+        ValueError: Where no run has a figure of one.
+    """
+    logged = {name for group in groups for run in group.runs for name in run.figures}
+    if missing := [name for name in names if name not in logged]:
+        raise ValueError(f"no run logged {', '.join(missing)}; logged are {', '.join(sorted(logged))}")
+    return list(names)
+
+
+def column(name: str) -> Column:
+    """How a logged name is shown; shares (``…acc``) in percent, names that a report does not know as they are.
+
+    Example:
+        >>> column("test_acc").title, column("macs/1bit").title, column("val_loss").title
+        ('test accuracy, %', '1-bit MACs', 'val_loss')
+    """
+    known = {column.name: column for column in (*_USUAL, *_OTHER)}
+    if name in known:
+        return known[name]
+    if match := re.fullmatch(r"parameters/(\d+)bit", name):
+        return Column(f"{match[1]}-bit parameters", name, 0, 1, f"scalars that are kept with {match[1]} bits")
+    if match := re.fullmatch(_MACS, name):
+        meaning = f"multiply-accumulates of one example whose wider operand has {match[1]} bits"
+        return Column(f"{match[1]}-bit MACs", name, 0, 1, meaning)
+    if name.endswith("_acc"):
+        return Column(f"{name.removesuffix('_acc').replace('_', ' ')} accuracy, %", name, 2, 100, "")
+    return Column(name, name, 4, 1, "")
 
 
 def bit_widths(groups: Sequence[Group]) -> list[int]:
     """Widths of the MACs that some run logged, widest first."""
-    matches = (re.fullmatch(r"macs/(\d+)bit", name) for g in groups for run in g.counted for name in run.figures)
+    matches = (re.fullmatch(_MACS, name) for g in groups for run in g.counted for name in run.figures)
     return sorted({int(match[1]) for match in matches if match}, reverse=True)
 
 
-def table_rows(groups: Sequence[Group], metric: str = "test_acc") -> list[list[str]]:
+def table_rows(groups: Sequence[Group], names: Sequence[str]) -> list[list[str]]:
     """Rows of text, the titles first: run, each column's mean ± standard deviation, seeds, state.
+
+    The state is left out where all runs have finished.
 
     Args:
         groups: One row each.
-        metric: Logged name that stands for accuracy.
+        names: Logged names of the columns.
     """
-    shown = columns(groups, metric)
-    rows = [["run", *(column.title for column in shown), "seeds", "state"]]
+    shown = [column(name) for name in names]
+    rows = [["run", *(column.title for column in shown), varied(groups), "state"]]
     for group in groups:
         cells = [text(group.summary(column.name), column) for column in shown]
         rows.append([group.name, *cells, seeds(group), states(group)])
-    return rows
+    finished = all(run.state is State.FINISHED for group in groups for run in group.runs)
+    return [row[:-1] for row in rows] if finished else rows
 
 
 def text(summary: Summary | None, column: Column) -> str:
@@ -99,8 +147,15 @@ def text(summary: Summary | None, column: Column) -> str:
 
 
 def seeds(group: Group) -> str:
-    """Seeds of the counted runs; a repeated one stands as often as it ran."""
-    return ", ".join("?" if run.seed is None else str(run.seed) for run in group.counted)
+    """Folds of the counted runs where there are, else seeds; a repeated one stands as often as it ran."""
+    numbers = (run.seed if run.fold is None else run.fold for run in group.counted)
+    return ", ".join("?" if number is None else str(number) for number in numbers)
+
+
+def varied(groups: Sequence[Group]) -> str:
+    """What the runs of a row differ in: seeds, folds, or one in some rows and the other in others."""
+    folds = [run.fold is not None for group in groups for run in group.counted]
+    return "folds" if folds and all(folds) else "seeds or folds" if any(folds) else "seeds"
 
 
 def states(group: Group) -> str:
@@ -134,16 +189,15 @@ def as_markdown(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([head, "|" + "---|" * len(rows[0]), *body])
 
 
-def as_csv(groups: Sequence[Group], metric: str = "test_acc") -> str:
+def as_csv(groups: Sequence[Group], names: Sequence[str]) -> str:
     """One line a group, with mean, standard deviation and number of runs of each column, in the units logged."""
-    shown = columns(groups, metric)
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["run", *(f"{c.name}:{part}" for c in shown for part in Summary._fields), "seeds", "state"])
+    writer.writerow(["run", *(f"{name}:{part}" for name in names for part in Summary._fields), "seeds", "state"])
     for group in groups:
         cells: list[object] = []
-        for column in shown:
-            cells += group.summary(column.name) or ("", "", 0)
+        for name in names:
+            cells += group.summary(name) or ("", "", 0)
         writer.writerow([group.name, *("" if cell is None else cell for cell in cells), seeds(group), states(group)])
     return file.getvalue()
 

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from lossy_lightning.callbacks import RateMonitor
 from lossy_lightning.callbacks.rate import count_values
-from lossy_lightning.codecs import PCM
+from lossy_lightning.codecs import JPEG, PCM
 from lossy_lightning.codes import CodeSpec
 from lossy_lightning.data import EncodedDataModule
 from lossy_lightning.data.splits import Examples
@@ -80,6 +80,21 @@ def test_padding_is_not_counted(tmp_path: Any) -> None:
     logged = measured(data)
     assert logged["rate/container_bits"] == pytest.approx(5 * 3 / 3)
     assert not any(name.endswith("per_sample") for name in logged)
+
+
+def test_bits_of_files_are_those_of_the_files(tmp_path: Any) -> None:
+    class Photos(EncodedDataModule):
+        signal_shape, num_classes = (3, 16, 24), 2
+
+        def signals(self, split: str) -> Examples | None:
+            return [(image, i % 2) for i, image in enumerate(images)] if split == "test" else None
+
+    images = torch.randint(0, 256, (5, 3, 16, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    qualities = {0: JPEG(quality=90), 1: JPEG(quality=30)}
+    logged = measured(Photos(JPEG(), tmp_path, batch_size=2, test_codecs=qualities))
+    sizes = [len(qualities[i % 2].write(qualities[i % 2].encode(image), image.shape)) for i, image in enumerate(images)]
+    assert logged["rate/file_bits"] == pytest.approx(8 * sum(sizes) / 5)
+    assert logged["rate/file_bits_per_sample"] == pytest.approx(8 * sum(sizes) / images.numel())
 
 
 def test_data_without_a_spec_are_left_alone() -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from lossy_lightning.cli import main
-from lossy_lightning.report import command
 
 from .runs import events, write_run
 
@@ -45,7 +44,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def results(runs: Path) -> list[dict[str, object]]:
-    return [json.loads(path.read_text()) for path in sorted(runs.rglob("results.json"))]
+    return [json.loads(path.read_text())[0] for path in sorted(runs.rglob("results.json"))]
 
 
 def test_the_table_shows_all_runs(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,15 +120,11 @@ def test_the_page_is_whole_and_needs_nothing_else(runs: Path, tmp_path: Path) ->
     names = re.findall(r'\sid="([^"]+)"', text)
     assert {place[1:] for place in page.places} <= set(names)
     titles = re.findall(r"<figcaption><b>(.*?)</b>", text)
-    costs = ("MACs", "container bits", "entropy-coded bits", "feature memory", "stored size", "epoch time")
+    costs = ("MACs", "container bits", "zeroth-order entropy", "feature memory", "stored size", "epoch time")
     assert titles[:6] == [f"Accuracy against {cost}" for cost in costs]
     assert titles[-1] == "Accuracy under attack"
-    assert [text.count(f'class="state {state}"') for state in ("finished", "foreign", "running", "broken")] == [
-        2,
-        1,
-        1,
-        1,
-    ]
+    listed = [text.count(f'class="state {state}"') for state in ("finished", "foreign", "running", "broken")]
+    assert listed == [2, 2, 2, 2]  # each run, and with the name of a row what has not finished
     assert (tmp_path / "svg" / "macs.svg").read_text().startswith("<svg xmlns=")
 
 
@@ -140,25 +135,36 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     assert "&lt;b&gt;&amp;" in (tmp_path / "r.html").read_text()
 
 
-def test_a_table_in_a_document_is_replaced(tmp_path: Path) -> None:
-    write_run(tmp_path / "run", {"test_acc": [0.5]})
+def test_a_file_of_results_is_kept_and_a_document_written_from_it(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     document = tmp_path / "numbers.md"
-    document.write_text("before\n<!-- table mine -->\nold\n<!-- end of table -->\nafter\n")
-    for _ in range(2):
-        main(["report", str(tmp_path / "run"), "--update", str(document), "mine"])
-    text = document.read_text()
-    assert text.startswith("before\n<!-- table mine -->\n\n| run | test accuracy, % |")
-    assert text.endswith("<!-- end of table -->\nafter\n")
-    assert "\nold\n" not in text
-    assert text.count("| run | ") == 2  # the head and the only row
-    with pytest.raises(ValueError, match="has no lines '<!-- table other -->'"):
-        command.update_table(document, "other", "")
+    document.write_text("<!-- table ours\nruns: ours.json\ncolumns: [val_acc]\n-->\n<!-- end of table -->\n")
+    main(["report", str(runs / "digits_vq_bnn"), "--results", str(tmp_path / "ours.json"), "--update", str(document)])
+    assert "| run | val accuracy, % | seeds |\n|---|---|---|\n| digits_vq_bnn | " in document.read_text()
+    printed = capsys.readouterr().out
+    main(["report", str(tmp_path / "ours.json")])
+    assert capsys.readouterr().out == printed
+    (tmp_path / "digits_vq_bnn").mkdir()  # of the same name, and nothing else
+    monkeypatch.chdir(tmp_path)
+    main(["report", "ours.json"])
+    assert not list(tmp_path.rglob("results.json"))
+
+
+def test_columns_are_chosen(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    csv_file = tmp_path / "t.csv"
+    main(["report", str(runs / "digits_vq_bnn"), "--csv", str(csv_file), "--columns", "macs/1bit", "val_loss"])
+    assert capsys.readouterr().out.split("\n")[0].split("  ")[0] == "run"
+    assert csv_file.read_text().startswith("run,macs/1bit:mean,macs/1bit:deviation,macs/1bit:number,val_loss:mean,")
 
 
 def test_mistakes_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["report", str(tmp_path / "none")])
     assert "is no folder; give folders of logged runs" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["report"])
+    assert "give folders of runs or files of results, or --update FILE" in capsys.readouterr().err
 
 
 def test_without_matplotlib_the_extra_is_named(

@@ -7,7 +7,7 @@ from lossy_lightning.report import Run, State, Summary, group_runs, summarize
 
 
 def run(name: str, accuracy: float = 0.5, state: State = State.FINISHED, **config: Any) -> Run:
-    return Run(Path(name) / "version_0", state, config=config, curves={"test_acc": [(0, accuracy)]})
+    return Run(Path(name) / "version_0", state, config=config, figures={"test_acc": accuracy})
 
 
 def config(seed: int, levels: int = 16, **more: Any) -> dict[str, Any]:
@@ -23,6 +23,40 @@ def test_seeds_and_places_make_no_new_experiment() -> None:
 def test_names_tell_what_differs() -> None:
     groups = group_runs([run("a", **config(0)), run("a", **config(0, levels=8)), run("b", **config(0, levels=4))])
     assert [group.name for group in groups] == ["a (levels=16)", "a (levels=8)", "b"]
+
+
+def test_a_name_makes_a_row_of_its_own() -> None:
+    groups = group_runs([run("before", **config(0)), run("after", **config(0)), run("before", **config(1))])
+    assert [(group.name, len(group.runs)) for group in groups] == [("before", 2), ("after", 1)]
+
+
+def test_of_another_class_the_arguments_are_not_named() -> None:
+    def scheduled(**scheduler: Any) -> dict[str, Any]:
+        return {"model": {"scheduler": scheduler or None}}
+
+    cosine = {"class_path": "torch.optim.CosineAnnealingLR", "init_args": {"T_max": 10}}
+    longer = {"class_path": "torch.optim.CosineAnnealingLR", "init_args": {"T_max": 20}}
+    step = {"class_path": "torch.optim.StepLR", "init_args": {"step_size": 3}}
+    groups = group_runs([run("a", **scheduled(**cosine)), run("a", **scheduled(**step)), run("a", **scheduled())])
+    described = ["scheduler=CosineAnnealingLR", "scheduler=StepLR", "scheduler=None"]
+    assert [group.name for group in groups] == [f"a ({text})" for text in described]
+    groups = group_runs([run("a", **scheduled(**cosine)), run("a", **scheduled(**longer))])
+    assert [group.name for group in groups] == ["a (T_max=10)", "a (T_max=20)"]
+
+
+def test_folds_are_one_row() -> None:
+    def fold(number: int) -> dict[str, Any]:
+        return {"seed_everything": 0, "data": {"init_args": {"test_fold": number, "by_speaker": True}}}
+
+    (group,) = group_runs([run("a", **fold(0)), run("a", **fold(1))])
+    assert len(group.runs) == 2
+
+
+def test_absolute_paths_and_what_is_not_set_make_no_new_experiment() -> None:
+    first = run("a", data={"root": "/home/me/photos", "teacher": "runs/a.ckpt", "transform": None})
+    (group,) = group_runs([first, run("a", data={"root": "/mnt/photos", "teacher": "runs/a.ckpt"})])
+    assert len(group.runs) == 2
+    assert len(group_runs([first, run("a", data={"root": "/home/me/photos", "teacher": "runs/b.ckpt"})])) == 2
 
 
 def test_runs_without_configuration_stay_alone() -> None:
@@ -48,3 +82,21 @@ def test_broken_and_running_runs_are_listed_and_not_counted() -> None:
     assert group.states == {"finished": 1, "running": 1, "broken": 1}
     (group,) = group_runs([run("a", 0.25, State.BROKEN, **config(0))])
     assert group.summary("test_acc") == Summary(0.25, None, 1)
+
+
+def test_attack_curves_start_at_the_clean_accuracy() -> None:
+    pytest.importorskip("matplotlib")
+    from lossy_lightning.report.plots import attack_curve
+
+    def attacked(seed: int, clean: float, weak: float) -> Run:
+        figures = {
+            "attack/acc_clean": clean,
+            "attack/acc_step10": 0.0,
+            "attack/acc_step2": weak,
+            "attack/acc_file_step2": 1,
+        }
+        return Run(Path("a") / "version_0", State.FINISHED, figures=figures, config=config(seed))
+
+    (group,) = group_runs([attacked(0, 0.75, 0.5), attacked(1, 0.25, 0.5)])
+    assert attack_curve(group, "acc") == [(0, 0.5, pytest.approx(0.125**0.5)), (2, 0.5, 0.0), (10, 0.0, 0.0)]
+    assert attack_curve(group, "acc_strongest") == []

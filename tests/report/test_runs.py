@@ -22,6 +22,12 @@ def test_a_finished_run(tmp_path: Path) -> None:
     assert run.figures == {"val_acc": 0.5}
 
 
+def test_the_fold_is_found_where_data_name_it(tmp_path: Path) -> None:
+    config = {"seed_everything": 3, "data": {"class_path": "Mine", "init_args": {"codec": {"a": 1}, "test_fold": 0}}}
+    run = read_run(write_run(tmp_path, {"val_acc": [0.5]}, config))
+    assert (run.seed, run.fold) == (3, 0)
+
+
 def test_speed_is_the_median_without_the_first_epoch(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path, {"speed/epoch_seconds": [50, 1, 2, 9], "speed/data_wait": [0.5]}))
     assert run.figures == {"speed/epoch_seconds": 2, "speed/data_wait": 0.5}

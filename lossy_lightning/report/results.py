@@ -1,0 +1,73 @@
+"""Results of many runs in one file, which is read in place of their folders."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from lossy_lightning.callbacks.provenance import write_atomically
+from lossy_lightning.report.groups import experiment, without_folders
+from lossy_lightning.report.runs import Run, State, find_runs, read_run
+
+_OF_THE_MACHINE = {"host", "process", "system", "state"}
+"""Names of an environment that are not kept; the state is told by the run."""
+
+
+def read_runs(sources: Iterable[Path]) -> list[Run]:
+    """The runs of some files of results, and those at and below some folders.
+
+    Raises:
+        ValueError: Where a source does not exist, or a file holds anything else.
+    """
+    sources = list(sources)
+    kept = [run for source in sources if source.is_file() for run in read_results(source)]
+    return kept + [read_run(path) for path in find_runs(source for source in sources if not source.is_file())]
+
+
+def as_json(run: Run) -> dict[str, Any]:
+    """What a report keeps of a run: all but the curves, and without the names of the machine and its folders."""
+    content = {
+        "name": run.name,
+        "state": run.state.value,
+        "reason": run.reason,
+        "notes": list(run.notes),
+        "seed": run.seed,
+        "fold": run.fold,
+        "figures": run.figures,
+        "config": experiment(run.config),
+        "environment": _kept(run.environment),
+    }
+    found: dict[str, Any] = json.loads(without_folders(json.dumps(content)))
+    return found
+
+
+def _kept(environment: Any) -> Any:
+    if isinstance(environment, dict):
+        return {name: _kept(value) for name, value in environment.items() if name not in _OF_THE_MACHINE}
+    return environment
+
+
+def write_results(path: Path, runs: Iterable[Run]) -> None:
+    """Write the results of runs, one a line."""
+    lines = ",\n".join(json.dumps(as_json(run), ensure_ascii=False) for run in runs)
+    write_atomically(path, f"[\n{lines}\n]\n")
+
+
+def read_results(path: Path) -> list[Run]:
+    """The runs of a file of results.
+
+    Raises:
+        ValueError: Where the file holds anything else.
+    """
+    try:
+        return [_run(path, content) for content in json.loads(path.read_text(encoding="utf-8"))]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(
+            f"{path} holds no results of runs ({type(error).__name__}: {error}); "
+            "such a file is written by lossy-lightning report RUN_DIR --results FILE"
+        ) from error
+
+
+def _run(path: Path, content: dict[str, Any]) -> Run:
+    head = path / content["name"], State(content["state"]), content["reason"], tuple(content["notes"])
+    return Run(*head, *(content[name] for name in ("seed", "fold", "figures", "config", "environment")))

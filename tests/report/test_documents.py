@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import pytest
+
+from lossy_lightning.report import read_runs, update_document, update_table, write_results
+
+from .runs import write_run
+
+DOCUMENT = """# Numbers
+
+Between `<!-- table NAME -->` and `<!-- end of table -->` stands a table.
+
+<!-- table first
+runs: results.json
+columns: [test_acc, macs/1bit]
+rows:
+  codes (gray=True): codes, Gray
+  pixels: pixels
+-->
+| typed |
+<!-- end of table -->
+
+<!-- table second -->
+| a script's |
+<!-- end of table -->
+after
+"""
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Path:
+    environment = {"state": "finished", "versions": {"torch": "2.11.0"}, "devices": "1 x CPU"}
+    for gray in (True, False):
+        for seed in (0, 1):
+            config = {"seed_everything": seed, "stem": {"gray": gray}}
+            scalars = {"test_acc": [0.5 + seed / 10], "macs/1bit": [2048.0]}
+            write_run(tmp_path / "codes" / f"version_{seed + 2 * gray}", scalars, config, **environment)
+    write_run(tmp_path / "pixels", {"test_acc": [0.75]}, {"seed_everything": 0}, **environment)
+    write_results(tmp_path / "results.json", read_runs([tmp_path / "codes", tmp_path / "pixels"]))
+    path = tmp_path / "numbers.md"
+    path.write_text(DOCUMENT)
+    return path
+
+
+def test_a_table_says_what_its_runs_say(document: Path) -> None:
+    update_document(document)
+    text = document.read_text()
+    head, table = text.split("-->\n\n", 1)
+    assert head + "-->" in DOCUMENT
+    assert table.startswith(
+        "| run | test accuracy, % | 1-bit MACs | seeds |\n|---|---|---|---|\n"
+        "| codes, Gray | 55.00 ± 7.07 | 2 048 | 0, 1 |\n"
+        "| pixels | 75.00 |  | 0 |\n\n"
+        "Mean ± standard deviation over the seeds. torch 2.11.0; hardware not known.\n\n<!-- end of table -->\n"
+    )
+    assert "| typed |" not in text
+    assert text.endswith("<!-- table second -->\n| a script's |\n<!-- end of table -->\nafter\n")
+    update_document(document)
+    assert document.read_text() == text
+
+
+def test_a_script_puts_its_own_table_in_place(document: Path) -> None:
+    update_table(document, "second", "| new |")
+    rest = DOCUMENT.replace("| a script's |", "\n| new |\n")
+    assert document.read_text() == rest
+    with pytest.raises(ValueError, match=r"has no lines '<!-- table other -->' and .* add them once"):
+        update_table(document, "other", "")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("pixels: pixels", "sounds: sounds", r"numbers.md: table first: there are no runs of \['sounds'\]; rows are"),
+        ("macs/1bit", "macs/2bit", "table first: no run logged macs/2bit; logged are macs/1bit, test_acc"),
+        ("[test_acc, macs/1bit]", "test_acc", "table first: no run logged t, e, s"),
+        ("runs: results.json", "runs: none.json", "none.json is no folder"),
+        ("runs: results.json", "sources: results.json", "table first: .*'sources'"),
+        ("runs: results.json", "runs results.json", "table first: "),
+    ],
+)
+def test_mistakes_are_told_and_nothing_is_written(document: Path, old: str, new: str, message: str) -> None:
+    document.write_text(DOCUMENT.replace(old, new))
+    with pytest.raises(ValueError, match=message):
+        update_document(document)
+    assert document.read_text() == DOCUMENT.replace(old, new)

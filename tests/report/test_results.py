@@ -1,0 +1,75 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from lossy_lightning.report import State, group_runs, read_results, read_runs, table_rows, write_results
+
+from .runs import write_run
+
+
+def config(seed: int, fold: int = 0, gray: bool = False) -> dict[str, object]:
+    stem = {"class_path": "Bits", "init_args": {"gray": gray, "table": None}}
+    data = {"class_path": "Clips", "init_args": {"test_fold": fold, "cache_dir": f"/tmp/{fold}", "root": "/mnt/clips"}}
+    return {"seed_everything": seed, "model": {"stem": stem}, "data": data}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three folds of one experiment, one of another, a broken and a foreign run."""
+    command = "speech.py --folder /mnt/runs/speech --cache=/var/cache/x 'Lyra 9.2 kbit/s'"
+    environment = {"state": "finished", "command": command, "versions": {"torch": "2.11.0"}, "host": "box"}
+    for fold, accuracy in enumerate([0.5, 0.75, 1 / 3]):
+        place = tmp_path / "runs" / f"fold{fold}" / "bits" / "version_0"
+        write_run(place, {"test_acc": [0.1, accuracy], "macs/1bit": [2**26]}, config(0, fold), **environment)
+    write_run(
+        tmp_path / "runs" / "fold0" / "bits" / "version_1", {"test_acc": [0.25]}, config(0, 0, True), **environment
+    )
+    write_run(tmp_path / "runs" / "cut", {"test_acc": [0.5]}, state="failed", error="OSError: /home/me/x is gone")
+    write_run(tmp_path / "runs" / "theirs", {"test_acc": [0.5]})
+    return tmp_path / "runs"
+
+
+def test_a_file_of_results_gives_the_table_of_its_folder(folder: Path, tmp_path: Path) -> None:
+    runs = read_runs([folder])
+    write_results(tmp_path / "r.json", runs)
+    kept = read_results(tmp_path / "r.json")
+    names = ["test_acc", "macs/1bit"]
+    rows = table_rows(group_runs(runs), names)
+    assert table_rows(group_runs(kept), names) == rows
+    by_name = {row[0]: row[1:] for row in rows}
+    assert by_name["bits (gray=False)"] == ["52.78 ± 20.97", "67 108 864", "0, 1, 2", "3 finished"]
+    assert by_name["bits (gray=True)"] == ["25.00", "", "0", "finished"]
+    assert [run.reason for run in kept if run.state is State.BROKEN] == ["failed: OSError: x is gone"]
+
+
+def test_it_names_no_machine_and_no_folder_of_it(folder: Path, tmp_path: Path) -> None:
+    write_results(tmp_path / "r.json", read_runs([folder]))
+    text = (tmp_path / "r.json").read_text()
+    assert "box" not in text
+    assert "Lyra 9.2 kbit/s" in text
+    assert "--folder speech --cache=x" in text
+    assert not re.search(r"[\"' =]/\w", text)
+    assert str(tmp_path) not in text
+
+
+def test_a_file_may_stand_beside_folders(folder: Path, tmp_path: Path) -> None:
+    write_results(tmp_path / "r.json", read_runs([folder / "fold0", folder / "fold1"]))
+    groups = group_runs(read_runs([tmp_path / "r.json", folder / "fold2"]))
+    assert [len(group.runs) for group in groups] == [3, 1]
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}x", "[1]", '[{"name": "a"}]', '{"name": 1}'])
+def test_another_file_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "other.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=r"other.json holds no results of runs .* --results FILE"):
+        read_runs([path])
+
+
+def test_each_run_is_one_line(folder: Path, tmp_path: Path) -> None:
+    write_results(tmp_path / "r.json", read_runs([folder]))
+    lines = (tmp_path / "r.json").read_text().splitlines()
+    assert (lines[0], lines[-1], len(lines)) == ("[", "]", 8)
+    assert json.loads(lines[1].rstrip(","))["name"] == "cut"
