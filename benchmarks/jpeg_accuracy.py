@@ -20,6 +20,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,7 +73,6 @@ def figures(example: str, files: Files, extra: list[str], seed: int) -> dict[str
     right = (torch.cat(probabilities).argmax(1) == target).numpy()
     return {name: value for name, value in metrics.items() if name.startswith("macs/")} | {
         "test": 100 * metrics["test_acc"],
-        "train": 100 * metrics["train_acc"],
         "examples": len(right),
         "right": np.packbits(right).tobytes().hex(),
     }
@@ -108,24 +108,19 @@ def accuracies(names: list[str], files: Files, extra: list[str], seeds: list[int
         with contextlib.chdir(place):
             for name in names:
                 key = " ".join([ROWS[name], str(files.quality), files.subsampling, *extra])
-                run: Callable[[], Any] = lambda name=name, seed=seed: figures(ROWS[name], files, extra, seed)
+                run = partial(figures, ROWS[name], files, extra, seed)
                 found[name].append(once(Path("figures.json"), key, run))
                 print(f"  {name}, seed {seed}: {found[name][-1]['test']:.2f} %", flush=True)
     controls = [control for control in CONTROLS if control in names]
     print(f"quality {files.quality}, {files.subsampling}, seeds {seeds}")
-    print(
-        "| network | test, % | train, % | MACs | "
-        + " | ".join(f"points above {control}" for control in controls)
-        + " |"
-    )
-    print("|---|---|---|---|" + "---|" * len(controls))
+    print("| network | test, % | MACs |" + "".join(f" points above {control} |" for control in controls))
+    print("|---|---|---|" + "---|" * len(controls))
     for name, each in found.items():
         tests = [one["test"] for one in each]
         spread = f" ± {statistics.stdev(tests):.2f}" if len(tests) > 1 else ""
         counts = {key.split("/")[1]: value for key, value in each[0].items() if key.startswith("macs/")}
         against = [difference(each, found[control]) if name != control else "" for control in controls]
-        train = statistics.mean(one["train"] for one in each)
-        cells = [name, f"{statistics.mean(tests):.2f}{spread}", f"{train:.1f}", macs(counts), *against]
+        cells = [name, f"{statistics.mean(tests):.2f}{spread}", macs(counts), *against]
         print("| " + " | ".join(cells) + " |")
 
 
