@@ -28,11 +28,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from keeping import EXAMPLES, kept, once
+from torch import nn
 
 from lossy_lightning.cli import LossyCLI
 from lossy_lightning.functional import count_macs
+from lossy_lightning.nn import Unfold
+from lossy_lightning.nn.unfolding import inverse_basis
 
-STEM = "--model.init_args.stem.init_args"
 CONTROLS = ("pixels, ResNet at 32x32", "pixels, space-to-depth 2")
 ROWS: dict[str, str] = {
     CONTROLS[0]: "cifar10_resnet",
@@ -73,9 +75,18 @@ def figures(example: str, files: Files, extra: list[str], seed: int) -> dict[str
     right = (torch.cat(probabilities).argmax(1) == target).numpy()
     return {name: value for name, value in metrics.items() if name.startswith("macs/")} | {
         "test": 100 * metrics["test_acc"],
+        "drift": drift(cli.model.stem),
         "examples": len(right),
         "right": np.packbits(right).tobytes().hex(),
     }
+
+
+def drift(stem: nn.Module) -> float:
+    """How far training has moved the transform of luma from the exact one, in percent of its norm."""
+    if not isinstance(stem, Unfold):
+        return 0.0
+    exact = inverse_basis(stem.grids[0])
+    return 100 * float((stem.weight("luma") - exact).norm() / exact.norm())
 
 
 def right(found: list[dict[str, Any]]) -> np.ndarray:
@@ -122,6 +133,10 @@ def accuracies(names: list[str], files: Files, extra: list[str], seeds: list[int
         against = [difference(each, found[control]) if name != control else "" for control in controls]
         cells = [name, f"{statistics.mean(tests):.2f}{spread}", macs(counts), *against]
         print("| " + " | ".join(cells) + " |")
+    for name, each in found.items():
+        if any(one.get("drift") for one in each):
+            moved = ", ".join(f"{one['drift']:.1f}" for one in each)
+            print(f"{name}: training moved the transform of luma by {moved} % of its norm")
 
 
 def stepper(example: str, files: Files, bf16: bool) -> tuple[str, Callable[[], None]]:
