@@ -35,6 +35,11 @@ SLOW = {
 
 
 MACS = {
+    "cifar10_resnet.yaml": {"macs/32bit": 12_133_976},
+    "cifar10_space_to_depth.yaml": {"macs/32bit": 9_273_984},
+    "cifar10_unfold.yaml": {"macs/32bit": 9_470_592},
+    "cifar10_frequencies.yaml": {"macs/32bit": 11_930_112},
+    "cifar10_planes_binary.yaml": {"macs/1bit": 5_492_736, "macs/32bit": 1_182_208},
     "mnist_joint.yaml": {"macs/encoder/32bit": 62_720, "macs/backbone/1bit": 17_280, "macs/backbone/32bit": 0},
     "mnist_joint_codes.yaml": {"macs/1bit": 17_280, "macs/32bit": 0},
     "mnist_joint_wide_codes.yaml": {"macs/1bit": 226_560, "macs/32bit": 0},

@@ -9,6 +9,7 @@ from lossy_lightning.functional import count_macs, count_parameters, profile_lay
 from lossy_lightning.nn import LateConcat, ResNet, UpSampling, load_rgb_weights
 
 RFA = {"aware": (256, 1024), "luma": (128, 512), "joint": (128, 512), "chroma": (128, 512)}
+NARROW = {"aware": None, "luma": (64, 256)}
 TINY = {"depths": (1, 2, 2, 1), "widths": (4, 4, 4, 4)}
 
 
@@ -110,6 +111,8 @@ def test_late_concat_rfa_thinner_as_published():
     [
         (LateConcat, RFA, 5.11),
         (LateConcat, RFA | {"aware": None}, 2.82),
+        (LateConcat, NARROW, 2.16),
+        (LateConcat, NARROW | {"depths": (3, 4, 4, 3)}, 1.72),
         (UpSampling, {}, 3.04),
         (UpSampling, {"aware": (256, 1024)}, 5.40),
         (UpSampling, {"learned": True}, 3.05),
