@@ -59,6 +59,7 @@ CODES = {
     "Late-Concat-RFA": partial(LateConcat, **RFA),
     "Late-Concat-RFA-Thinner": LateConcat,
     "ours: Late-Concat, narrow": partial(LateConcat, aware=None, luma=(64, 256)),
+    "ours: Late-Concat, narrow and shallow": partial(LateConcat, aware=None, luma=(64, 256), depths=(3, 4, 4, 3)),
 }
 AUGMENTATIONS = [
     MCUFlip(), MCUTurn(), MCUShift(), CoefficientBrightness(), CoefficientContrast(), FrequencyDropout(),

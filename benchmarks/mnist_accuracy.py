@@ -9,19 +9,16 @@ for codes, twenty for a baseline, on one thread.
 
 import argparse
 import contextlib
-import json
-import logging
-import os
 import re
 import statistics
-import tempfile
-import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+
+from keeping import EXAMPLES, kept, once
 
 from lossy_lightning.cli import LossyCLI
 
-EXAMPLES = Path(__file__).parent.parent.absolute() / "examples"
 CONSTANT_RATE = ["--model.init_args.lr_scheduler", "null"]
 Row = tuple[str, list[str]]
 ROWS: dict[str, Row] = {
@@ -59,15 +56,8 @@ def accuracy(example: str, extra: Iterable[str], seed: int) -> float:
 
 def run(example: str, extra: Iterable[str], seed: int) -> float:
     """The same, or what a run before said."""
-    done = Path("accuracies.json")
-    accuracies: dict[str, float] = json.loads(done.read_text()) if done.exists() else {}
-    name = " ".join([example, *extra])
-    if name not in accuracies:
-        found = accuracy(example, extra, seed)
-        accuracies = (json.loads(done.read_text()) if done.exists() else {}) | {name: found}
-        done.with_suffix(".new").write_text(json.dumps(accuracies, indent=1))
-        done.with_suffix(".new").replace(done)
-    return accuracies[name]
+    found = once(Path("accuracies.json"), " ".join([example, *extra]), partial(accuracy, example, extra, seed))
+    return float(found)
 
 
 def over_seeds(row: Row, seeds: list[int], folder: Path) -> list[float]:
@@ -85,21 +75,6 @@ def summary(accuracies: list[float]) -> str:
     """Mean and standard deviation."""
     spread = f" ± {statistics.stdev(accuracies):.2f}" if len(accuracies) > 1 else ""
     return f"{statistics.mean(accuracies):.2f}{spread}"
-
-
-@contextlib.contextmanager
-def kept(folder: Path | None) -> Iterator[Path]:
-    """The folder asked for, or a temporary one; real data stay where they are, and Lightning says less."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")
-    warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists.*")
-    if "LOSSY_DATA" in os.environ:
-        os.environ["LOSSY_DATA"] = str(Path(os.environ["LOSSY_DATA"]).absolute())
-    if folder is not None:
-        yield folder.absolute()
-        return
-    with tempfile.TemporaryDirectory() as name:
-        yield Path(name)
 
 
 def main() -> None:

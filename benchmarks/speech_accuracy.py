@@ -11,23 +11,18 @@ folder keeps runs and figures, and what it holds already is not run again. Codes
 
 import argparse
 import contextlib
-import json
-import logging
-import os
 import re
 import statistics
-import tempfile
 import time
-import warnings
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from keeping import EXAMPLES, kept, once
 from lightning.pytorch import Callback
 
 from lossy_lightning.cli import LossyCLI
 
-EXAMPLES = Path(__file__).parent.parent.absolute() / "examples"
 CODEC = "--data.init_args.codec.init_args"
 LEAKY = ["--data.init_args.by_speaker", "false"]
 LINEAR = [f"{CODEC}.analysis.init_args.log", "false"]
@@ -97,16 +92,9 @@ def last_validation(cli: LossyCLI) -> float:
 
 def run(example: str, extra: list[str], fold: int) -> dict[str, float]:
     """The same, or what a run before said."""
-    done = Path("figures.json")
     name = " ".join([example, *COMMON, *extra])
-    known = json.loads(done.read_text()) if done.exists() else {}
-    if name not in known:
-        found = figures(example, extra, fold)
-        known = (json.loads(done.read_text()) if done.exists() else {}) | {name: found}
-        done.with_suffix(".new").write_text(json.dumps(known, indent=1))
-        done.with_suffix(".new").replace(done)
-    result: dict[str, float] = known[name]
-    return result
+    found: dict[str, float] = once(Path("figures.json"), name, partial(figures, example, extra, fold))
+    return found
 
 
 COMMON: list[str] = []  # what the command line of this script adds to every run
@@ -136,22 +124,6 @@ def summary(name: str, found: list[dict[str, float]]) -> str:
         f"{found[0].get('lookups/rows', 0):.0f} rows, {found[0].get('lookups/additions', 0):.0f} additions; "
         f"{found[0]['epochs']:.0f} epochs of {statistics.median(each['epoch'] for each in found):.2f} processor seconds"
     )
-
-
-@contextlib.contextmanager
-def kept(folder: Path | None) -> Iterator[Path]:
-    """The folder asked for, or a temporary one; real data stay where they are, and Lightning says less."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")
-    warnings.filterwarnings("ignore", ".*args parameter is intended.*")
-    warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists.*")
-    if "LOSSY_DATA" in os.environ:
-        os.environ["LOSSY_DATA"] = str(Path(os.environ["LOSSY_DATA"]).absolute())
-    if folder is not None:
-        yield folder.absolute()
-        return
-    with tempfile.TemporaryDirectory() as name:
-        yield Path(name)
 
 
 def main() -> None:

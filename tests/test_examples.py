@@ -28,13 +28,18 @@ SHORT = [
 
 SLOW = {
     *("speech_lyra_decoded_cnn.yaml", "speech_lyra_decoded_resnet.yaml", "speech_vq_binarynet.yaml"),
-    *("imagenette_deconvolution_rfa.yaml", "imagenette_late_concat.yaml", "imagenette_lc_rfa_thinner.yaml"),
-    *("imagenette_resnet50.yaml", "imagenette_upsampling_rfa.yaml"),
+    *("imagenette_crops.yaml", "imagenette_deconvolution_rfa.yaml", "imagenette_late_concat.yaml"),
+    *("imagenette_lc_rfa_thinner.yaml", "imagenette_resnet50.yaml", "imagenette_upsampling_rfa.yaml"),
     *("mnist_vqvae_bits.yaml", "mnist_vqvae_learned.yaml", "mnist_vqvae_similarity.yaml"),  # these encode all of MNIST
 }
 
 
 MACS = {
+    "cifar10_resnet.yaml": {"macs/32bit": 12_133_976},
+    "cifar10_space_to_depth.yaml": {"macs/32bit": 9_273_984},
+    "cifar10_unfold.yaml": {"macs/32bit": 9_470_592},
+    "cifar10_frequencies.yaml": {"macs/32bit": 11_930_112},
+    "cifar10_planes_binary.yaml": {"macs/1bit": 5_492_736, "macs/32bit": 1_182_208},
     "mnist_joint.yaml": {"macs/encoder/32bit": 62_720, "macs/backbone/1bit": 17_280, "macs/backbone/32bit": 0},
     "mnist_joint_codes.yaml": {"macs/1bit": 17_280, "macs/32bit": 0},
     "mnist_joint_wide_codes.yaml": {"macs/1bit": 226_560, "macs/32bit": 0},
@@ -148,6 +153,30 @@ def run_example(name, folder, cache_dir, arguments=()):
             run_example(f"{earlier}.yaml", folder / "earlier", cache_dir)
     folders = ["--data.cache_dir", str(cache_dir), "--trainer.logger.init_args.save_dir", str(folder)]
     main(["fit", "--config", str(EXAMPLES / name), *SHORT, *folders, *arguments])
+
+
+def test_trained_on_crops_and_tested_whole(tmp_path, monkeypatch):
+    """Images of different size, in batches of one and padded ones: what they lose on average is the same."""
+    monkeypatch.chdir(tmp_path)
+    for split, number, i in product(("train", "val"), range(2), range(3)):
+        folder = tmp_path / "photos" / split / f"class{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        size = [(64, 64, 3), (99, 70, 3), (66, 130, 3)][i]
+        noise = np.random.default_rng(i).integers(0, 256, size, dtype=np.uint8)
+        Image.fromarray(noise).save(folder / f"{i}.jpg", quality=75)
+    example = ["--config", str(EXAMPLES / "imagenette_crops.yaml"), "--data.root", "photos", "--data.batch_size", "2"]
+    for name, narrow in (("luma", "[4, 8]"), ("joint", "[4, 8]"), ("chroma", "[4, 8]"), ("widths", "[4, 4, 4, 4]")):
+        example += [f"--model.init_args.backbone.init_args.{name}", narrow]
+    main(["fit", *example, *SHORT, "--data.crop", "64", "--data.val_fraction", "0.34", "--test_after_fit", "false"])
+    (checkpoint,) = tmp_path.glob("runs/imagenette_crops/version_0/checkpoints/*.ckpt")
+    losses = []
+    for version, batch_size in ((1, "1"), (2, "6")):
+        whole = ["--data.crop", "null", "--data.batch_size", batch_size, "--ckpt_path", str(checkpoint)]
+        main(["test", *example, "--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false", *whole])
+        events = EventAccumulator(str(tmp_path / "runs" / "imagenette_crops" / f"version_{version}"))
+        events.Reload()
+        losses.append(events.Scalars("test_loss")[0].value)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
 @pytest.mark.parametrize("name", names("*.py"))

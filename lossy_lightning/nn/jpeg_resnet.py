@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from lossy_lightning.functional import mcu_layout, spread
 from lossy_lightning.nn.coefficients import repeat
 from lossy_lightning.nn.resnet import ResNet, initialise, read_channels, tail_stage
-from lossy_lightning.nn.resnet_blocks import Bottleneck
+from lossy_lightning.nn.resnet_blocks import Bottleneck, masked, pooled, through
 
 #: Kernels of the receptive-field-aware first blocks: a coefficient sees 8 pixels already.
 _KERNELS = (1, 2, 3)
@@ -70,14 +70,16 @@ class UpSampling(nn.Module):
         initialise(self)
         self.resnet = ResNet((channels, None, None), num_classes, depths, widths, (1, 1, 2, 2), v1=v1, skip=2)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Logits ``(N, num_classes)`` of features ``(N, C, rows, columns)``."""
+    def forward(self, features: Tensor, grid_size: Tensor | None = None) -> Tensor:
+        """Logits ``(N, num_classes)`` of features ``(N, C, rows, columns)``, of which ``grid_size`` are its own."""
         luma, *chroma = _components(features, self.factors)
         if self.deconvolutions:
             chroma = [layer(c) for layer, c in zip(self.deconvolutions, chroma, strict=True)]
         else:
             chroma = [repeat(c, self.factors) for c in chroma]
-        logits: Tensor = self.resnet(self.aware(torch.cat([luma, *chroma], 1)))
+        size = _luma_size(grid_size, self.factors)
+        joined, _ = through(self.aware, masked(torch.cat([luma, *chroma], 1), size), size)
+        logits: Tensor = self.resnet(joined, size)
         return logits
 
 
@@ -87,7 +89,7 @@ class LateConcat(nn.Module):
     Luma: three blocks of kernels 1, 2 and 3 (receptive-field-aware, RFA), a stage of stride 1, and a block of stride
     2; chroma: one block of kernel 1; then the rest of ResNet-50, under its names. The defaults are RFA-Thinner; RFA is
     ``aware=(256, 1024), luma=(128, 512), joint=(128, 512), chroma=(128, 512)``, plain is the same with ``aware=None``.
-    It reads normalised coefficients in the layout of codes, such as `FrequencyBatchNorm` gives.
+    It reads normalised coefficients in the layout of codes, such as `FrequencyBatchNorm` gives, also padded ones.
 
     Args:
         shape: Shape ``(C, rows, columns)`` of the features.
@@ -157,11 +159,13 @@ class LateConcat(nn.Module):
         self.fc = nn.Linear(fourth, num_classes)
         initialise(self)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Logits ``(N, num_classes)`` of features ``(N, C, rows, columns)``."""
-        luma, *chroma = _components(features, self.factors)
-        joined = torch.cat([self.luma(luma), self.chroma(torch.cat(chroma, 1))], 1)
-        logits: Tensor = self.fc(self.avgpool(self.layer4(self.layer3(joined))).flatten(1))
+    def forward(self, features: Tensor, grid_size: Tensor | None = None) -> Tensor:
+        """Logits ``(N, num_classes)`` of features ``(N, C, rows, columns)``, of which ``grid_size`` are its own."""
+        luma, *chroma = _components(masked(features, grid_size), self.factors)
+        of_luma, size = through(self.luma, luma, _luma_size(grid_size, self.factors))
+        of_chroma, _ = through([self.chroma], torch.cat(chroma, 1), grid_size)
+        joined, size = through([*self.layer3, *self.layer4], torch.cat([of_luma, of_chroma], 1), size)
+        logits: Tensor = self.fc(pooled(self.avgpool, joined, size))
         return logits
 
 
@@ -169,6 +173,11 @@ def _components(features: Tensor, factors: tuple[int, int]) -> tuple[Tensor, ...
     """Luma on the grid of its blocks, and Cb and Cr on that of MCUs, 64 channels each."""
     luma, cb, cr = torch.split(features, [64 * factors[0] * factors[1], 64, 64], 1)
     return spread(luma, factors), cb, cr
+
+
+def _luma_size(grid_size: Tensor | None, factors: tuple[int, int]) -> Tensor | None:
+    """Rows and columns of luma's blocks of grids ``(N, 2)`` of MCUs."""
+    return None if grid_size is None else grid_size * torch.tensor(factors[::-1], device=grid_size.device)
 
 
 def _colour_factors(shape: tuple[int | None, ...], chroma_subsampling: str) -> tuple[int, int]:

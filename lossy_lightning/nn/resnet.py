@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lossy_lightning.nn.padding import mean_of_valid, valid_positions
-from lossy_lightning.nn.resnet_blocks import BasicBlock, Bottleneck, masked, normed
+from lossy_lightning.nn.resnet_blocks import BasicBlock, Bottleneck, masked, normed, pooled, through
 
 
 class ResNet(nn.Module):
@@ -115,13 +114,8 @@ class ResNet(nn.Module):
                 size = None if size is None else -(-size // 2)
                 features = masked(self.maxpool(features), size)
         for name in self.stages:
-            for block in getattr(self, name):
-                features, size = block.of_valid(features, size)
-        if size is None:
-            pooled = self.avgpool(features).flatten(1)
-        else:
-            pooled = mean_of_valid(features, valid_positions(size, (features.shape[2], features.shape[3])))
-        logits: Tensor = self.fc(pooled)
+            features, size = through(getattr(self, name), features, size)
+        logits: Tensor = self.fc(pooled(self.avgpool, features, size))
         return logits
 
 

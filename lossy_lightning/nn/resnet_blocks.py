@@ -1,11 +1,12 @@
 """Blocks of residual networks, which padding of features does not change."""
 
-from typing import cast
+from collections.abc import Iterable
+from typing import Any, cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lossy_lightning.nn.padding import mask, norm_of_valid, valid_positions
+from lossy_lightning.nn.padding import mask, mean_of_valid, norm_of_valid, valid_positions
 
 
 class Bottleneck(nn.Module):
@@ -96,6 +97,20 @@ class BasicBlock(nn.Module):
         made, _ = normed(self.conv2, self.bn2, self.relu(made), last)
         made += _shortcut_of_valid(self.downsample, features, size)
         return self.relu(made), last
+
+
+def through(blocks: Iterable[Any], features: Tensor, size: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Features of features through blocks, one after the other, and the grid that each example has of its own."""
+    for block in blocks:
+        features, size = block.of_valid(features, size)
+    return features, size
+
+
+def pooled(pool: nn.Module, features: Tensor, size: Tensor | None) -> Tensor:
+    """Means over each example's own grid: ``(N, C, H, W)`` to ``(N, C)``."""
+    if size is None:
+        return cast(Tensor, pool(features)).flatten(1)
+    return mean_of_valid(features, valid_positions(size, (features.shape[2], features.shape[3])))
 
 
 def masked(features: Tensor, size: Tensor | None) -> Tensor:

@@ -1,6 +1,6 @@
 """Unfolding: coefficients back to a finer grid by an inverse DCT that may be trained."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -94,15 +94,17 @@ class Unfold(CoefficientStem):
             features.append(repeat(torch.unflatten(pairs, 0, (-1, 2)).flatten(1, 2), self.repeats))
         return torch.cat(features, 1)
 
-    def _unfold(self, blocks: Tensor, name: str, grid: tuple[int, int]) -> Tensor:
-        """Blocks ``(N, 64, rows, columns)`` unfolded to ``(N, samples, grid * rows, grid * columns)``."""
+    def weight(self, name: str) -> Tensor:
+        """The transform of a component, "luma" or "chroma", as it is now: ``(64 samples, 64 coefficients)``."""
         trained: Any = getattr(self, name)
         if trained is not None and not self.relative:
-            weight = trained
-        else:
-            weight = getattr(self, f"{name}_basis")
-            weight = weight if trained is None else weight * (1 + self.rate * trained)
-        return spread(F.conv2d(blocks, weight[..., None, None]), grid)
+            return cast(Tensor, trained)
+        exact: Tensor = getattr(self, f"{name}_basis")
+        return exact if trained is None else exact * (1 + self.rate * trained)
+
+    def _unfold(self, blocks: Tensor, name: str, grid: tuple[int, int]) -> Tensor:
+        """Blocks ``(N, 64, rows, columns)`` unfolded to ``(N, samples, grid * rows, grid * columns)``."""
+        return spread(F.conv2d(blocks, self.weight(name)[..., None, None]), grid)
 
 
 def inverse_basis(grid: tuple[int, int]) -> Tensor:

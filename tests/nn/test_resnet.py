@@ -9,6 +9,7 @@ from lossy_lightning.functional import count_macs, count_parameters, profile_lay
 from lossy_lightning.nn import LateConcat, ResNet, UpSampling, load_rgb_weights
 
 RFA = {"aware": (256, 1024), "luma": (128, 512), "joint": (128, 512), "chroma": (128, 512)}
+NARROW = {"aware": None, "luma": (64, 256)}
 TINY = {"depths": (1, 2, 2, 1), "widths": (4, 4, 4, 4)}
 
 
@@ -110,6 +111,8 @@ def test_late_concat_rfa_thinner_as_published():
     [
         (LateConcat, RFA, 5.11),
         (LateConcat, RFA | {"aware": None}, 2.82),
+        (LateConcat, NARROW, 2.16),
+        (LateConcat, NARROW | {"depths": (3, 4, 4, 3)}, 1.72),
         (UpSampling, {}, 3.04),
         (UpSampling, {"aware": (256, 1024)}, 5.40),
         (UpSampling, {"learned": True}, 3.05),
@@ -137,7 +140,7 @@ def test_luma_and_chroma_meet_at_their_places():
     """A block of luma, or of chroma, reaches the classifier through the grid cell that it belongs to."""
     network = UpSampling((384, 2, 3), 5, **TINY).eval()
     seen = []
-    network.aware.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    network.resnet.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
     features = torch.zeros(1, 384, 2, 3)
     features[0, 64 * 3 + 7, 1, 2] = 1.0  # luma of the bottom right of an MCU, frequency 7
     features[0, 64 * 5 + 9, 0, 1] = 2.0  # Cr
@@ -175,6 +178,23 @@ def test_padding_never_changes_the_outputs(bottleneck, skip, v1):
     sizes = [(9, 14), (16, 7), (16, 14), (3, 5)]
     alone = [torch.randn(1, 6, 2 * rows, 2 * columns) for rows, columns in sizes]  # as a stem that doubles the grid
     batch = torch.randn(4, 6, 32, 28)
+    for row, one in zip(batch, alone, strict=True):
+        row[:, : one.shape[2], : one.shape[3]] = one[0]
+    with torch.no_grad():
+        torch.testing.assert_close(network(batch, torch.tensor(sizes)), torch.cat([network(one) for one in alone]))
+
+
+@pytest.mark.parametrize("learned", [None, False, True])
+def test_padding_never_changes_what_is_read_straight_from_jpeg(learned):
+    own = {"aware": (4, 8), "depths": (1, 2, 2, 1), "widths": (4, 4, 4, 4)}
+    if learned is None:
+        network = LateConcat((384, None, None), 5, luma=(4, 8), joint=(4, 8), chroma=(4, 8), **own)
+    else:
+        network = UpSampling((384, None, None), 5, learned=learned, **own)
+    randomised(network)
+    sizes = [(3, 6), (5, 2), (5, 6), (1, 1)]
+    alone = [torch.randn(1, 384, *size) for size in sizes]
+    batch = torch.randn(4, 384, 5, 6)
     for row, one in zip(batch, alone, strict=True):
         row[:, : one.shape[2], : one.shape[3]] = one[0]
     with torch.no_grad():

@@ -1,0 +1,208 @@
+"""Test accuracy at cost of the CIFAR-10 examples: networks on coefficients of JPEG against networks on its pixels.
+
+    LOSSY_DATA=... python benchmarks/jpeg_accuracy.py [--seeds 0 1 2 3 4] [--epochs N] [--quality 75]
+        [--subsampling 4:4:4] [--folder FOLDER] [name ...]
+    LOSSY_DATA=... python benchmarks/jpeg_accuracy.py --steps 40 [name ...]
+
+Each row runs its YAML from `examples/` through the command line, on all training images, and tests the last epoch: test
+images choose nothing. All rows see the same JPEG files. The seeds come in rounds, so that what is there is balanced. A
+table gives accuracy as mean and standard deviation over seeds, multiply-accumulates of one image, and the difference
+to each of the two pixel controls with its 95 % interval: a paired bootstrap over test images, each counted as right as
+often as seeds had it right. A folder keeps runs and figures, and what it holds already is not run again.
+
+With `--steps` nothing is trained to the end: the rows take turns with training steps in one process, and the table
+gives the median time of a step (augmentation, forward, backward, update; batch 64) after a round that does not count.
+"""
+
+import argparse
+import contextlib
+import os
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from keeping import EXAMPLES, kept, once
+from torch import nn
+
+from lossy_lightning.cli import LossyCLI
+from lossy_lightning.functional import count_macs
+from lossy_lightning.nn import Unfold
+from lossy_lightning.nn.unfolding import inverse_basis
+
+CONTROLS = ("pixels, ResNet at 32x32", "pixels, space-to-depth 2")
+ROWS: dict[str, str] = {
+    CONTROLS[0]: "cifar10_resnet",
+    CONTROLS[1]: "cifar10_space_to_depth",
+    "unfolded by 4, frozen": "cifar10_unfold",
+    "unfolded by 4, trained relative": "cifar10_unfold_trained",
+    "unfolded by 4, trained plain": "cifar10_unfold_plain",
+    "unfolded by 2, frozen": "cifar10_unfold_coarse",
+    "pixels, space-to-depth 4": "cifar10_space_to_depth_coarse",
+    "frequencies on the 4x4 grid": "cifar10_frequencies",
+    "pixels, DCT convolution on the 4x4 grid": "cifar10_block_dct",
+    "planes, 1-bit first layer": "cifar10_planes_binary",
+    "planes, float first layer": "cifar10_planes_float",
+}
+
+
+class Files(NamedTuple):
+    """The JPEG files that all rows see."""
+
+    quality: int
+    subsampling: str
+
+    def config(self, example: str) -> str:
+        """The example, told to read these files."""
+        text = (EXAMPLES / f"{example}.yaml").read_text()
+        return text.replace("quality: 75", f"quality: {self.quality}").replace('"4:4:4"', f'"{self.subsampling}"')
+
+
+def figures(example: str, files: Files, extra: list[str], seed: int) -> dict[str, Any]:
+    """What one run of an example measures; in and below the folder that we are in."""
+    Path(f"{example}.yaml").write_text(files.config(example))
+    args = ["fit", "--config", f"{example}.yaml", "--seed_everything", str(seed), "--data.init_args.val_fraction", "0"]
+    cli = LossyCLI(args=[*args, "--trainer.enable_progress_bar", "false", *extra])
+    metrics = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
+    loader = cli.datamodule.test_dataloader()
+    probabilities = cli.trainer.predict(cli.model, dataloaders=loader)
+    target = torch.cat([batch[1] for batch in loader])
+    right = (torch.cat(probabilities).argmax(1) == target).numpy()
+    return {name: value for name, value in metrics.items() if name.startswith("macs/")} | {
+        "test": 100 * metrics["test_acc"],
+        "drift": drift(cli.model.stem),
+        "examples": len(right),
+        "right": np.packbits(right).tobytes().hex(),
+    }
+
+
+def drift(stem: nn.Module) -> float:
+    """How far training has moved the transform of luma from the exact one, in percent of its norm."""
+    if not isinstance(stem, Unfold):
+        return 0.0
+    exact = inverse_basis(stem.grids[0])
+    return 100 * float((stem.weight("luma") - exact).norm() / exact.norm())
+
+
+def right(found: list[dict[str, Any]]) -> np.ndarray:
+    """How often each test image was classified right, as a share of the seeds."""
+    each = [np.unpackbits(np.frombuffer(bytes.fromhex(one["right"]), np.uint8))[: one["examples"]] for one in found]
+    return np.mean(each, 0)
+
+
+def difference(found: list[dict[str, Any]], control: list[dict[str, Any]]) -> str:
+    """Points above a control over the seeds that both have, and the 95 % interval of 2 000 draws of test images."""
+    seeds = min(len(found), len(control))
+    points = 100 * (right(found[:seeds]) - right(control[:seeds]))
+    generator = np.random.default_rng(0)
+    means = [points[generator.integers(len(points), size=len(points))].mean() for _ in range(2000)]
+    low, high = np.quantile(means, [0.025, 0.975])
+    return f"{points.mean():+.2f} ({low:+.2f} to {high:+.2f})"
+
+
+def macs(counts: dict[str, float]) -> str:
+    """Millions of multiply-accumulates by width."""
+    return " + ".join(f"{count / 1e6:.2f} M of {width}" for width, count in counts.items() if count)
+
+
+def accuracies(names: list[str], files: Files, extra: list[str], seeds: list[int], folder: Path) -> None:
+    """Run what is missing, and print the table."""
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    for seed in seeds:
+        place = folder / f"seed{seed}"
+        place.mkdir(parents=True, exist_ok=True)
+        with contextlib.chdir(place):
+            for name in names:
+                key = " ".join([ROWS[name], str(files.quality), files.subsampling, *extra])
+                run = partial(figures, ROWS[name], files, extra, seed)
+                found[name].append(once(Path("figures.json"), key, run))
+                print(f"  {name}, seed {seed}: {found[name][-1]['test']:.2f} %", flush=True)
+    controls = [control for control in CONTROLS if control in names]
+    print(f"quality {files.quality}, {files.subsampling}, seeds {seeds}")
+    print("| network | test, % | MACs |" + "".join(f" points above {control} |" for control in controls))
+    print("|---|---|---|" + "---|" * len(controls))
+    for name, each in found.items():
+        tests = [one["test"] for one in each]
+        spread = f" ± {statistics.stdev(tests):.2f}" if len(tests) > 1 else ""
+        counts = {key.split("/")[1]: value for key, value in each[0].items() if key.startswith("macs/")}
+        against = [difference(each, found[control]) if name != control else "" for control in controls]
+        cells = [name, f"{statistics.mean(tests):.2f}{spread}", macs(counts), *against]
+        print("| " + " | ".join(cells) + " |")
+    for name, each in found.items():
+        if any(one.get("drift") for one in each):
+            moved = ", ".join(f"{one['drift']:.1f}" for one in each)
+            print(f"{name}: training moved the transform of luma by {moved} % of its norm")
+
+
+def stepper(example: str, files: Files, bf16: bool) -> tuple[str, Callable[[], None]]:
+    """Multiply-accumulates of an example, and a training step on a batch that is there already."""
+    Path(f"{example}.yaml").write_text(files.config(example))
+    cli = LossyCLI(args=["--config", f"{example}.yaml"], run=False)
+    data, model = cli.datamodule, cli.model
+    data.prepare_data()
+    data.setup("fit")
+    model.stem.adapt(data.codec, data.statistics)
+    code, target = next(iter(data.train_dataloader()))
+    optimizer = model.optimizer(model.parameters())
+    model.train()
+
+    def step() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            loss = F.cross_entropy(model(data.augmentation(code)), target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return macs({f"{width}bit": count for width, count in count_macs(model, code[:1]).items()}), step
+
+
+def steps(names: list[str], files: Files, precision: str, rounds: int) -> None:
+    """Let the rows take turns, and print the table."""
+    rows = {name: stepper(ROWS[name], files, precision.startswith("bf16")) for name in names}
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(rounds + 1):
+        for name, (_, step) in rows.items():
+            start = time.perf_counter()
+            step()
+            seconds[name].append(time.perf_counter() - start)
+    print(f"load {os.getloadavg()[0]:.1f}, {torch.get_num_threads()} threads, {precision}, {rounds} rounds")
+    print(f"| network | MACs | step, ms | times faster than {names[0]} |")
+    print("|---|---|---|---|")
+    medians = {name: statistics.median(each[1:]) for name, each in seconds.items()}
+    for name, median in medians.items():
+        print(f"| {name} | {rows[name][0]} | {1e3 * median:.1f} | {medians[names[0]] / median:.2f} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", nargs="*", metavar="name", help=f"rows to run; default all of {list(ROWS)}")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--epochs", type=int, help="another length than the example's, and of its schedule")
+    parser.add_argument("--quality", type=int, default=75)
+    parser.add_argument("--subsampling", default="4:4:4")
+    parser.add_argument("--precision", default="bf16-mixed", help="Lightning's; processors without bf16 want 32-true")
+    parser.add_argument("--folder", type=Path, help="where runs and figures are kept")
+    parser.add_argument("--steps", type=int, help="time so many steps of each row instead")
+    arguments = parser.parse_args()
+    files = Files(arguments.quality, arguments.subsampling)
+    names = arguments.rows or list(ROWS)
+    extra = ["--trainer.precision", arguments.precision]
+    if arguments.epochs is not None:
+        extra += ["--trainer.max_epochs", str(arguments.epochs)]
+        extra += ["--model.init_args.lr_scheduler.init_args.T_max", str(arguments.epochs)]
+    with kept(arguments.folder) as folder:
+        if arguments.steps is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            with contextlib.chdir(folder):
+                steps(names, files, arguments.precision, arguments.steps)
+        else:
+            accuracies(names, files, extra, arguments.seeds, folder)
+
+
+if __name__ == "__main__":
+    main()

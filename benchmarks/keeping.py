@@ -1,0 +1,41 @@
+"""What the scripts of accuracies share: a folder that keeps runs and figures, and runs nothing twice."""
+
+import contextlib
+import json
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+EXAMPLES = Path(__file__).parent.parent.absolute() / "examples"
+
+
+@contextlib.contextmanager
+def kept(folder: Path | None) -> Iterator[Path]:
+    """The folder asked for, or a temporary one; real data stay where they are, and Lightning says less."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    warnings.filterwarnings("ignore", ".*args parameter is intended.*")
+    warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists.*")
+    if "LOSSY_DATA" in os.environ:
+        os.environ["LOSSY_DATA"] = str(Path(os.environ["LOSSY_DATA"]).absolute())
+    if folder is not None:
+        yield folder.absolute()
+        return
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def once(done: Path, name: str, make: Callable[[], Any]) -> Any:
+    """What the file holds under this name, else what is made and then kept there."""
+    known = json.loads(done.read_text()) if done.exists() else {}
+    if name not in known:
+        found = make()
+        # What is made may have kept figures of its own.
+        known = (json.loads(done.read_text()) if done.exists() else {}) | {name: found}
+        done.with_suffix(".new").write_text(json.dumps(known, indent=1))
+        done.with_suffix(".new").replace(done)
+    return known[name]
