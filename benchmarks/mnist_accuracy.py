@@ -33,6 +33,7 @@ ROWS: dict[str, Row] = {
     "task-aware, wider field, together": ("mnist_joint_field", []),
     "task-aware, wider field, fresh all-binary network": ("mnist_joint_field_codes", []),
     "task-aware, fresh network with a teacher": ("mnist_joint_codes_distilled", []),
+    "task-aware, fresh network from the weights of a twin": ("mnist_joint_codes_warm", []),
     "task-aware, wide, together": ("mnist_joint_wide", []),
     "task-aware, fresh wide all-binary network": ("mnist_joint_wide_codes", []),
     "task-aware, float, together": ("mnist_joint_float", []),

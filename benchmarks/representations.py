@@ -1,6 +1,6 @@
 """What is the best way to train on quantized data? Codec by representation by network, test accuracy on MNIST.
 
-    python benchmarks/representations.py [--seeds 0 1 2] [--epochs 15] [--folder FOLDER] [--fashion]
+    python benchmarks/representations.py [--seeds 0 1 2] [--epochs 15] [--folder FOLDER] [--fashion] [codec ...]
 
 Each cell is `examples/mnist_vq_binary.yaml` with codec, stem and network exchanged: 196 bits an image, three linear
 layers of 64, 64 and 10 outputs, batches of 256, the last epoch, mean and standard deviation over seeds of codec and
@@ -80,6 +80,7 @@ def cell(name: str, representation: str, bit_width: int, seed: int, epochs: int,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("codecs", nargs="*", metavar="codec", help=f"codecs to run; default all of {CODECS}")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--fashion", action="store_true", help="Fashion-MNIST in place of MNIST")
@@ -88,7 +89,7 @@ def main() -> None:
     extra = FASHION if arguments.fashion else []
     rows = ["| codec | network | " + " | ".join(STEMS) + " |", "|---" * (len(STEMS) + 2) + "|"]
     with kept(arguments.folder) as folder:
-        for name in CODECS:
+        for name in arguments.codecs or CODECS:
             for title, bit_width in NETWORKS.items():
                 cells: dict[str, list[float]] = {representation: [] for representation in STEMS}
                 for seed in arguments.seeds:

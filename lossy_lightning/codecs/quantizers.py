@@ -4,6 +4,7 @@ They differ in what they return (two or three values, one index or several) and 
 Features are channel first here, ``(N, dim, *grid)``, and indices ``(N, indices, *grid)``.
 """
 
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 import torch
@@ -97,8 +98,13 @@ def is_initialized(quantizer: nn.Module) -> bool:
 
 
 def quantize(quantizer: nn.Module, features: Tensor) -> Latents:
-    """Quantize features ``(N, dim, *grid)`` as the quantizer's mode says: its codebooks may move in training."""
+    """Quantize features ``(N, dim, *grid)`` as the quantizer's mode says: its codebooks are made and move in training.
+
+    Before that, in evaluation mode, codebooks that k-means is to make are those of the batch, and are not kept.
+    """
     grid = features.shape[2:]
+    if not quantizer.training and not is_initialized(quantizer):
+        quantizer = deepcopy(quantizer)  # Lightning's sanity check brings a batch of validation first
     values, indices, *losses = quantizer(features.flatten(2).transpose(1, 2))
     indices = indices.view(*indices.shape[:2], -1).transpose(1, 2).unflatten(2, grid).long()
     values = values.transpose(1, 2).unflatten(2, grid)

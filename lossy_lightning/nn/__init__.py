@@ -1,7 +1,7 @@
 """Networks on codes: stems, low-bit layers, backbones; augmentations of codes."""
 
 from lossy_lightning.nn.augmentation import Chain, FrequencyMask, PixelShift, StageDropout, TimeMask, TimeShift
-from lossy_lightning.nn.autoencoder import BlockDecoder, BlockEncoder, ConvDecoder, ConvEncoder
+from lossy_lightning.nn.autoencoder import BlockDecoder, BlockEncoder, ConvDecoder, ConvEncoder, DenseDecoder
 from lossy_lightning.nn.binarynet import BinaryNet
 from lossy_lightning.nn.bit_flip import BitFlip
 from lossy_lightning.nn.coefficients import FrequencyBatchNorm, FrequencyNorm
@@ -36,6 +36,7 @@ __all__ = [
     "ConvDecoder",
     "ConvEncoder",
     "ConvNet",
+    "DenseDecoder",
     "Embed",
     "FrequencyBatchNorm",
     "FrequencyDropout",

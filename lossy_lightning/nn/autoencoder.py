@@ -142,6 +142,73 @@ class ConvDecoder(nn.Sequential):
         super().__init__(*layers)
 
 
+class DenseDecoder(nn.Sequential):
+    """The whole signal from the features of all cells at once, by fully connected layers with a ReLU between them.
+
+    Where features are one bit each, a noisy channel teaches codes in which signals that are alike differ in few bits:
+    those are what a small network can read.
+
+    Args:
+        block: Samples of a cell along each axis.
+        dim: Number of features of a cell.
+        grid: Cells along each axis.
+        hidden: Width of each hidden layer; empty for a linear map.
+        channels: Of the signal.
+        flip_probability: Of each feature to change its sign in training.
+
+    Raises:
+        ValueError: Where the block has not one or two axes, or the grid not as many; where the probability is not
+            from 0 to 1.
+
+    Example:
+        >>> import torch
+        >>> DenseDecoder((4, 4), dim=4, grid=(7, 7))(torch.zeros(1, 4, 7, 7)).shape
+        torch.Size([1, 1, 28, 28])
+    """
+
+    def __init__(
+        self,
+        block: tuple[int, ...],
+        dim: int,
+        grid: tuple[int, ...],
+        hidden: Sequence[int] = (256,),
+        channels: int = 1,
+        flip_probability: float = 0.0,
+    ) -> None:
+        _convolutions(len(block))
+        _check_grid(grid, block)
+        if not 0 <= flip_probability <= 1:
+            raise ValueError(f"a probability is from 0 to 1; got {flip_probability=}")
+        size = [width * cells for width, cells in zip(block, grid, strict=True)]
+        layers: list[nn.Module] = [_Whole(tuple(grid)), _SignFlip(flip_probability)]
+        for width, following in pairwise([dim * prod(grid), *hidden, channels * prod(size)]):
+            layers += [nn.Linear(width, following), nn.ReLU()]
+        super().__init__(*layers[:-1], nn.Unflatten(1, (channels, *size)))
+
+
+class _Whole(nn.Module):
+    """Features ``(N, dim, *grid)`` of all cells in one row, of a grid of that one size."""
+
+    def __init__(self, grid: tuple[int, ...]) -> None:
+        super().__init__()
+        self.grid = grid
+
+    def forward(self, x: Tensor) -> Tensor:
+        _check_blocks(self.grid, x)
+        return x.flatten(1)
+
+
+class _SignFlip(nn.Module):
+    """Changes signs at random in training."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.where(torch.rand_like(x) < self.probability, -x, x) if self.training else x
+
+
 class _Blocks(nn.Module):
     """Blocks ``(N, channels * prod(block), *grid)`` put together."""
 
@@ -161,12 +228,16 @@ class _PlaceBias(nn.Module):
         self.bias = nn.Parameter(torch.zeros(features, *grid))
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.shape[2:] != self.bias.shape[1:]:
-            raise ValueError(
-                f"this network knows signals of {tuple(self.bias.shape[1:])} blocks; got {tuple(x.shape[2:])}: "
-                "crop or pad them, or make it with grid=None"
-            )
+        _check_blocks(tuple(self.bias.shape[1:]), x)
         return x + self.bias
+
+
+def _check_blocks(grid: tuple[int, ...], x: Tensor) -> None:
+    if x.shape[2:] != grid:
+        raise ValueError(
+            f"this network knows signals of {grid} blocks; got {tuple(x.shape[2:])}: crop or pad them, or make it for "
+            "another grid"
+        )
 
 
 def _check_grid(grid: tuple[int, ...] | None, block: tuple[int, ...]) -> None:

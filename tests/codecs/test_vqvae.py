@@ -1,4 +1,5 @@
 import copy
+from functools import partial
 
 import pytest
 import torch
@@ -187,6 +188,17 @@ def test_codebooks_that_wait_for_their_first_batch_are_refused():
         codec.encode(images())
     codec.train()(images())
     codec.encode(images())
+
+
+@pytest.mark.parametrize("quantizer", [VectorQuantize, partial(ResidualVQ, num_quantizers=2)])
+def test_only_a_batch_of_training_makes_the_codebooks(quantizer):
+    quantizer = quantizer(dim=4, codebook_size=16, kmeans_init=True)
+    codec = VQVAE(BlockEncoder((4, 4), 4), quantizer, BlockDecoder((4, 4), 4))
+    before = {name: tensor.clone() for name, tensor in codec.state_dict().items()}
+    assert codec.eval()(images()).values.count_nonzero() > 0
+    assert all(torch.equal(tensor, before[name]) for name, tensor in codec.state_dict().items())
+    codec.train()(images(seed=1))
+    assert codec.codebooks().count_nonzero() > 0
 
 
 # Block-local codes.

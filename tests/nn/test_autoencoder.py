@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from lossy_lightning.functional import count_macs
-from lossy_lightning.nn import BlockDecoder, BlockEncoder, ConvDecoder, ConvEncoder
+from lossy_lightning.nn import BlockDecoder, BlockEncoder, ConvDecoder, ConvEncoder, DenseDecoder
 
 
 @pytest.mark.parametrize(
@@ -11,6 +11,8 @@ from lossy_lightning.nn import BlockDecoder, BlockEncoder, ConvDecoder, ConvEnco
         (BlockEncoder((4, 4), 5), BlockDecoder((4, 4), 5), (1, 28, 28), (7, 7)),
         (BlockEncoder((2, 8), 5, (), 3), BlockDecoder((2, 8), 5, (), 3), (3, 8, 16), (4, 2)),
         (BlockEncoder((4, 4), 5, grid=(7, 7)), BlockDecoder((4, 4), 5, grid=(7, 7)), (1, 28, 28), (7, 7)),
+        (BlockEncoder((4, 2), 5, channels=3), DenseDecoder((4, 2), 5, (3, 7), (8,), 3), (3, 12, 14), (3, 7)),
+        (BlockEncoder((16,), 5), DenseDecoder((16,), 5, (4,), ()), (1, 64), (4,)),
         (BlockEncoder((16,), 5, (8, 8, 8)), BlockDecoder((16,), 5, (8, 8, 8)), (1, 64), (4,)),
         (ConvEncoder(5), ConvDecoder(5), (1, 28, 28), (7, 7)),
         (ConvEncoder(5, (8,), 3), ConvDecoder(5, (8,), 3), (3, 6, 10), (3, 5)),
@@ -49,6 +51,25 @@ def test_a_block_decoder_writes_its_own_block_alone():
     assert touched.nonzero().tolist() == [[2, 5]]
 
 
+def test_a_dense_decoder_reads_all_cells():
+    features = torch.randn(1, 4, 7, 7, requires_grad=True)
+    DenseDecoder((4, 4), 4, (7, 7))(features)[0, 0, 9, 21].backward()
+    assert features.grad.count_nonzero() == 196
+
+
+def test_a_dense_decoder_reads_flipped_features_in_training_alone():
+    decoder = DenseDecoder((4, 4), 4, (1, 1), hidden=(), flip_probability=0.1)
+    layer = next(layer for layer in decoder if isinstance(layer, torch.nn.Linear))
+    with torch.no_grad():
+        layer.weight.copy_(torch.eye(16, 4))
+        layer.bias.zero_()
+    features = torch.randn(20_000, 4, 1, 1)
+    flipped = decoder(features).flatten(1)[:, :4] / features.flatten(1)
+    assert flipped.unique().tolist() == [-1, 1]
+    assert (flipped < 0).float().mean().item() == pytest.approx(0.1, abs=0.005)
+    assert torch.equal(decoder.eval()(features).flatten(1)[:, :4], features.flatten(1))
+
+
 def test_cost_of_the_block_encoder_on_mnist():
     # 49 blocks x (16 x 64 + 64 x 4)
     for encoder in (BlockEncoder((4, 4), 4), BlockEncoder((4, 4), 4, grid=(7, 7))):
@@ -77,3 +98,9 @@ def test_mistakes():
         BlockEncoder((4, 4), 4, grid=(7,))
     with pytest.raises(ValueError, match=r"knows signals of \(7, 7\) blocks; got \(8, 7\)"):
         BlockEncoder((4, 4), 4, grid=(7, 7))(torch.zeros(1, 1, 32, 28))
+    with pytest.raises(ValueError, match=r"the grid has an axis for each .*; got grid=\(7,\)"):
+        DenseDecoder((4, 4), 4, grid=(7,))
+    with pytest.raises(ValueError, match=r"knows signals of \(7, 7\) blocks; got \(7, 8\)"):
+        DenseDecoder((4, 4), 4, grid=(7, 7))(torch.zeros(1, 4, 7, 8))
+    with pytest.raises(ValueError, match="a probability is from 0 to 1; got flip_probability="):
+        DenseDecoder((4, 4), 4, grid=(7, 7), flip_probability=1.5)

@@ -58,7 +58,7 @@ def test_it_learns_to_reconstruct_digits_and_logs_the_figures(digits):
     assert not torch.equal(task.codec.codebooks(), before)
     (tested,) = fit.test(task, digits, verbose=False)
     assert set(tested) == {f"test_{name}" for name in FIGURES}
-    assert tested["test_psnr"] > 16  # as good as 16 words of k-means within 2 dB
+    assert tested["test_psnr"] > 15.5  # 16 words of `VQ` reach 16.0 dB, seeds of this one 15.9 to 16.9
     assert tested["test_perplexity"] > 8
 
 
