@@ -28,7 +28,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from keeping import EXAMPLES, kept, once
-from torch import nn
+from lightning.pytorch import Callback
+from torch import Tensor, nn
 
 from lossy_lightning.cli import LossyCLI
 from lossy_lightning.functional import count_macs
@@ -63,16 +64,28 @@ class Files(NamedTuple):
         return text.replace("quality: 75", f"quality: {self.quality}").replace('"4:4:4"', f'"{self.subsampling}"')
 
 
+class Right(Callback):
+    """Which test images are classified right, in their order."""
+
+    def __init__(self) -> None:
+        self.batches: list[Tensor] = []
+
+    def on_test_start(self, trainer: Any, pl_module: Any) -> None:
+        """Look at what the accuracy is told."""
+        pl_module.test_acc.register_forward_hook(
+            lambda metric, told, share: self.batches.append(told[0].argmax(1) == told[1])
+        )
+
+
 def figures(example: str, files: Files, extra: list[str], seed: int) -> dict[str, Any]:
     """What one run of an example measures; in and below the folder that we are in."""
     Path(f"{example}.yaml").write_text(files.config(example))
     args = ["fit", "--config", f"{example}.yaml", "--seed_everything", str(seed), "--data.init_args.val_fraction", "0"]
-    cli = LossyCLI(args=[*args, "--trainer.enable_progress_bar", "false", *extra])
+    seen = Right()
+    args += ["--trainer.enable_progress_bar", "false", *extra]
+    cli = LossyCLI(args=args, trainer_defaults={"callbacks": [seen]})
     metrics = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
-    loader = cli.datamodule.test_dataloader()
-    probabilities = cli.trainer.predict(cli.model, dataloaders=loader)
-    target = torch.cat([batch[1] for batch in loader])
-    right = (torch.cat(probabilities).argmax(1) == target).numpy()
+    right = torch.cat(seen.batches).numpy()
     return {name: value for name, value in metrics.items() if name.startswith("macs/")} | {
         "test": 100 * metrics["test_acc"],
         "drift": drift(cli.model.stem),
@@ -89,7 +102,7 @@ def drift(stem: nn.Module) -> float:
     return 100 * float((stem.weight("luma") - exact).norm() / exact.norm())
 
 
-def right(found: list[dict[str, Any]]) -> np.ndarray:
+def share_right(found: list[dict[str, Any]]) -> np.ndarray:
     """How often each test image was classified right, as a share of the seeds."""
     each = [np.unpackbits(np.frombuffer(bytes.fromhex(one["right"]), np.uint8))[: one["examples"]] for one in found]
     return np.mean(each, 0)
@@ -98,7 +111,7 @@ def right(found: list[dict[str, Any]]) -> np.ndarray:
 def difference(found: list[dict[str, Any]], control: list[dict[str, Any]]) -> str:
     """Points above a control over the seeds that both have, and the 95 % interval of 2 000 draws of test images."""
     seeds = min(len(found), len(control))
-    points = 100 * (right(found[:seeds]) - right(control[:seeds]))
+    points = 100 * (share_right(found[:seeds]) - share_right(control[:seeds]))
     generator = np.random.default_rng(0)
     means = [points[generator.integers(len(points), size=len(points))].mean() for _ in range(2000)]
     low, high = np.quantile(means, [0.025, 0.975])
