@@ -5,8 +5,8 @@
 Each row runs its YAML from `examples/` through the command line, after those that it builds on, and tests the last
 epoch: the test speakers choose nothing. Beside it stand the accuracy on the validation speakers, multiply-accumulates
 of one clip, and processor time of one training epoch (median; validation, loading of the cache and coding left out). A
-folder keeps runs and figures, and what it holds already is not run again. Codes are cached in `--cache`, by default in
-`$LOSSY_DATA`.
+folder keeps runs and figures, and what it holds of the same recipe is not run again. Codes are cached in `--cache`, by
+default in `$LOSSY_DATA`.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import statistics
 import tempfile
 import time
 import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,10 +71,8 @@ class EpochTime(Callback):
 
 def figures(example: str, extra: list[str], fold: int) -> dict[str, float]:
     """What one run of an example measures; in and below the folder that we are in."""
-    text = (EXAMPLES / f"{example}.yaml").read_text()
-    for earlier in re.findall(r"runs/(\w+)/\w+\.ckpt", text):
-        if earlier != example:
-            run(earlier, [], fold)
+    for earlier in teachers(example):
+        run(earlier, [], fold)
     clock = EpochTime()
     args = ["fit", "--config", str(EXAMPLES / f"{example}.yaml"), "--data.init_args.test_fold", str(fold)]
     # Cached codes need no workers, and their processor time would count nowhere.
@@ -89,6 +88,18 @@ def figures(example: str, extra: list[str], fold: int) -> dict[str, float]:
     }
 
 
+def teachers(example: str) -> list[str]:
+    """Examples whose checkpoints an example reads."""
+    found = re.findall(r"runs/(\w+)/\w+\.ckpt", (EXAMPLES / f"{example}.yaml").read_text())
+    return [name for name in found if name != example]
+
+
+def recipe(example: str) -> str:
+    """Name and fingerprint of an example and of those that it builds on: figures of another recipe do not count."""
+    digest = zlib.crc32((EXAMPLES / f"{example}.yaml").read_bytes())
+    return " ".join([f"{example} {digest:08x}", *map(recipe, teachers(example))])
+
+
 def last_validation(cli: LossyCLI) -> float:
     """Accuracy on the validation speakers at the last epoch."""
     (found,) = cli.trainer.validate(cli.model, datamodule=cli.datamodule, verbose=False)
@@ -98,7 +109,7 @@ def last_validation(cli: LossyCLI) -> float:
 def run(example: str, extra: list[str], fold: int) -> dict[str, float]:
     """The same, or what a run before said."""
     done = Path("figures.json")
-    name = " ".join([example, *COMMON, *extra])
+    name = " ".join([recipe(example), *COMMON, *extra])
     known = json.loads(done.read_text()) if done.exists() else {}
     if name not in known:
         found = figures(example, extra, fold)
