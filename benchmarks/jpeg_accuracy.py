@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from keeping import EXAMPLES, kept, once
+from keeping import EXAMPLES, kept, once, recipe
 from lightning.pytorch import Callback
 from torch import Tensor, nn
 
@@ -131,7 +131,7 @@ def accuracies(names: list[str], files: Files, extra: list[str], seeds: list[int
         place.mkdir(parents=True, exist_ok=True)
         with contextlib.chdir(place):
             for name in names:
-                key = " ".join([ROWS[name], str(files.quality), files.subsampling, *extra])
+                key = " ".join([recipe(ROWS[name]), str(files.quality), files.subsampling, *extra])
                 run = partial(figures, ROWS[name], files, extra, seed)
                 found[name].append(once(Path("figures.json"), key, run))
                 print(f"  {name}, seed {seed}: {found[name][-1]['test']:.2f} %", flush=True)

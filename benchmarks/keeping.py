@@ -4,8 +4,10 @@ import contextlib
 import json
 import logging
 import os
+import re
 import tempfile
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,18 @@ def kept(folder: Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory() as name:
         yield Path(name)
+
+
+def foundations(example: str) -> list[str]:
+    """Examples whose checkpoints an example reads: codecs, teachers."""
+    found = re.findall(r"runs/(\w+)/\w+\.ckpt", (EXAMPLES / f"{example}.yaml").read_text())
+    return [name for name in found if name != example]
+
+
+def recipe(example: str) -> str:
+    """Name and fingerprint of an example and of those that it builds on: figures of another recipe do not count."""
+    digest = zlib.crc32((EXAMPLES / f"{example}.yaml").read_bytes())
+    return " ".join([f"{example} {digest:08x}", *map(recipe, foundations(example))])
 
 
 def once(done: Path, name: str, make: Callable[[], Any]) -> Any:

@@ -9,13 +9,12 @@ for codes, twenty for a baseline, on one thread.
 
 import argparse
 import contextlib
-import re
 import statistics
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from keeping import EXAMPLES, kept, once
+from keeping import EXAMPLES, foundations, kept, once, recipe
 
 from lossy_lightning.cli import LossyCLI
 
@@ -46,10 +45,10 @@ FASHION = ["--data", "lossy_lightning.data.FashionMNIST"]
 
 def accuracy(example: str, extra: Iterable[str], seed: int) -> float:
     """Test accuracy of the last epoch of one run, in percent; in and below the folder that we are in."""
-    text = (EXAMPLES / f"{example}.yaml").read_text()
-    for earlier in re.findall(r"runs/(\w+)/\w+\.ckpt", text):
+    for earlier in foundations(example):
         run(earlier, extra, seed)
-    codebook = ["--data.init_args.codec.init_args.seed", str(seed)] if "codecs.VQ," in text else []
+    has_codebook = "codecs.VQ," in (EXAMPLES / f"{example}.yaml").read_text()
+    codebook = ["--data.init_args.codec.init_args.seed", str(seed)] if has_codebook else []
     args = ["fit", "--config", str(EXAMPLES / f"{example}.yaml"), "--seed_everything", str(seed)]
     cli = LossyCLI(args=[*args, *codebook, "--trainer.enable_progress_bar", "false", *extra])
     return 100 * float(cli.trainer.callback_metrics.get("test_acc", "nan"))
@@ -57,7 +56,8 @@ def accuracy(example: str, extra: Iterable[str], seed: int) -> float:
 
 def run(example: str, extra: Iterable[str], seed: int) -> float:
     """The same, or what a run before said."""
-    found = once(Path("accuracies.json"), " ".join([example, *extra]), partial(accuracy, example, extra, seed))
+    name = " ".join([recipe(example), *extra])
+    found = once(Path("accuracies.json"), name, partial(accuracy, example, extra, seed))
     return float(found)
 
 

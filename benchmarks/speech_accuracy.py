@@ -5,20 +5,19 @@
 Each row runs its YAML from `examples/` through the command line, after those that it builds on, and tests the last
 epoch: the test speakers choose nothing. Beside it stand the accuracy on the validation speakers, multiply-accumulates
 of one clip, and processor time of one training epoch (median; validation, loading of the cache and coding left out). A
-folder keeps runs and figures, and what it holds already is not run again. Codes are cached in `--cache`, by default in
-`$LOSSY_DATA`.
+folder keeps runs and figures, and what it holds of the same recipe is not run again. Codes are cached in `--cache`, by
+default in `$LOSSY_DATA`.
 """
 
 import argparse
 import contextlib
-import re
 import statistics
 import time
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from keeping import EXAMPLES, kept, once
+from keeping import EXAMPLES, foundations, kept, once, recipe
 from lightning.pytorch import Callback
 
 from lossy_lightning.cli import LossyCLI
@@ -65,10 +64,8 @@ class EpochTime(Callback):
 
 def figures(example: str, extra: list[str], fold: int) -> dict[str, float]:
     """What one run of an example measures; in and below the folder that we are in."""
-    text = (EXAMPLES / f"{example}.yaml").read_text()
-    for earlier in re.findall(r"runs/(\w+)/\w+\.ckpt", text):
-        if earlier != example:
-            run(earlier, [], fold)
+    for earlier in foundations(example):
+        run(earlier, [], fold)
     clock = EpochTime()
     args = ["fit", "--config", str(EXAMPLES / f"{example}.yaml"), "--data.init_args.test_fold", str(fold)]
     # Cached codes need no workers, and their processor time would count nowhere.
@@ -92,7 +89,7 @@ def last_validation(cli: LossyCLI) -> float:
 
 def run(example: str, extra: list[str], fold: int) -> dict[str, float]:
     """The same, or what a run before said."""
-    name = " ".join([example, *COMMON, *extra])
+    name = " ".join([recipe(example), *COMMON, *extra])
     found: dict[str, float] = once(Path("figures.json"), name, partial(figures, example, extra, fold))
     return found
 

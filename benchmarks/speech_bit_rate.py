@@ -1,6 +1,6 @@
 """Accuracy against bit rate: networks trained once on Lyra's codes, tested on the first 1 to 46 stages of them.
 
-    python benchmarks/speech_bit_rate.py --folder FOLDER [--stages 1 2 4 8 16 30 46] [--folds 0 …]
+    python benchmarks/speech_bit_rate.py --folder FOLDER [--stages 1 2 4 8 16 30 46] [--folds 0 …] [--cache …]
 
 FOLDER is that of `speech_accuracy.py`, after its row of `speech_lyra_float`. Training leaves the last stages of half
 the clips out, so one network reads each rate; stages beyond the first N are -1, a stage not sent. A stage is 200 bit/s.
@@ -20,11 +20,11 @@ from lossy_lightning.tasks import ClassificationTask
 BITS_A_STAGE = 200  # 4 bits, 50 frames a second
 
 
-def accuracies(fold: int, folder: Path, stages: list[int]) -> list[float]:
+def accuracies(fold: int, folder: Path, stages: list[int], cache: Path | None) -> list[float]:
     """Test accuracy of one fold's network, in percent, for each number of stages."""
     checkpoint = folder / f"fold{fold}" / "runs" / "speech_lyra_float" / "network.ckpt"
     task = ClassificationTask.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True).eval()
-    data = SpeechCommands(Lyra(num_stages=46), test_fold=fold, batch_size=256)
+    data = SpeechCommands(Lyra(num_stages=46), test_fold=fold, batch_size=256, cache_dir=cache)
     with contextlib.redirect_stderr(None):  # the cache's progress bar
         data.prepare_data()
     data.setup("test")
@@ -45,8 +45,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--stages", nargs="+", type=int, default=[1, 2, 4, 8, 16, 30, 46])
     parser.add_argument("--folds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--cache", type=Path, help="where codes are cached")
     arguments = parser.parse_args()
-    folds = [accuracies(fold, arguments.folder, arguments.stages) for fold in arguments.folds]
+    folds = [accuracies(fold, arguments.folder, arguments.stages, arguments.cache) for fold in arguments.folds]
     for stages, found in zip(arguments.stages, zip(*folds, strict=True), strict=True):
         spread = f" ± {statistics.stdev(found):.1f}" if len(found) > 1 else ""
         print(f"{stages} stages, {stages * BITS_A_STAGE} bit/s: {statistics.mean(found):.1f}{spread} %")

@@ -29,7 +29,7 @@ class Lyra(Codec):
     codes what the stages before it left over, so the first stages of a code are the code of a lower bit rate. In
     decoding, the index -1 is a stage that was not sent.
 
-    The models are run on the host, by one thread and a new interpreter for each clip, because an interpreter keeps
+    The models are run on the host, by one thread and a new interpreter for each clip, because that of the encoder keeps
     the state of the clip before. How their sums are rounded depends on the processor's kernels, and the last stages
     on that rounding, so two machines may differ in codes; one machine does not.
 
@@ -86,7 +86,8 @@ class Lyra(Codec):
             )
         padded = pad_to_multiple(signal.cpu(), (_FRAME,)).float() / 2**15
         clips = padded.reshape(-1, padded.shape[-1] // _FRAME, _FRAME).numpy()
-        code = torch.from_numpy(np.stack([self._quantize(self._run(_ENCODER, clip)) for clip in clips]))
+        quantize = _interpreter(_read(self._folder / _QUANTIZER)).get_signature_runner("encode")
+        code = torch.from_numpy(np.stack([self._quantized(self._run(_ENCODER, clip), quantize) for clip in clips]))
         if self.num_stages is not None:
             code = F.pad(code.to(torch.int8), (0, 0, 0, self.num_stages - code.shape[1]), value=-1)
         return code.reshape(*signal.shape[:-2], *code.shape[1:]).to(signal.device)
@@ -154,15 +155,15 @@ class Lyra(Codec):
             outputs.append(interpreter.get_tensor(made).reshape(-1))
         return np.stack(outputs)
 
-    def _quantize(self, features: NDArray[Any]) -> NDArray[Any]:
+    def _quantized(self, features: NDArray[Any], quantize: Any) -> NDArray[Any]:
         """Indices of the frames of one clip, ``(frames, 64)`` to ``(stages, frames)`` uint8.
 
-        By the model, not by nearest words: a few distances in a million are equal but for how they are rounded.
+        By the model, not by nearest words: a few distances in a million are equal but for how they are rounded. It
+        keeps no state, so that one interpreter serves a batch of clips.
         """
         stages = _STAGES[self.bit_rate]
-        encode = _interpreter(_read(self._folder / _QUANTIZER)).get_signature_runner("encode")
         columns = [
-            encode(input_frames=frame[None, None], num_quantizers=np.int32(stages))["output_0"][:stages, 0, 0]
+            quantize(input_frames=frame[None, None], num_quantizers=np.int32(stages))["output_0"][:stages, 0, 0]
             for frame in features
         ]
         return np.stack(columns, 1).astype(np.uint8)

@@ -1,6 +1,14 @@
 """Networks on codes: stems, low-bit layers, backbones; augmentations of codes."""
 
-from lossy_lightning.nn.augmentation import Chain, FrequencyMask, PixelShift, StageDropout, TimeMask, TimeShift
+from lossy_lightning.nn.augmentation import (
+    Chain,
+    FrequencyMask,
+    FrequencyStretch,
+    PixelShift,
+    StageDropout,
+    TimeMask,
+    TimeShift,
+)
 from lossy_lightning.nn.autoencoder import BlockDecoder, BlockEncoder, ConvDecoder, ConvEncoder, DenseDecoder
 from lossy_lightning.nn.binarynet import BinaryNet
 from lossy_lightning.nn.bit_flip import BitFlip
@@ -42,6 +50,7 @@ __all__ = [
     "FrequencyDropout",
     "FrequencyMask",
     "FrequencyNorm",
+    "FrequencyStretch",
     "LateConcat",
     "LearnedBits",
     "LookupConv",

@@ -193,16 +193,47 @@ class FrequencyMask(_Filling):
 
     def augment(self, code: Tensor, fill: Tensor) -> Tensor:
         """Codes with silent bands."""
-        if code.ndim != 4:
-            raise ValueError(
-                f"FrequencyMask takes codes (N, C, frequency, time); got {tuple(code.shape)}: use TimeMask"
-            )
+        _check_frequency(self, code)
         hidden = _stretches(code, code.shape[-2], self.max_bins, self.count)
         return torch.where(hidden.view(len(code), 1, -1, 1), fill, code)
 
     def extra_repr(self) -> str:
         """The arguments."""
         return f"max_bins={self.max_bins}, count={self.count}"
+
+
+class FrequencyStretch(_Filling):
+    """Stretches each code ``(N, C, frequency, time)`` along frequency, as a longer or shorter throat would.
+
+    A factor is drawn for each code; rows are those nearest, and silence comes in from above.
+
+    Args:
+        max_share: Greatest stretch: the factor is from ``1 - max_share`` to ``1 + max_share``.
+
+    Raises:
+        ValueError: Where that is not in [0, 1), or codes have no axis of frequency.
+
+    Source: Jaitly & Hinton, Vocal tract length perturbation, ICML workshop on deep learning for audio, 2013.
+    """
+
+    def __init__(self, max_share: float) -> None:
+        super().__init__()
+        if not 0 <= max_share < 1:
+            raise ValueError(f"max_share is in [0, 1); got {max_share}")
+        self.max_share = max_share
+
+    def augment(self, code: Tensor, fill: Tensor) -> Tensor:
+        """Stretched codes."""
+        _check_frequency(self, code)
+        rows = code.shape[-2]
+        factor = 1 + self.max_share * (2 * torch.rand(len(code), 1, 1, 1, device=code.device) - 1)
+        source = (torch.arange(rows, device=code.device).view(-1, 1) / factor).round().long()
+        moved = code.gather(-2, source.clamp(max=rows - 1).expand_as(code))
+        return torch.where(source < rows, moved, fill)
+
+    def extra_repr(self) -> str:
+        """The arguments."""
+        return f"max_share={self.max_share}"
 
 
 class StageDropout(nn.Module):
@@ -270,6 +301,12 @@ def _stretches(code: Tensor, size: int, longest: int, count: int) -> Tensor:
     start = (torch.rand(length.shape, device=code.device) * (size - length + 1)).long()
     place = torch.arange(size, device=code.device)
     return ((place >= start) & (place < start + length)).any(1)
+
+
+def _check_frequency(augmentation: nn.Module, code: Tensor) -> None:
+    if code.ndim != 4:
+        name = type(augmentation).__name__
+        raise ValueError(f"{name} takes codes (N, C, frequency, time); got {tuple(code.shape)}: use TimeMask")
 
 
 def _check(**numbers: int) -> None:

@@ -6,7 +6,16 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from lossy_lightning.codecs import PCM, VQ
 from lossy_lightning.codes import Codec, CodeSpec
-from lossy_lightning.nn import Chain, CodebookSum, FrequencyMask, PixelShift, StageDropout, TimeMask, TimeShift
+from lossy_lightning.nn import (
+    Chain,
+    CodebookSum,
+    FrequencyMask,
+    FrequencyStretch,
+    PixelShift,
+    StageDropout,
+    TimeMask,
+    TimeShift,
+)
 
 
 class Cells(Codec):
@@ -134,6 +143,36 @@ def test_frequency_masks_are_bands_of_silence():
         adapted(FrequencyMask(2), Residual())(torch.zeros(4, 2, 10, dtype=torch.long))
 
 
+class Bins(Cells):
+    """Cells of 40 rows; silence is coded as 50 and more."""
+
+    def encode(self, signal):
+        return torch.arange(50, 90)[:, None].expand(1, 40, signal.shape[-1] // 100)
+
+
+def test_frequencies_are_stretched_by_a_factor_of_each_code():
+    code = torch.arange(40).view(1, 1, 40, 1).repeat(64, 1, 1, 5)
+    got = adapted(FrequencyStretch(0.25), Bins())(code)
+    assert (got == got[..., :1]).all()
+    factors = []
+    for after in got[:, 0, :, 0].tolist():
+        # Row r shows the row nearest to r / factor, or silence beyond the last: each bounds the factor.
+        read = [(row, min(seen, 40)) for row, seen in enumerate(after)]
+        assert all(seen in (row + 50, read[row][1]) for row, seen in enumerate(after))
+        least = max(row / (source + 0.5) for row, source in read if source < 40)
+        most = min(row / (source - 0.5) for row, source in read if source)
+        assert 0.75 - 0.02 < least <= most + 1e-6
+        assert most < 1.25 + 0.02
+        factors.append((least + most) / 2)
+    assert min(factors) < 0.8
+    assert max(factors) > 1.2
+    assert torch.equal(adapted(FrequencyStretch(0), Bins())(code), code)
+    with pytest.raises(ValueError, match=r"FrequencyStretch takes codes \(N, C, frequency, time\)"):
+        adapted(FrequencyStretch(0.1), Residual())(torch.zeros(4, 2, 10, dtype=torch.long))
+    with pytest.raises(ValueError, match=r"max_share is in \[0, 1\); got 1"):
+        FrequencyStretch(1)
+
+
 class Stages(Residual):
     """Eight stages of three words."""
 
@@ -191,7 +230,7 @@ def test_a_chain_applies_all_and_adapts_through_its_modules():
     assert (chain(cells()) != cells()).any()
 
 
-@pytest.mark.parametrize("augmentation", [TimeShift(3), TimeMask(3), FrequencyMask(2)])
+@pytest.mark.parametrize("augmentation", [TimeShift(3), TimeMask(3), FrequencyMask(2), FrequencyStretch(0.5)])
 def test_random_numbers_are_torchs_and_the_codes_stay(augmentation):
     adapted(augmentation, Cells())
     code = cells()

@@ -382,6 +382,19 @@ def test_logits_are_scaled_and_so_is_their_loss(digits):
         make_task(digits, logit_scale=0)
 
 
+def test_labels_are_smoothed_in_training_only(digits):
+    task = make_task(digits, label_smoothing=0.2).eval()
+    batch = next(iter(digits.val_dataloader()))
+    surprise = -task(batch[0]).log_softmax(1)
+    right = surprise.gather(1, batch[1][:, None]).mean()
+    torch.testing.assert_close(task.evaluate(batch, "train")[1], 0.8 * right + 0.2 * surprise.mean())
+    torch.testing.assert_close(task.evaluate(batch, "val")[1], right)
+    torch.testing.assert_close(task.evaluate(batch, "test")[1], right)
+    for share in (-0.1, 1.0):
+        with pytest.raises(ValueError, match=rf"label_smoothing is in \[0, 1\); got {share}"):
+            make_task(digits, label_smoothing=share)
+
+
 @pytest.mark.parametrize("stage", ["validate", "test"])
 def test_a_fit_may_follow_a_look_at_the_untrained_network(digits, stage):
     task = make_task(digits)
