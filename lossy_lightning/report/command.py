@@ -85,9 +85,11 @@ def _check(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None
     given = {name: value for name, value in vars(options).items() if value != parser.get_default(name)}
     if not options.sources and (idle := [f"--{name}" for name in given if name not in ("sources", "update")]):
         parser.error(f"{', '.join(idle)} without runs; give folders of runs or files of results too")
-    for name in ("results", "markdown", "csv", "html", "update"):
+    for name in ("results", "markdown", "csv", "html"):
         if name in given and given[name].is_dir():
             parser.error(f"--{name} is {given[name]}, a folder; give the name of a file")
+    if options.update and not options.update.is_file():
+        parser.error(f"--update is {options.update}, no file; give the name of a Markdown document")
     if options.svg and options.svg.is_file():
         parser.error(f"--svg is {options.svg}, a file; give the name of a folder")
 

@@ -66,8 +66,8 @@ class Group:
         return {state.value: n for state in State if (n := sum(run.state is state for run in self.runs))}
 
 
-def _sample(run: Run) -> Any:
-    return id(run) if run.seed is None else (run.seed, run.fold)
+def _sample(run: Run) -> str:
+    return str(id(run)) if run.seed is None else f"seed {run.seed}, fold {run.fold}"
 
 
 def summarize(values: Iterable[float]) -> Summary | None:

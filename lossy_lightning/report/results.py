@@ -29,12 +29,8 @@ def read_runs(sources: Iterable[Path | str]) -> list[Run]:
 
 
 def _identity(run: Run) -> str:
-    """What a run shares with its copies and its line in a file of results alone: how and when it started."""
-    kept = as_json(run)
-    origin = [kept["environment"].get(name) for name in ("started", "command")]
-    if None in origin:
-        return str(id(run))
-    return json.dumps([*origin, *(kept[name] for name in ("name", "seed", "fold", "config"))], sort_keys=True)
+    """What a run shares with its copies alone; one that does not know when it started has none."""
+    return json.dumps(as_json(run), sort_keys=True) if "started" in run.environment else str(id(run))
 
 
 def as_json(run: Run) -> dict[str, Any]:

@@ -71,6 +71,7 @@ def test_a_run_and_its_copies_are_one(tmp_path: Path) -> None:
     assert [run.seed for run in runs] == [0, 1]
     assert all(run.curves for run in runs)
     (group,) = group_runs(runs)
+    assert len(group.runs) == 2
     assert group.summary("test_acc") == pytest.approx((0.25, 0.125**0.5, 2))
 
 
