@@ -13,6 +13,7 @@ from lossy_lightning.report.runs import Run, State
 from lossy_lightning.report.table import as_csv, as_text, chosen_columns, table_rows, usual_columns
 
 DESCRIPTION = "Compare logged runs: one table, and one page with pictures. Runs that differ only in seeds are one row."
+_METRIC = "test_acc"
 
 
 def report(arguments: Sequence[str]) -> None:
@@ -25,6 +26,7 @@ def report(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     if not options.sources and not options.update:
         parser.error("give folders of runs or files of results, or --update FILE")
+    _check(options, parser)
     try:
         if options.sources:
             _report(read_runs(options.sources), options)
@@ -36,11 +38,13 @@ def report(arguments: Sequence[str]) -> None:
 
 def _report(runs: Sequence[Run], options: argparse.Namespace) -> None:
     groups = group_runs(runs)
+    if options.metric != _METRIC:  # without tests nobody logs that one
+        chosen_columns(groups, [options.metric])
     names = chosen_columns(groups, options.columns) if options.columns else usual_columns(groups, options.metric)
     for run in runs:
         _save(run)
     print(as_text(table_rows(groups, names)))
-    _explain(runs)
+    _explain(groups)
     if options.results:
         write_results(options.results, runs)
     if options.markdown:
@@ -72,10 +76,22 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="write the tables of a Markdown file anew, each from the runs that it names",
     )
-    parser.add_argument(
-        "--metric", default="test_acc", help="logged name that stands for accuracy (default: %(default)s)"
-    )
+    parser.add_argument("--metric", default=_METRIC, help="logged name that stands for accuracy (default: %(default)s)")
     return parser
+
+
+def _check(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """Refuse what could only fail, or go without effect, after the work."""
+    given = {name: value for name, value in vars(options).items() if value != parser.get_default(name)}
+    if not options.sources and (idle := [f"--{name}" for name in given if name not in ("sources", "update")]):
+        parser.error(f"{', '.join(idle)} without runs; give folders of runs or files of results too")
+    for name in ("results", "markdown", "csv", "html"):
+        if name in given and given[name].is_dir():
+            parser.error(f"--{name} is {given[name]}, a folder; give the name of a file")
+    if options.update and not options.update.is_file():
+        parser.error(f"--update is {options.update}, no file; give the name of a Markdown document")
+    if options.svg and options.svg.is_file():
+        parser.error(f"--svg is {options.svg}, a file; give the name of a folder")
 
 
 def _save(run: Run) -> None:
@@ -88,10 +104,14 @@ def _save(run: Run) -> None:
         print(f"{path} was not written: {error}", file=sys.stderr)
 
 
-def _explain(runs: Sequence[Run]) -> None:
-    for run in runs:
-        if run.state is not State.FINISHED:
-            print(f"{run.state}: {run.path}: {run.reason}")
+def _explain(groups: Sequence[Group]) -> None:
+    for group in groups:
+        for run in group.runs:
+            if run.state is not State.FINISHED:
+                print(f"{run.state}: {run.path}: {run.reason}")
+        if len(group.counted) < len(group.done):
+            repeated = f"{len(group.done) - len(group.counted)} of {len(group.done)} runs repeat a seed and fold"
+            print(f"repeated: {group.name}: {repeated}; these count once, with the newest figures")
 
 
 def _draw(groups: Sequence[Group], names: Sequence[str], options: argparse.Namespace) -> None:

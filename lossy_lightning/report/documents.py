@@ -14,7 +14,8 @@ from lossy_lightning.report.results import read_runs
 from lossy_lightning.report.table import as_markdown, chosen_columns, provenance, table_rows, usual_columns, varied
 
 _PLACE = re.compile(
-    r"^(?P<head><!-- table (?P<name>[\w-]+)(?P<definition>.*?)-->)\n.*?(?P<end>^<!-- end of table -->)",
+    r"^(?P<head><!-- table (?P<name>[\w-]+)(?P<definition>(?:(?!-->|^<!-- table ).)*)-->)[ \t]*\n"
+    r"(?:(?!^<!-- table ).)*?(?P<end>^<!-- end of table -->)",
     re.DOTALL | re.MULTILINE,
 )
 
@@ -33,14 +34,20 @@ class Definition(NamedTuple):
     rows: dict[str, str] | None = None
 
 
-def update_document(path: Path) -> None:
+def update_document(path: Path | str) -> None:
     """Write each table of a document anew that names its runs.
 
     Raises:
-        ValueError: Where there is none, a definition is wrong, or a row or a file of runs is missing.
+        ValueError: Where there is none, one has no end, a definition is wrong, or a row or a file of runs is missing.
     """
+    path = Path(path)
     text = path.read_text(encoding="utf-8")
     try:
+        if not any(place["definition"].strip() for place in _places(text)):
+            raise ValueError(
+                "no table names its runs; write lines '<!-- table NAME', 'runs: PATH', '-->' and "
+                "'<!-- end of table -->' where one is to stand"
+            )
         new = with_tables(text, path.parent)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
@@ -55,21 +62,27 @@ def with_tables(text: str, folder: Path) -> str:
         folder: In which the document's paths start.
 
     Raises:
-        ValueError: As `update_document`.
+        ValueError: As `update_document`, but for a document without tables.
     """
+    _places(text)
     return _PLACE.sub(
         lambda place: _filled(place, _table(place, folder)) if place["definition"].strip() else place[0], text
     )
 
 
-def update_table(path: Path, name: str, content: str) -> None:
+def update_table(path: Path | str, name: str, content: str) -> None:
     """Put a table in its place in a document.
 
     Raises:
-        ValueError: Where the document has no such place.
+        ValueError: Where the document has no such place, or a table in it has no end.
     """
+    path = Path(path)
     text = path.read_text(encoding="utf-8")
-    if name not in (place["name"] for place in _PLACE.finditer(text)):
+    try:
+        places = _places(text)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if name not in (place["name"] for place in places):
         raise ValueError(
             f"{path} has no lines '<!-- table {name} -->' and '<!-- end of table -->' with the table between them; "
             "add them once"
@@ -79,18 +92,59 @@ def update_table(path: Path, name: str, content: str) -> None:
     )
 
 
+def _places(text: str) -> list[re.Match[str]]:
+    """The places of all tables; one without an end is an error, lest what follows be taken for its content."""
+    places = list(_PLACE.finditer(text))
+    whole = {place.start() for place in places}
+    for opening in re.finditer("^<!-- table .*", text, re.MULTILINE):
+        if opening.start() not in whole:
+            raise ValueError(
+                f"the table that starts with {opening[0]!r} has no lines '-->' and '<!-- end of table -->' before the "
+                "next table; add what is missing"
+            )
+    return places
+
+
 def _filled(place: re.Match[str], content: str) -> str:
     return f"{place['head']}\n\n{content}\n\n{place['end']}"
 
 
 def _table(place: re.Match[str], folder: Path) -> str:
     try:
-        definition = Definition(**yaml.safe_load(place["definition"]))
+        definition = _definition(place["definition"])
         groups = _rows(group_runs(read_runs([folder / definition.runs])), definition.rows)
         names = chosen_columns(groups, definition.columns) if definition.columns else usual_columns(groups)
-    except (ValueError, TypeError, yaml.YAMLError) as error:
+    except ValueError as error:
         raise ValueError(f"table {place['name']}: {error}") from error
     return markdown(groups, names)
+
+
+def _definition(text: str) -> Definition:
+    try:
+        said = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"its definition is no YAML: {' '.join(str(error).split())}") from error
+    known = ", ".join(Definition._fields)
+    if not isinstance(said, dict):
+        raise ValueError(f"its definition is {said!r}; give lines 'name: value', where names are {known}")
+    if unknown := [name for name in said if name not in Definition._fields]:
+        raise ValueError(f"its definition names {unknown}; known are {known}")
+    runs, columns, rows = map(said.get, Definition._fields)
+    if not isinstance(runs, str) or not runs:
+        raise ValueError(f"runs is {runs!r}; give the path of one file of results or folder of runs")
+    if columns is not None and not _are_names(columns, list):
+        raise ValueError(f"columns is {columns!r}; give a list of logged names, such as [test_acc, macs/1bit]")
+    if rows is not None and not (_are_names(rows, dict) and _are_names(list(rows.values()), list)):
+        raise ValueError(f"rows is {rows!r}; give lines 'name: title', each text of one line, numbers in quotes")
+    return Definition(runs, columns, rows)
+
+
+def _are_names(said: object, kind: type[list[str]] | type[dict[str, str]]) -> bool:
+    return (
+        isinstance(said, kind)
+        and bool(said)
+        and all(isinstance(name, str) and len(name.strip().splitlines()) == 1 for name in said)
+    )
 
 
 def _rows(groups: list[Group], titles: dict[str, str] | None) -> list[Group]:

@@ -4,15 +4,15 @@ import json
 import re
 import statistics
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, NamedTuple
 
 from lossy_lightning.report.runs import FOLDS, Run, State
 
 _SEEDS = {"seed_everything", "seed"} | FOLDS
-_PLACES = {"logger", "default_root_dir", "cache_dir", "dirpath", "config", "test_after_fit"}
-_MANNERS = {"enable_progress_bar", "enable_model_summary", "log_every_n_steps"}
+_PLACES = {"logger", "default_root_dir", "cache_dir", "dirpath", "ckpt_path", "config", "test_after_fit"}
+_MANNERS = {"verbose", "enable_progress_bar", "enable_model_summary", "log_every_n_steps"}
 _IGNORED = _SEEDS | _PLACES | _MANNERS
 """Names that do not tell one experiment from another, wherever they stand in a configuration."""
 
@@ -38,10 +38,23 @@ class Group:
     runs: tuple[Run, ...]
 
     @property
-    def counted(self) -> tuple[Run, ...]:
+    def done(self) -> tuple[Run, ...]:
         """The runs that figures are taken of: finished and foreign ones; where there are none, all."""
         done = tuple(run for run in self.runs if run.state in (State.FINISHED, State.FOREIGN))
         return done or self.runs
+
+    @property
+    def counted(self) -> tuple[Run, ...]:
+        """The done runs, those of one seed and fold as one: they are no independent samples.
+
+        Such a run is the newest (by its start; the last given where that is not known), with what only older ones
+        logged. Runs whose seed is not known count one by one.
+        """
+        counted = {_sample(run): run for run in self.done}
+        for run in sorted(self.done, key=lambda run: str(run.environment.get("started", ""))):
+            old = counted[_sample(run)]
+            counted[_sample(run)] = replace(run, figures=old.figures | run.figures, curves=old.curves | run.curves)
+        return tuple(counted.values())
 
     def summary(self, name: str) -> Summary | None:
         """Mean and spread of a logged name; None where no counted run has it."""
@@ -51,6 +64,10 @@ class Group:
     def states(self) -> dict[str, int]:
         """How many runs stand how."""
         return {state.value: n for state in State if (n := sum(run.state is state for run in self.runs))}
+
+
+def _sample(run: Run) -> str:
+    return str(id(run)) if run.seed is None else f"seed {run.seed}, fold {run.fold}"
 
 
 def summarize(values: Iterable[float]) -> Summary | None:
@@ -113,7 +130,7 @@ def without_folders(text: str) -> str:
 
 
 def _names(groups: list[tuple[Run, ...]]) -> list[str]:
-    """Names of the groups' first runs; where several share one, with up to three settings that differ."""
+    """Names of the groups' first runs; where several share one, with up to three of their settings that differ."""
     names = [group[0].name for group in groups]
     settings = [dict(_leaves(experiment(group[0].config))) for group in groups]
     full = []
@@ -121,7 +138,8 @@ def _names(groups: list[tuple[Run, ...]]) -> list[str]:
         namesakes = [theirs for other, theirs in zip(names, settings, strict=True) if other == name]
         keys = [key for key in dict.fromkeys(chain(*namesakes)) if any(x.get(key) != mine.get(key) for x in namesakes)]
         keys = [key for key in keys if key.rpartition(".")[0] not in keys]  # another class has other arguments
-        described = ", ".join(f"{key.rpartition('.')[2]}={_short(mine.get(key))}" for key in keys[:3])
+        keys = [key for key in keys if mine.get(key) is not None]
+        described = ", ".join(f"{key.rpartition('.')[2]}={_short(mine[key])}" for key in keys[:3])
         full.append(f"{name} ({described})" if described else name)
     return [
         name if full.count(name) == 1 else f"{name} ({group[0].path})" for name, group in zip(full, groups, strict=True)

@@ -13,15 +13,24 @@ _OF_THE_MACHINE = {"host", "process", "system", "state"}
 """Names of an environment that are not kept; the state is told by the run."""
 
 
-def read_runs(sources: Iterable[Path]) -> list[Run]:
-    """The runs of some files of results, and those at and below some folders.
+def read_runs(sources: Iterable[Path | str]) -> list[Run]:
+    """The runs of some files of results, and those at and below some folders; a copy of a run is left out.
 
     Raises:
+        TypeError: Where one path is given instead of a list.
         ValueError: Where a source does not exist, or a file holds anything else.
     """
-    sources = list(sources)
-    kept = [run for source in sources if source.is_file() for run in read_results(source)]
-    return kept + [read_run(path) for path in find_runs(source for source in sources if not source.is_file())]
+    if isinstance(sources, str | Path):
+        raise TypeError(f"sources is the path {str(sources)!r}; give a list, such as [{str(sources)!r}]")
+    paths = [Path(source) for source in sources]
+    runs = [run for path in paths if path.is_file() for run in read_results(path)]
+    runs += [read_run(path) for path in find_runs(path for path in paths if not path.is_file())]
+    return list({_identity(run): run for run in runs}.values())  # of copies the last: folders know curves, files do not
+
+
+def _identity(run: Run) -> str:
+    """What a run shares with its copies alone; one that does not know when it started has none."""
+    return json.dumps(as_json(run), sort_keys=True) if "started" in run.environment else str(id(run))
 
 
 def as_json(run: Run) -> dict[str, Any]:
@@ -47,18 +56,19 @@ def _kept(environment: Any) -> Any:
     return environment
 
 
-def write_results(path: Path, runs: Iterable[Run]) -> None:
+def write_results(path: Path | str, runs: Iterable[Run]) -> None:
     """Write the results of runs, one a line."""
     lines = ",\n".join(json.dumps(as_json(run), ensure_ascii=False) for run in runs)
-    write_atomically(path, f"[\n{lines}\n]\n")
+    write_atomically(Path(path), f"[\n{lines}\n]\n")
 
 
-def read_results(path: Path) -> list[Run]:
+def read_results(path: Path | str) -> list[Run]:
     """The runs of a file of results.
 
     Raises:
         ValueError: Where the file holds anything else.
     """
+    path = Path(path)
     try:
         return [_run(path, content) for content in json.loads(path.read_text(encoding="utf-8"))]
     except (ValueError, TypeError, KeyError) as error:

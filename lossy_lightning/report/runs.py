@@ -31,7 +31,7 @@ class State(StrEnum):
     FINISHED = "finished"
     RUNNING = "running"
     BROKEN = "broken"  # failed, interrupted, killed, or its files cannot be read
-    FOREIGN = "foreign"  # not made by `lossy-lightning`: no environment.json
+    FOREIGN = "foreign"  # not made by `lossy-lightning`: no environment.json tells its state
 
 
 @dataclass(frozen=True)
@@ -69,28 +69,29 @@ class Run:
         return path.parent.name if path.name.startswith("version_") else path.name
 
 
-def find_runs(folders: Iterable[Path]) -> list[Path]:
+def find_runs(folders: Iterable[Path | str]) -> list[Path]:
     """Folders of runs at and below the given ones, each once; a given folder without any is kept, to be shown.
 
     Raises:
         ValueError: Where a folder does not exist.
     """
-    found: dict[Path, None] = {}
-    for folder in folders:
+    found: dict[Path, Path] = {}
+    for folder in map(Path, folders):
         if not folder.is_dir():
             raise ValueError(f"{folder} is no folder; give folders of logged runs, such as runs/, or files of results")
         marks = [path for pattern in (_EVENTS, "config.yaml", "environment.json") for path in folder.rglob(pattern)]
         for path in sorted({mark.parent for mark in marks}) or [folder]:
-            found[path] = None
-    return list(found)
+            found.setdefault(path.resolve(), path)
+    return list(found.values())
 
 
-def read_run(path: Path) -> Run:
+def read_run(path: Path | str) -> Run:
     """Read a folder; nothing in it makes this raise.
 
     Args:
         path: Folder with TensorBoard's event files, ``config.yaml`` and ``environment.json``, as far as there.
     """
+    path = Path(path)
     problems: list[str] = []
     config = _read_mapping(path / "config.yaml", yaml.safe_load, problems)
     environment = _read_mapping(path / "environment.json", json.loads, problems)
@@ -122,10 +123,12 @@ def _state(
         return State.BROKEN, "its process is gone without a word: killed, or the machine stopped"
     if said in ("failed", "interrupted"):
         return State.BROKEN, ": ".join(filter(None, (said, environment.get("error"))))
+    if said not in (None, "finished"):
+        return State.BROKEN, f"environment.json says {said!r}; known are running, finished, interrupted, failed"
     if not events:
         return State.FOREIGN if not environment else State.BROKEN, "there are no TensorBoard events"
     if said != "finished":
-        return State.FOREIGN, "there is no environment.json: not logged by lossy-lightning, or by an older one"
+        return State.FOREIGN, "no environment.json tells its state: not logged by lossy-lightning, or by an older one"
     return State.FINISHED, ""
 
 

@@ -147,7 +147,7 @@ def text(summary: Summary | None, column: Column) -> str:
 
 
 def seeds(group: Group) -> str:
-    """Folds of the counted runs where there are, else seeds; a repeated one stands as often as it ran."""
+    """Folds of the counted runs where there are, else seeds."""
     numbers = (run.seed if run.fold is None else run.fold for run in group.counted)
     return ", ".join("?" if number is None else str(number) for number in numbers)
 
@@ -203,8 +203,8 @@ def as_csv(groups: Sequence[Group], names: Sequence[str]) -> str:
 
 
 def provenance(groups: Sequence[Group]) -> str:
-    """Versions and hardware of the counted runs, one sentence; differing ones side by side."""
-    environments = [run.environment for group in groups for run in group.counted if run.environment]
+    """Versions and hardware of the runs that have figures in a table, one sentence; differing ones side by side."""
+    environments = [run.environment for group in groups for run in group.done if run.environment]
     versions: dict[str, set[str]] = {}
     hardware: dict[str, None] = {}
     for environment in environments:

@@ -167,6 +167,48 @@ def test_mistakes_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "give folders of runs or files of results, or --update FILE" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--update d.md --html r.html", "--html without runs; give folders"),
+        ("--update d.md --columns test_acc --metric val_acc --csv t.csv", "--columns, --csv, --metric without runs"),
+        ("theirs --metric nope", "no run logged nope; logged are test_acc"),
+        ("theirs --html theirs", "--html is theirs, a folder; give the name of a file"),
+        ("theirs --results theirs", "--results is theirs, a folder; give the name of a file"),
+        ("--update theirs", "--update is theirs, no file; give the name of a Markdown document"),
+        ("theirs --update none.md", "--update is none.md, no file; give"),
+        ("theirs --svg d.md", "--svg is d.md, a file; give the name of a folder"),
+        ("--update d.md", "d.md: no table names its runs"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_work(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: str,
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_run(Path("theirs"), {"test_acc": [0.5]})
+    Path("d.md").write_text("# Prose\n")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(SystemExit) as stop:
+        main(["report", *arguments.split()])
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
+    assert (sorted(tmp_path.rglob("*")), Path("d.md").read_text()) == (before, "# Prose\n")
+
+
+def test_repeated_runs_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for version in range(3):
+        place = tmp_path / "mine" / f"version_{version}"
+        write_run(place, {"test_acc": [version / 4]}, {"seed_everything": version // 2, "levels": 16}, state="finished")
+    main(["report", str(tmp_path)])
+    printed = capsys.readouterr().out
+    assert "repeated: mine: 1 of 3 runs repeat a seed and fold; these count once, with the newest figures" in printed
+    assert "37.50 ± 17.68" in printed  # of 0.25 and 0.5
+
+
 def test_without_matplotlib_the_extra_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -72,10 +72,37 @@ def test_a_script_puts_its_own_table_in_place(document: Path) -> None:
     [
         ("pixels: pixels", "sounds: sounds", r"numbers.md: table first: there are no runs of \['sounds'\]; rows are"),
         ("macs/1bit", "macs/2bit", "table first: no run logged macs/2bit; logged are macs/1bit, test_acc"),
-        ("[test_acc, macs/1bit]", "test_acc", "table first: no run logged t, e, s"),
         ("runs: results.json", "runs: none.json", "none.json is no folder"),
-        ("runs: results.json", "sources: results.json", "table first: .*'sources'"),
-        ("runs: results.json", "runs results.json", "table first: "),
+        (
+            "runs: results.json",
+            "sources: results.json",
+            r"table first: its definition names \['sources'\]; known are runs",
+        ),
+        ("runs: results.json", "1: results.json", r"table first: its definition names \[1\]; known are runs"),
+        ("runs: results.json", "runs results.json", "table first: its definition is no YAML: "),
+        ("runs: results.json\n", "", "table first: runs is None; give the path"),
+        ("runs: results.json", "runs: [results.json]", r"table first: runs is \['results.json'\]; give the path"),
+        ("[test_acc, macs/1bit]", "test_acc", "table first: columns is 'test_acc'; give a list"),
+        ("[test_acc, macs/1bit]", "[test_acc, 1]", r"table first: columns is \['test_acc', 1\]; give a list"),
+        ("rows:\n  codes (gray=True): codes, Gray\n  pixels: pixels", "rows: pixels", "rows is 'pixels'; give lines"),
+        ("rows:\n  codes (gray=True): codes, Gray\n  pixels: pixels", "rows: [pixels]", r"rows is \['pixels'\]; give"),
+        ("pixels: pixels", "pixels:", "table first: rows is .*'pixels': None}; give lines"),
+        ("pixels: pixels", "pixels: ''", "table first: rows is .*'pixels': ''}; give lines"),
+        ("pixels: pixels", "pixels: 8", "table first: rows is .*'pixels': 8}; give lines"),
+        (
+            "<!-- table second",
+            "<!-- table second\nresults.json",
+            "table second: its definition is 'results.json'; give",
+        ),
+        (
+            "| typed |\n<!-- end of table -->\n",
+            "",
+            "starts with '<!-- table first' has no lines .* add what is missing",
+        ),
+        ("pixels: pixels\n-->", "pixels: pixels", "starts with '<!-- table first' has no lines .* add what is missing"),
+        ("| a script's |\n<!-- end of table -->\n", "", "starts with '<!-- table second -->' has no lines"),
+        (DOCUMENT, "# Prose", "numbers.md: no table names its runs; write lines"),
+        (DOCUMENT, "<!-- table a -->\n<!-- end of table -->\n", "numbers.md: no table names its runs; write lines"),
     ],
 )
 def test_mistakes_are_told_and_nothing_is_written(document: Path, old: str, new: str, message: str) -> None:
@@ -83,3 +110,19 @@ def test_mistakes_are_told_and_nothing_is_written(document: Path, old: str, new:
     with pytest.raises(ValueError, match=message):
         update_document(document)
     assert document.read_text() == DOCUMENT.replace(old, new)
+
+
+def test_a_table_without_an_end_reaches_no_other(document: Path) -> None:
+    text = DOCUMENT.replace("| typed |\n<!-- end of table -->\n", "prose\n")
+    document.write_text(text)
+    with pytest.raises(ValueError, match=r"numbers.md: the table that starts with '<!-- table first' has no lines"):
+        update_table(document, "second", "| new |")
+    assert document.read_text() == text
+
+
+def test_paths_may_be_text(document: Path) -> None:
+    update_table(str(document), "second", "| new |")
+    update_document(str(document))
+    text = document.read_text()
+    assert "| new |" in text
+    assert "| pixels | 75.00 |" in text

@@ -1,9 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lossy_lightning.report import Run, State, Summary, group_runs, summarize
+from lossy_lightning.report.table import provenance, seeds
 
 
 def run(name: str, accuracy: float = 0.5, state: State = State.FINISHED, **config: Any) -> Run:
@@ -38,8 +40,8 @@ def test_of_another_class_the_arguments_are_not_named() -> None:
     longer = {"class_path": "torch.optim.CosineAnnealingLR", "init_args": {"T_max": 20}}
     step = {"class_path": "torch.optim.StepLR", "init_args": {"step_size": 3}}
     groups = group_runs([run("a", **scheduled(**cosine)), run("a", **scheduled(**step)), run("a", **scheduled())])
-    described = ["scheduler=CosineAnnealingLR", "scheduler=StepLR", "scheduler=None"]
-    assert [group.name for group in groups] == [f"a ({text})" for text in described]
+    described = ["scheduler=CosineAnnealingLR", "scheduler=StepLR"]
+    assert [group.name for group in groups] == [*(f"a ({text})" for text in described), "a"]
     groups = group_runs([run("a", **scheduled(**cosine)), run("a", **scheduled(**longer))])
     assert [group.name for group in groups] == ["a (T_max=10)", "a (T_max=20)"]
 
@@ -57,6 +59,46 @@ def test_absolute_paths_and_what_is_not_set_make_no_new_experiment() -> None:
     (group,) = group_runs([first, run("a", data={"root": "/mnt/photos", "teacher": "runs/a.ckpt"})])
     assert len(group.runs) == 2
     assert len(group_runs([first, run("a", data={"root": "/home/me/photos", "teacher": "runs/b.ckpt"})])) == 2
+
+
+def test_a_run_with_more_settings_renames_no_other() -> None:
+    groups = group_runs([run("a", **config(0)), run("a", **config(0, new=True)), run("a", **config(1))])
+    assert [(group.name, len(group.runs)) for group in groups] == [("a", 2), ("a (new=True)", 1)]
+
+
+def test_a_test_of_a_checkpoint_is_of_the_experiment_that_it_tests() -> None:
+    test = run("a", **config(0, ckpt_path="runs/a/last.ckpt", verbose=True))
+    (group,) = group_runs([run("a", **config(0, ckpt_path=None)), test])
+    assert (group.name, len(group.runs)) == ("a", 2)
+
+
+def started(minute: int, seed: int | None, fold: int | None = None, **figures: float) -> Run:
+    settings = {"seed_everything": seed, "levels": 16}
+    environment = {"started": f"2026-01-01T00:{minute:02}:00+00:00", "devices": str(minute), "hardware": {"threads": 1}}
+    path = Path("a") / f"version_{minute}"
+    return Run(path, State.FINISHED, "", (), seed, fold, figures, settings, environment)
+
+
+def test_a_seed_that_ran_again_counts_once_with_its_newest_figures() -> None:
+    again = [started(9, 0, acc=0.5), started(3, 0, acc=0.25, loss=2.0), started(1, 1, acc=1.0)]
+    (group,) = group_runs(again)
+    # By hand: 0.5 and 1, mean 0.75, deviation sqrt(2 / 16).
+    assert group.summary("acc") == pytest.approx((0.75, 0.125**0.5, 2))
+    assert group.summary("loss") == Summary(2.0, None, 1)
+    assert (seeds(group), group.states) == ("0, 1", {"finished": 3})
+    assert [f"{minute}, 1 thread" in provenance([group]) for minute in (1, 3, 9)] == [True] * 3
+
+
+def test_a_repeated_run_that_is_cut_counts_never() -> None:
+    (group,) = group_runs([started(1, 0, acc=0.5), replace(started(2, 0, acc=0.0), state=State.BROKEN)])
+    assert group.summary("acc") == Summary(0.5, None, 1)
+
+
+def test_other_folds_and_unknown_seeds_are_samples_of_their_own() -> None:
+    (group,) = group_runs([started(i, None, acc=i) for i in range(3)])
+    assert group.summary("acc") == Summary(1.0, 1.0, 3)
+    (group,) = group_runs([started(i, 0, fold=i, acc=i) for i in range(3)])
+    assert group.summary("acc") == Summary(1.0, 1.0, 3)
 
 
 def test_runs_without_configuration_stay_alone() -> None:

@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,27 @@ def test_a_file_may_stand_beside_folders(folder: Path, tmp_path: Path) -> None:
     write_results(tmp_path / "r.json", read_runs([folder / "fold0", folder / "fold1"]))
     groups = group_runs(read_runs([tmp_path / "r.json", folder / "fold2"]))
     assert [len(group.runs) for group in groups] == [3, 1]
+
+
+def test_a_run_and_its_copies_are_one(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        origin = {"state": "finished", "started": "2026-01-01T00:00:00+00:00", "command": f"fit --folder /mnt/{seed}"}
+        write_run(tmp_path / "runs" / "mine" / f"version_{seed}", {"test_acc": [seed / 2]}, config(seed), **origin)
+    shutil.copytree(tmp_path / "runs", tmp_path / "copy")
+    write_results(tmp_path / "r.json", read_runs([tmp_path / "runs"]))
+    runs = read_runs([tmp_path / "r.json", tmp_path / "runs", tmp_path / "copy", tmp_path / "r.json"])
+    assert [run.seed for run in runs] == [0, 1]
+    assert all(run.curves for run in runs)
+    (group,) = group_runs(runs)
+    assert len(group.runs) == 2
+    assert group.summary("test_acc") == pytest.approx((0.25, 0.125**0.5, 2))
+
+
+def test_paths_may_be_text_but_come_as_a_list(folder: Path, tmp_path: Path) -> None:
+    write_results(str(tmp_path / "r.json"), read_runs([str(folder)]))
+    assert len(read_results(str(tmp_path / "r.json"))) == len(read_runs([str(folder)])) == 6
+    with pytest.raises(TypeError, match=r"sources is the path 'runs'; give a list, such as \['runs'\]"):
+        read_runs("runs")
 
 
 @pytest.mark.parametrize("content", ["", "{", "{}x", "[1]", '[{"name": "a"}]', '{"name": 1}'])

@@ -92,6 +92,12 @@ def test_a_failed_run_says_why(tmp_path: Path) -> None:
     assert (run.state, run.reason) == (State.BROKEN, "failed: ValueError: no")
 
 
+def test_an_unknown_state_is_told(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path, {"val_acc": [0.5]}, state="done"))
+    assert run.state is State.BROKEN
+    assert run.reason == "environment.json says 'done'; known are running, finished, interrupted, failed"
+
+
 def test_foreign_logs_are_shown_as_such(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path / "theirs", {"accuracy": [0.5]}))
     assert (run.state, run.figures, run.name, run.seed) == (State.FOREIGN, {"accuracy": 0.5}, "theirs", None)
@@ -114,7 +120,7 @@ def test_runs_are_found_below_folders_once(tmp_path: Path) -> None:
     second = tmp_path / "b"
     second.mkdir()
     (second / "config.yaml").touch()
-    assert find_runs([tmp_path, first]) == [first, second]
+    assert find_runs([tmp_path, first, tmp_path / "b" / ".." / "a"]) == [first, second]
     empty = tmp_path / "empty"
     empty.mkdir()
     assert find_runs([empty]) == [empty]
