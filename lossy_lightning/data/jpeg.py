@@ -142,7 +142,8 @@ class JPEGFolder(EncodedDataModule):
 
     Where there is no folder ``test``, the folder ``val`` is the test split, and validation is a part of ``train``.
     Files of other chroma subsampling are brought to the codec's in the DCT domain, grey ones get chroma of zeros. Files
-    of other quantization tables need a codec with ``dequantize=True``, ``tables=True`` or ``requantize=True``.
+    of other chroma subsampling or quantization tables need a codec with ``dequantize=True``, ``tables=True`` or
+    ``requantize=True``.
 
     Args:
         codec: Layout of the codes, a `JPEG`.

@@ -208,6 +208,18 @@ def test_mixed_tables_need_a_codec_for_them(mixed):
         batches(folder(mixed, crop=32).train_dataloader())
 
 
+def test_only_another_subsampling_is_named_as_that(uniform):
+    write(uniform / "train/a/00.jpg", picture(0, 64, 64), subsampling="4:2:2")
+    image = read_coefficients((uniform / "train/a/00.jpg").read_bytes())
+    dataset = folder(uniform, val_fraction=0).codes("train")
+    with pytest.raises(ValueError, match=r"00.jpg: the file has chroma subsampling 4:2:2, .*4:2:0, .*requantize=True"):
+        dataset[0]
+    for codec in (JPEG(requantize=True), JPEG(dequantize=True), JPEG(tables=True), JPEG(chroma_subsampling="4:2:2")):
+        code = folder(uniform, codec, val_fraction=0, crop=64).codes("train")[0][0]
+        luma = codec.to_coefficients(code, (3, 64, 64)).components[0]
+        assert np.array_equal(luma.coefficients, image.components[0].coefficients)
+
+
 def test_tables_travel_with_each_code(mixed):
     data = folder(mixed, JPEG(tables=True, chroma_subsampling="4:2:0"), crop=32)
     assert data.spec.shape == (384 + 192, 2, 2)
