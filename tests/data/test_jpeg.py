@@ -1,6 +1,7 @@
 """Folders of JPEG files; the files are Pillow's, and so is the image that codes are compared with."""
 
 import io
+import re
 import warnings
 from pathlib import Path
 
@@ -144,6 +145,11 @@ def test_splits_share_no_file(uniform):
 def test_a_crop_that_cuts_mcus_is_an_error(uniform, crop):
     with pytest.raises(ValueError, match=f"crop must be a multiple of 16 pixels; got {crop}"):
         folder(uniform, crop=crop)
+
+
+def test_no_thread_is_an_error(uniform):
+    with pytest.raises(ValueError, match="num_threads must be at least 1; got 0"):
+        folder(uniform, num_threads=0)
 
 
 def test_another_codec_is_an_error(uniform):
@@ -293,6 +299,17 @@ def test_bad_files_are_skipped_and_counted(broken):
     assert str(caught[-1].message).startswith(f"{broken}/train/b/05.jpg is skipped (3 so far): the image has 40 x 90")
     good = [i for i, (path, _) in enumerate(dataset.files) if path[-8:] not in ("a/00.jpg", "a/04.jpg", "b/05.jpg")]
     assert target.tolist() == [dataset.files[i][1] for i in good]
+
+
+def test_each_bad_file_is_counted_once(broken):
+    data = folder(broken, crop=48, val_fraction=0, skip_bad=True, batch_size=COUNT)
+    with pytest.warns(UserWarning, match="is skipped") as caught:
+        batches(data.train_dataloader())
+    counts = sorted(re.search(r"\((\d+) so far\)", str(warning.message))[1] for warning in caught)
+    assert counts == ["1", "2", "3"]
+    with warnings.catch_warnings(action="error"):
+        batches(data.train_dataloader())
+        data.codes("train").__getitems__(range(COUNT))
 
 
 @pytest.mark.filterwarnings("ignore:.* is skipped:UserWarning")
