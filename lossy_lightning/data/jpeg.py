@@ -192,8 +192,8 @@ class JPEGFolder(EncodedDataModule):
         )  # fmt: skip
         if crop is not None and (crop < 1 or crop % _PITCH):
             raise ValueError(f"crop must be a multiple of {_PITCH} pixels; got {crop}")
-        if num_threads < 1:
-            raise ValueError(f"num_threads must be at least 1; got {num_threads}")
+        if not isinstance(num_threads, int) or num_threads < 1:
+            raise ValueError(f"num_threads must be an integer, at least 1; got {num_threads!r}")
         foreign = [codec for codec in self._codecs().values() if not isinstance(codec, JPEG)]
         if foreign:
             raise MisconfigurationException(

@@ -148,7 +148,7 @@ def test_a_crop_that_cuts_mcus_is_an_error(uniform, crop):
 
 
 def test_no_thread_is_an_error(uniform):
-    with pytest.raises(ValueError, match="num_threads must be at least 1; got 0"):
+    with pytest.raises(ValueError, match="num_threads must be an integer, at least 1; got 0"):
         folder(uniform, num_threads=0)
 
 
