@@ -212,9 +212,18 @@ class JPEG(FileCodec):
         """A grey or YCbCr image with three components of this codec's chroma subsampling.
 
         Raises:
-            ValueError: As `with_subsampling`.
+            ValueError: As `with_subsampling`; where chroma had the codec's quantization table and is no multiple of it
+                any more, but the codec takes no other tables.
         """
-        return with_subsampling(image, self._factors(3), self._tables[1])
+        changed = with_subsampling(image, self._factors(3), self._tables[1])
+        fixed = not (self.dequantize or self.tables or self.requantize)
+        if fixed and changed is not image and self._has_own_tables(image) and not self._has_own_tables(changed):
+            raise ValueError(
+                f"the file has chroma subsampling {_subsampling(image)}, this codec {self.chroma_subsampling}, and "
+                "chroma that is brought to it is no multiple of its quantization table any more: use requantize=True, "
+                "dequantize=True or tables=True, or a codec of the file's subsampling"
+            )
+        return changed
 
     def to_coefficients(self, code: Tensor, shape: tuple[int, ...]) -> JPEGCoefficients:
         """What a file of this code holds: `write` before entropy coding.
@@ -275,13 +284,15 @@ class JPEG(FileCodec):
         want = self._factors(len(image.components))
         (h, v), *chroma = (component.sampling_factors for component in image.components)
         if chroma and any((h, v) != (want[0] * x, want[1] * y) for x, y in chroma):
-            ratios = {(h / x, v / y) for x, y in chroma}
-            got = next((name for name, pair in SAMPLING_FACTORS.items() if ratios == {pair}), f"the ratios {ratios}")
             raise ValueError(
-                f"this codec has chroma subsampling {self.chroma_subsampling}; the file has {got}: use a codec of that "
-                "subsampling, or decode the file and encode its pixels"
+                f"this codec has chroma subsampling {self.chroma_subsampling}; the file has {_subsampling(image)}: use "
+                "a codec of that subsampling, or decode the file and encode its pixels"
             )
         return want
+
+    def _has_own_tables(self, image: JPEGCoefficients) -> bool:
+        tables = [component.quantization_table.tobytes() for component in image.components]
+        return tables == self._table_bytes[: len(tables)]
 
     def _stored(self, image: JPEGCoefficients, h: int, v: int) -> _Components:
         """What a file holds in the MCUs that cover the image, requantized where that is wanted."""
@@ -290,7 +301,7 @@ class JPEG(FileCodec):
         pairs = zip(image.components, sizes, strict=False)
         coefficients = tuple(torch.from_numpy(c.coefficients[:height, :width]) for c, (height, width) in pairs)
         own = self._own_tables(len(coefficients))
-        if [c.quantization_table.tobytes() for c in image.components] == self._table_bytes[: len(own)]:
+        if self._has_own_tables(image):
             return _Components(coefficients, own)
         tables = tuple(torch.from_numpy(c.quantization_table.astype(np.int32)) for c in image.components)
         if self.requantize:
@@ -304,6 +315,13 @@ class JPEG(FileCodec):
         if self.tables and not all(1 <= int(table.min()) <= int(table.max()) <= 255 for table in tables):
             raise ValueError("codes carry quantization tables of 1 to 255; this file's leave that: use dequantize=True")
         return _Components(coefficients, tables)
+
+
+def _subsampling(image: JPEGCoefficients) -> str:
+    """Name of a colour file's chroma subsampling."""
+    (h, v), *chroma = (component.sampling_factors for component in image.components)
+    ratios = {(h / x, v / y) for x, y in chroma}
+    return next((name for name, pair in SAMPLING_FACTORS.items() if ratios == {pair}), f"the ratios {ratios}")
 
 
 def _check_image(signal: Tensor) -> None:

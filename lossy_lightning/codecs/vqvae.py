@@ -90,11 +90,11 @@ class VQVAE(Codec, nn.Module):
             path: Of the checkpoint.
 
         Raises:
-            ValueError: Where there is no such file, or it holds no such codec.
+            ValueError: Where there is no such file, it is no checkpoint, or it holds no such codec.
         """
         if not Path(path).is_file():
             raise ValueError(f"there is no checkpoint {path}; train the codec first, or set another path")
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint = _loaded(path)
         made = checkpoint.get("hyper_parameters", {}).get("codec")
         if not isinstance(made, dict):
             raise ValueError(
@@ -203,6 +203,20 @@ def from_unit(values: Tensor, dtype: torch.dtype) -> Tensor:
     info = torch.iinfo(dtype)
     samples = (values + 1) * ((info.max - info.min) / 2) + info.min
     return samples.round().clamp(info.min, info.max).to(dtype)
+
+
+def _loaded(path: str | Path) -> dict[str, Any]:
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # bytes of another kind make the unpickler raise whatever they happen to mean
+        checkpoint = None
+    if not isinstance(checkpoint, dict):
+        # Raised out here, lest torch's advice to load the file unsafely be shown too.
+        raise ValueError(
+            f"{path} is empty, damaged or no checkpoint; expected is that of a VQVAETask or JointTask that the command "
+            "line ran: train the codec again, or set another path"
+        )
+    return checkpoint
 
 
 def _made(made: dict[str, Any]) -> VQVAE:

@@ -1,5 +1,6 @@
 """Sound files: read, checked, resampled, cropped."""
 
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -14,6 +15,9 @@ from torchaudio.transforms import Resample
 
 #: Endings of the files that count as sounds.
 SOUND_EXTENSIONS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")
+#: What libsndfile notes of a WAV, AIFF or AU file that is shorter than its header says; it reads what there is.
+_SHORTENED = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
+_STREAMED = 0x7FFF0000  # from here on, lengths in headers stand for one that the writer did not know
 _MP3_LEAST = 0.9  # of the samples that a header promises, which may be an estimate
 
 
@@ -23,12 +27,12 @@ class SoundFormat(NamedTuple):
     Attributes:
         sample_rate: Rate in Hz; files of another rate are resampled.
         num_samples: Length to which sounds are cropped or, with zeros at the end, padded; None for whole sounds.
-        channels: Number of channels; files of several are averaged to 1, any other difference is an error.
+        channels: Number of channels that files must have; None averages those that they have to one.
     """
 
     sample_rate: int
     num_samples: int | None = None
-    channels: int = 1
+    channels: int | None = None
 
 
 def read_sound(path: str | Path, form: SoundFormat, place: float = 0.5) -> Tensor:
@@ -53,16 +57,17 @@ def read_sound(path: str | Path, form: SoundFormat, place: float = 0.5) -> Tenso
     """
     try:
         with soundfile.SoundFile(path) as file:
+            _check_length(file)
             samples = _part(file, form, place) if file.format != "MP3" else _part_of_mp3(file, form, place)
             rate = file.samplerate
         if not samples.isfinite().all():
             raise ValueError("it has samples that are NaN or infinite")
     except (soundfile.LibsndfileError, OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {str(error).split(': ')[-1]}") from error
-    if form.channels == 1:
+    if form.channels is None:
         samples = samples.mean(0, keepdim=True)
     elif len(samples) != form.channels:
-        raise ValueError(f"{path} has {len(samples)} channels, other files have {form.channels}; use mono=True")
+        raise ValueError(f"{path} has {len(samples)} channels, the first file has {form.channels}; use mono=True")
     if rate != form.sample_rate:
         samples = _resample(rate, form.sample_rate)(samples)
     if form.num_samples is not None:
@@ -131,6 +136,13 @@ def num_channels(path: str) -> int:
     except (soundfile.LibsndfileError, OSError) as error:
         raise ValueError(f"{path} cannot be opened: {str(error).split(': ')[-1]}; repair or remove it") from error
     return channels
+
+
+def _check_length(file: soundfile.SoundFile) -> None:
+    """Check that no samples are missing from a file whose header states how many bytes they take."""
+    for stated, there in _SHORTENED.findall(file.extra_info):
+        if int(there) < int(stated) < _STREAMED:
+            raise ValueError(f"it is cut off, {there} of {stated} bytes of samples are there")
 
 
 def _part(file: soundfile.SoundFile, form: SoundFormat, place: float) -> Tensor:

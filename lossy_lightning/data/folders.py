@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 from torch.utils.data import Dataset
-from torchvision.datasets.folder import IMG_EXTENSIONS, find_classes, make_dataset
+from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
 from torchvision.io import ImageReadMode, decode_image
 
 from lossy_lightning.codes import Codec
@@ -42,7 +42,7 @@ def class_files(root: Path, split: Split, extensions: tuple[str, ...]) -> list[t
             f"there is no folder {root / folder}; files are expected in {root}/train/<class>/ and {root}/test/<class>/"
         )
     classes = {name: number for number, name in enumerate(class_names(root))}
-    strange = sorted(path.name for path in (root / folder).iterdir() if path.is_dir() and path.name not in classes)
+    strange = [name for name in visible_folders(root / folder) if name not in classes]
     if strange:
         raise ValueError(
             f"the classes {strange} of {root / folder} are not among those of {root / 'train'}: remove them"
@@ -52,15 +52,22 @@ def class_files(root: Path, split: Split, extensions: tuple[str, ...]) -> list[t
 
 
 def class_names(root: Path) -> list[str]:
-    """Names of the classes, the folders in ``<root>/train``.
+    """Names of the classes, the folders in ``<root>/train`` that are not hidden.
 
     Raises:
         FileNotFoundError: Where there are none.
     """
     if not (root / "train").is_dir():
         raise FileNotFoundError(f"there is no folder {root / 'train'}; files are expected in {root}/train/<class>/")
-    names: list[str] = find_classes(root / "train")[0]
+    names = visible_folders(root / "train")
+    if not names:
+        raise FileNotFoundError(f"there is no class in {root / 'train'}; files are expected in {root}/train/<class>/")
     return names
+
+
+def visible_folders(folder: Path) -> list[str]:
+    """Names of the folders in a folder, in alphabetical order, without hidden ones, such as .ipynb_checkpoints."""
+    return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 class ImageFiles(Dataset[tuple[Tensor, int]]):

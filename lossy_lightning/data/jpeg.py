@@ -40,10 +40,8 @@ class JPEGFiles(Dataset[tuple[Tensor, Any]]):
         crop: Height and width in pixels of the part that is taken; None for whole images.
         random: Whether that part is drawn at random, else it is the middle.
         num_threads: Threads that read a batch.
-        skip_bad: Whether files that cannot be read are left out, with a warning each, else they are an error.
-
-    Attributes:
-        skipped: Paths of the files left out so far, in this process.
+        skipped: Where the path of each file that cannot be read and is left out is put, once and with a warning; None
+            where such a file is an error.
     """
 
     loader = ReadAheadLoader
@@ -55,15 +53,14 @@ class JPEGFiles(Dataset[tuple[Tensor, Any]]):
         crop: int | None,
         random: bool,
         num_threads: int,
-        skip_bad: bool,
+        skipped: list[str] | None,
     ) -> None:
         self.files = files
         self.codec_of = codec_of
         self.crop = crop
         self.random = random
         self.num_threads = num_threads
-        self.skip_bad = skip_bad
-        self.skipped: list[str] = []
+        self.skipped = skipped
 
     def __len__(self) -> int:
         return len(self.files)
@@ -96,10 +93,11 @@ class JPEGFiles(Dataset[tuple[Tensor, Any]]):
                 codes.append(self._code(image, target, place, None if batch is None else batch[len(codes)]))
                 targets.append(target)
             except ValueError as error:
-                if not self.skip_bad:
+                if self.skipped is None:
                     raise _named(path, error) from error
-                self.skipped.append(path)
-                warnings.warn(f"{path} is skipped ({len(self.skipped)} so far): {error}", stacklevel=2)
+                if path not in self.skipped:
+                    self.skipped.append(path)
+                    warnings.warn(f"{path} is skipped ({len(self.skipped)} so far): {error}", stacklevel=2)
         if not codes:
             raise ValueError(f"none of the {len(plan)} files of a batch can be read; check the folder")
         if batch is None:
@@ -142,7 +140,8 @@ class JPEGFolder(EncodedDataModule):
 
     Where there is no folder ``test``, the folder ``val`` is the test split, and validation is a part of ``train``.
     Files of other chroma subsampling are brought to the codec's in the DCT domain, grey ones get chroma of zeros. Files
-    of other quantization tables need a codec with ``dequantize=True``, ``tables=True`` or ``requantize=True``.
+    of other chroma subsampling or quantization tables need a codec with ``dequantize=True``, ``tables=True`` or
+    ``requantize=True``.
 
     Args:
         codec: Layout of the codes, a `JPEG`.
@@ -161,7 +160,7 @@ class JPEGFolder(EncodedDataModule):
         test_codecs: The same for test examples.
 
     Raises:
-        ValueError: Where the crop is no multiple of 16.
+        ValueError: Where the crop is no multiple of 16, or there is no thread.
         MisconfigurationException: Where a codec is no `JPEG`.
         FileNotFoundError: Where the folders are missing.
 
@@ -193,6 +192,8 @@ class JPEGFolder(EncodedDataModule):
         )  # fmt: skip
         if crop is not None and (crop < 1 or crop % _PITCH):
             raise ValueError(f"crop must be a multiple of {_PITCH} pixels; got {crop}")
+        if not isinstance(num_threads, int) or num_threads < 1:
+            raise ValueError(f"num_threads must be an integer, at least 1; got {num_threads!r}")
         foreign = [codec for codec in self._codecs().values() if not isinstance(codec, JPEG)]
         if foreign:
             raise MisconfigurationException(
@@ -201,6 +202,7 @@ class JPEGFolder(EncodedDataModule):
         self.crop = crop
         self.num_threads = num_threads
         self.skip_bad = skip_bad
+        self._skipped: list[str] | None = [] if skip_bad else None
         self.signal_shape = (3, crop, crop)
         self.num_classes = len(class_names(self.root))
 
@@ -211,7 +213,7 @@ class JPEGFolder(EncodedDataModule):
             return None
         listed = [files[i] for i in range(len(files))]
         codec: Any = partial(codec_of, self.codec, self.test_codecs if split == "test" else self.train_codecs)
-        return JPEGFiles(listed, codec, self.crop, split == "train", self.num_threads, self.skip_bad)
+        return JPEGFiles(listed, codec, self.crop, split == "train", self.num_threads, self._skipped)
 
     def _files(self, split: Split) -> Any:
         return class_files(self.root, split, _EXTENSIONS)

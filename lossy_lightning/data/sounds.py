@@ -12,7 +12,7 @@ from lossy_lightning.codes import Codec
 from lossy_lightning.data.audio import SOUND_EXTENSIONS, SoundFiles, SoundFormat, bad_files, num_channels, warn_of
 from lossy_lightning.data.cache import make_once
 from lossy_lightning.data.encoded import EncodedDataModule
-from lossy_lightning.data.folders import class_files, class_names
+from lossy_lightning.data.folders import class_files, class_names, visible_folders
 from lossy_lightning.data.groups import assign_splits, choose_groups
 from lossy_lightning.data.splits import Examples, Split
 
@@ -103,16 +103,17 @@ class AudioFolder(EncodedDataModule):
         self.test_fraction = test_fraction
         self.test_groups = tuple(test_groups)
         self.skip_bad = skip_bad
+        self._told: set[Split] = set()
         self.classes = self._classes()
         self.num_classes = len(self.classes)
         self._files = self._split_files() if self._has_splits() else self._class_files()
-        channels = 1 if mono else num_channels(self._files[0].path)
-        self.signal_shape = (channels, None if seconds is None else round(seconds * sample_rate))
+        channels = None if mono else num_channels(self._files[0].path)
+        self.signal_shape = (channels or 1, None if seconds is None else round(seconds * sample_rate))
         self._form = SoundFormat(sample_rate, self.signal_shape[1], channels)
 
     def signals(self, split: Split) -> Examples | None:
         """Sounds ``(channels, samples)`` int16 and their classes."""
-        return signals_of(self, self._files, split, self._form, self.skip_bad)
+        return signals_of(self, self._files, split, self._form, self.skip_bad, self._told)
 
     def _has_splits(self) -> bool:
         return (self.root / "train").is_dir()
@@ -120,9 +121,9 @@ class AudioFolder(EncodedDataModule):
     def _classes(self) -> list[str]:
         if self._has_splits():
             return class_names(self.root)
-        folders = sorted(path for path in self.root.glob("*") if path.is_dir())
+        folders = visible_folders(self.root) if self.root.is_dir() else []
         # A folder without sounds, such as the cache's, is no class.
-        names = [path.name for path in folders if any(_is_sound(file) for file in path.rglob("*"))]
+        names = [name for name in folders if any(_is_sound(file) for file in (self.root / name).rglob("*"))]
         if not names:
             raise FileNotFoundError(
                 f"there are no sound files in {self.root}; they are expected in {self.root}/<class>/ or "
@@ -159,9 +160,14 @@ class AudioFolder(EncodedDataModule):
 
 
 def signals_of(
-    data: EncodedDataModule, files: list[ListedFile], split: Split, form: SoundFormat, skip_bad: bool
+    data: EncodedDataModule,
+    files: list[ListedFile],
+    split: Split,
+    form: SoundFormat,
+    skip_bad: bool,
+    told: set[Split],
 ) -> SoundFiles | None:
-    """The sounds of a split."""
+    """The sounds of a split; of its bad files it warns where ``told`` has it not yet, and puts it there."""
     chosen = [(path, target) for path, target, own in files if own == split]
     if not chosen:
         return None
@@ -172,7 +178,9 @@ def signals_of(
         bad = _bad_files(data, [path for path, _ in chosen], whole)
         if bad and not skip_bad:
             raise ValueError(f"{next(iter(bad.values()))}; repair or remove it, or use skip_bad=True")
-        warn_of(bad, len(chosen), data.root)
+        if split not in told:
+            told.add(split)
+            warn_of(bad, len(chosen), data.root)
         chosen = [file for file in chosen if file[0] not in bad]
     return SoundFiles(chosen, form, random)
 

@@ -82,6 +82,7 @@ class SpeechCommands(EncodedDataModule):
         self.test_fold = test_fold
         self.by_speaker = by_speaker
         self.skip_bad = skip_bad
+        self._told: set[Split] = set()
         self.sample_rate = sample_rate
         self.signal_shape = (1, sample_rate)
         self._form = SoundFormat(sample_rate, sample_rate)
@@ -95,7 +96,7 @@ class SpeechCommands(EncodedDataModule):
 
     def signals(self, split: Split) -> Examples | None:
         """Sounds ``(1, sample_rate)`` int16 and the numbers of their words."""
-        return signals_of(self, self._files, split, self._form, self.skip_bad)
+        return signals_of(self, self._files, split, self._form, self.skip_bad, self._told)
 
     def _has_lists(self) -> bool:
         return all((self.folder / name).is_file() for name in _LISTS)

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -321,7 +322,7 @@ PROGRESSIVE = encode(picture(40, 30), quality=80, progressive=True)
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "data at byte 0: this is no JPEG"),
+        (b"", "data at byte 0: the file is empty"),
         (b"\x89PNG", "this is no JPEG"),
         (PLAIN[:100], "data end early"),
         (PLAIN[:-40], "SOS at byte .*: the data end early"),
@@ -392,10 +393,30 @@ def test_work_is_bounded_by_the_length_of_the_file() -> None:
 def test_arguments_are_checked() -> None:
     with pytest.raises(ValueError, match="on_truncation must be"):
         read_coefficients(PLAIN, on_truncation="ignore")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="num_threads must be at least 1"):
-        read_coefficients_batch([PLAIN], num_threads=0)
-    with pytest.raises(ValueError, match="1200 pixels are more than max_pixels"):
+    for wrong in (0, 2.5, None):
+        with pytest.raises(ValueError, match=f"num_threads must be an integer, at least 1; got {wrong}"):
+            read_coefficients_batch([PLAIN], num_threads=wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="1200 pixels are more than max_pixels=1000; raise it"):
         read_coefficients(PLAIN, max_pixels=1000)
+    with pytest.raises(ValueError, match="file 1 of the batch: data at byte 0: the file is empty"):
+        read_coefficients_batch([PLAIN, b""])
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_what_is_no_bytes_is_named(num_threads: int) -> None:
+    with pytest.raises(TypeError, match=r"a list of files is expected; got one as bytes: use read_coefficients"):
+        read_coefficients_batch(PLAIN, num_threads)  # type: ignore[arg-type]
+    wrong: list[tuple[Any, str]] = [("a.jpg", "str"), (7, "int"), (np.frombuffer(PLAIN, np.uint8), "ndarray")]
+    for value, name in wrong:
+        with pytest.raises(TypeError, match=f"^a JPEG file's bytes are expected; got {name}: pass pathlib"):
+            read_coefficients(value)
+        with pytest.raises(TypeError, match=f"^file 1 of the batch: a JPEG file's bytes are expected; got {name}"):
+            read_coefficients_batch([PLAIN, value], num_threads)
+    for kind in (bytearray, memoryview):
+        np.testing.assert_array_equal(
+            read_coefficients_batch([kind(PLAIN)], num_threads)[0].components[0].coefficients,
+            read_coefficients(PLAIN).components[0].coefficients,
+        )
 
 
 def test_mutated_files_never_crash() -> None:

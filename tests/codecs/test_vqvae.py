@@ -1,5 +1,7 @@
 import copy
+import pickle
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -274,6 +276,27 @@ def test_other_signals_are_refused(signal):
 def test_a_missing_checkpoint_is_told(tmp_path):
     with pytest.raises(ValueError, match=r"there is no checkpoint .*none.ckpt; train the codec first"):
         VQVAE.from_checkpoint(tmp_path / "none.ckpt")
+
+
+@pytest.mark.parametrize("kind", ["empty", "cut", "text", "bytes", "letter", "pickle", "tensor"])
+def test_a_file_that_is_no_checkpoint_is_told(tmp_path, kind):
+    path = tmp_path / "a.ckpt"
+    torch.save({"hyper_parameters": {}, "state_dict": {"weight": torch.zeros(1000)}}, path)
+    content = {
+        "empty": b"",
+        "cut": path.read_bytes()[:2000],
+        "text": b"codec: PCM\n",
+        "bytes": bytes(range(256)),
+        "letter": b"0",  # an unpickler pops what is not there
+        "pickle": pickle.dumps(Path(), protocol=2),
+    }
+    if kind == "tensor":
+        torch.save(torch.zeros(3), path)
+    else:
+        path.write_bytes(content[kind])
+    with pytest.raises(ValueError, match=r"a.ckpt is empty, damaged or no checkpoint; expected is that of") as caught:
+        VQVAE.from_checkpoint(path)
+    assert caught.value.__context__ is None  # torch's advice is left out
 
 
 def test_a_checkpoint_without_the_codec_is_told(tmp_path):

@@ -100,6 +100,26 @@ def test_the_length_that_an_mp3_states_may_be_an_estimate(tmp_path):
     assert torch.equal(read_sound(path, SoundFormat(22_050, 2000), 1.0), whole[:, -2000:])
 
 
+@pytest.mark.parametrize("ending", ["wav", "aiff", "au", "flac", "ogg"])
+@pytest.mark.parametrize("num_samples", [None, 1000])
+def test_files_that_are_cut_off_are_an_error(tmp_path, ending, num_samples):
+    path = save(tmp_path / f"a.{ending}", noise(4000))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+    with pytest.raises(ValueError, match=rf"a.{ending} cannot be read: "):
+        read_sound(path, SoundFormat(16_000, num_samples))
+
+
+def test_a_cut_wav_says_what_is_missing_and_a_streamed_one_is_whole(tmp_path):
+    path = save(tmp_path / "a.wav", noise(4000))
+    content = path.read_bytes()
+    path.write_bytes(content[:-2000])
+    with pytest.raises(ValueError, match=r"a.wav cannot be read: it is cut off, 6000 of 8000 bytes of samples"):
+        read_sound(path, WHOLE)
+    for unknown in (b"\xff\xff\xff\xff", b"\x00\xf0\xff\x7f"):  # written by programs that cannot seek back
+        path.write_bytes(content[:40] + unknown + content[44:])
+        assert np.array_equal(read_sound(path, WHOLE)[0], noise(4000))
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(data=st.data())
 @pytest.mark.parametrize("ending", ["wav", "flac", "ogg"])
@@ -124,7 +144,7 @@ def test_channels_are_averaged_or_kept(tmp_path):
     assert read_sound(path, WHOLE).tolist() == [[150, -6, 32767]]
     assert read_sound(path, SoundFormat(16_000, None, channels=2)).tolist() == samples.T.tolist()
     assert num_channels(str(path)) == 2
-    with pytest.raises(ValueError, match=r"a.wav has 2 channels, other files have 3; use mono=True"):
+    with pytest.raises(ValueError, match=r"a.wav has 2 channels, the first file has 3; use mono=True"):
         read_sound(path, SoundFormat(16_000, None, channels=3))
 
 

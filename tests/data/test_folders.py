@@ -112,6 +112,21 @@ def test_classes_that_training_does_not_have_are_an_error(mixed):
         folder(mixed).prepare_data()
 
 
+def test_hidden_folders_are_no_classes(mixed):
+    for split in ("train", "test"):
+        (mixed / split / ".ipynb_checkpoints").mkdir()
+        Image.fromarray(picture(0, 20, 24)).save(mixed / split / ".ipynb_checkpoints" / "0.png")
+    data = folder(mixed)
+    assert data.num_classes == 2
+    assert [len(data.signals(split)) for split in ("train", "test")] == [12, 6]
+
+
+def test_folders_without_classes_are_named(tmp_path):
+    (tmp_path / "train/.ipynb_checkpoints").mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match=r"there is no class in .*/train; files are expected in .*/<class>/"):
+        ImageFolder(PCM(), tmp_path)
+
+
 def test_files_of_other_kinds_do_not_count(mixed):
     (mixed / "train/a/notes.txt").write_text("nothing")
     (mixed / "train/a/UPPER.PNG").write_bytes((mixed / "train/a/0.png").read_bytes())

@@ -1,6 +1,7 @@
 """Folders of JPEG files; the files are Pillow's, and so is the image that codes are compared with."""
 
 import io
+import re
 import warnings
 from pathlib import Path
 
@@ -146,6 +147,11 @@ def test_a_crop_that_cuts_mcus_is_an_error(uniform, crop):
         folder(uniform, crop=crop)
 
 
+def test_no_thread_is_an_error(uniform):
+    with pytest.raises(ValueError, match="num_threads must be an integer, at least 1; got 0"):
+        folder(uniform, num_threads=0)
+
+
 def test_another_codec_is_an_error(uniform):
     with pytest.raises(MisconfigurationException, match="JPEGFolder reads codes of a JPEG codec; got PCM"):
         folder(uniform, PCM())
@@ -206,6 +212,18 @@ def test_uniform_whole_files_have_grid_sizes_too(uniform):
 def test_mixed_tables_need_a_codec_for_them(mixed):
     with pytest.raises(ValueError, match=r"\.JPEG: the file's quantization tables are not those of .*dequantize=True"):
         batches(folder(mixed, crop=32).train_dataloader())
+
+
+def test_only_another_subsampling_is_named_as_that(uniform):
+    write(uniform / "train/a/00.jpg", picture(0, 64, 64), subsampling="4:2:2")
+    image = read_coefficients((uniform / "train/a/00.jpg").read_bytes())
+    dataset = folder(uniform, val_fraction=0).codes("train")
+    with pytest.raises(ValueError, match=r"00.jpg: the file has chroma subsampling 4:2:2, .*4:2:0, .*requantize=True"):
+        dataset[0]
+    for codec in (JPEG(requantize=True), JPEG(dequantize=True), JPEG(tables=True), JPEG(chroma_subsampling="4:2:2")):
+        code = folder(uniform, codec, val_fraction=0, crop=64).codes("train")[0][0]
+        luma = codec.to_coefficients(code, (3, 64, 64)).components[0]
+        assert np.array_equal(luma.coefficients, image.components[0].coefficients)
 
 
 def test_tables_travel_with_each_code(mixed):
@@ -281,6 +299,17 @@ def test_bad_files_are_skipped_and_counted(broken):
     assert str(caught[-1].message).startswith(f"{broken}/train/b/05.jpg is skipped (3 so far): the image has 40 x 90")
     good = [i for i, (path, _) in enumerate(dataset.files) if path[-8:] not in ("a/00.jpg", "a/04.jpg", "b/05.jpg")]
     assert target.tolist() == [dataset.files[i][1] for i in good]
+
+
+def test_each_bad_file_is_counted_once(broken):
+    data = folder(broken, crop=48, val_fraction=0, skip_bad=True, batch_size=COUNT)
+    with pytest.warns(UserWarning, match="is skipped") as caught:
+        batches(data.train_dataloader())
+    counts = sorted(re.search(r"\((\d+) so far\)", str(warning.message))[1] for warning in caught)
+    assert counts == ["1", "2", "3"]
+    with warnings.catch_warnings(action="error"):
+        batches(data.train_dataloader())
+        data.codes("train").__getitems__(range(COUNT))
 
 
 @pytest.mark.filterwarnings("ignore:.* is skipped:UserWarning")

@@ -18,7 +18,7 @@ _REASONS = {
     f.UNKNOWN_MARKER: "unknown marker",
     f.BAD_PRECISION: "samples of {detail} bits; 8 are supported, and 12 in SOF1 and SOF2",
     f.BAD_SIZE: "height or width is 0 (a height given later by DNL is not supported)",
-    f.TOO_LARGE: "{detail} pixels are more than max_pixels",
+    f.TOO_LARGE: "{detail} pixels are more than max_pixels={max_pixels}; raise it to read them",
     f.BAD_COMPONENTS: "{detail} components; 1 to 4 are supported",
     f.BAD_SAMPLING: "sampling factors {detail:#04x}; each must be 1 to 4",
     f.BAD_ORDER: "the marker must not stand here",
@@ -36,9 +36,10 @@ _REASONS = {
 }
 
 
-def describe(frame: Any) -> str:
+def describe(frame: Any, max_pixels: int) -> str:
     """Marker, byte offset and reason of a file's error."""
     marker = int(frame["marker"])
     name = _MARKERS.get(marker, f"marker FF {marker:02X}") if marker else "data"
     offset = int(frame["offset"] - frame["start"])
-    return f"{name} at byte {offset}: {_REASONS[int(frame['error'])].format(detail=int(frame['detail']))}"
+    reason = _REASONS[int(frame["error"])].format(detail=int(frame["detail"]), max_pixels=max_pixels)
+    return f"{name} at byte {offset}: {'the file is empty' if frame['start'] == frame['end'] else reason}"

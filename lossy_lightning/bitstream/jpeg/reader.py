@@ -21,6 +21,8 @@ from .coefficients import JPEGCoefficients, JPEGComponent
 _Work = TypeVar("_Work")
 _Done = TypeVar("_Done")
 _STANDARD = b"".join(table for tables in STANDARD_HUFFMAN for table in tables)
+_BYTES = (bytes, bytearray, memoryview)
+_EXPECTED = "a JPEG file's bytes are expected; got {}: pass pathlib.Path(name).read_bytes()"
 _LEAST_BYTES = 2**15  # that a thread takes of a batch at once; less is read before another thread has started
 _ARRAY_SIZE = 2**21  # coefficients that share an array at most
 # The constructors of named tuples take twice as long.
@@ -48,6 +50,7 @@ def read_coefficients(
     Raises:
         ValueError: Where the file is unsupported (arithmetic, lossless, hierarchical), broken or too large; the message
             names marker, byte offset and reason.
+        TypeError: Where the data are no bytes.
 
     Source:
         ITU-T T.81 (1992), annexes B, C, F and G; T.871 (JFIF) and T.872 (Adobe) for colour spaces.
@@ -59,6 +62,8 @@ def read_coefficients(
         >>> image.width, image.components[0].coefficients.shape
         (10, (1, 2, 8, 8))
     """
+    if not isinstance(data, _BYTES):
+        raise TypeError(_EXPECTED.format(type(data).__name__))
     images, error = _read([data], max_pixels, _fills(on_truncation))
     if error is not None:
         raise ValueError(error[1])
@@ -73,8 +78,9 @@ def read_coefficients_batch(
 ) -> list[JPEGCoefficients]:
     """Read the quantized coefficients of many JPEG files in one compiled call a thread, without the GIL.
 
-    Images of up to 4 MiB together share one array, which lives as long as any of them; consecutive ones of equal
-    quantization tables may share these. Up to 64 MiB that nobody holds any more are kept for later calls.
+    Images of up to 4 MiB together share one array, which lives as long as any of them. Up to 64 MiB that nobody holds
+    any more are kept for later calls. Consecutive images of equal quantization tables may share these: what is written
+    into a table changes it for all images that share it, so copy it first.
 
     Args:
         files: The files' bytes.
@@ -86,14 +92,17 @@ def read_coefficients_batch(
         The coefficients of each file.
 
     Raises:
-        ValueError: Where a file cannot be read; the message begins with its index.
+        ValueError: Where a file cannot be read; the message begins with its index. Where there is no whole number of
+            threads, at least one.
+        TypeError: Where a file is no bytes, or ``files`` is one file.
 
     Example:
         >>> read_coefficients_batch([])
         []
     """
-    if num_threads < 1:
-        raise ValueError(f"num_threads must be at least 1; got {num_threads}")
+    if not isinstance(num_threads, int) or num_threads < 1:
+        raise ValueError(f"num_threads must be an integer, at least 1; got {num_threads!r}")
+    _check_types(files)
     fill = _fills(on_truncation)
     chunks = _split(files, num_threads)
     results = _in_threads(lambda chunk: _read(chunk, max_pixels, fill), chunks, num_threads)
@@ -103,6 +112,15 @@ def read_coefficients_batch(
             raise ValueError(f"file {len(images) + error[0]} of the batch: {error[1]}")
         images += read
     return images
+
+
+def _check_types(files: Sequence[bytes]) -> None:
+    if isinstance(files, _BYTES):
+        raise TypeError(f"a list of files is expected; got one as {type(files).__name__}: use read_coefficients")
+    strange = {kind for kind in set(map(type, files)) if not issubclass(kind, _BYTES)}
+    if strange:
+        index, kind = next((i, kind) for i, kind in enumerate(map(type, files)) if kind in strange)
+        raise TypeError(f"file {index} of the batch: {_EXPECTED.format(kind.__name__)}")
 
 
 def _fills(on_truncation: str) -> bool:
@@ -148,8 +166,6 @@ def _in_threads(work: Callable[[_Work], _Done], items: Sequence[_Work], num_thre
 def _read(files: Sequence[bytes], max_pixels: int, fill: bool) -> tuple[list[JPEGCoefficients], tuple[int, str] | None]:
     """Read files: the images, and where one is bad, its index and what is wrong with it."""
     count = len(files)
-    if not all(issubclass(kind, (bytes, bytearray, memoryview)) for kind in set(map(type, files))):
-        raise TypeError("a JPEG file's bytes are expected, not its name; pass pathlib.Path(name).read_bytes()")
     bounds = np.fromiter(accumulate(map(len, files), initial=len(_STANDARD)), np.int64, count + 1)
     data = np.frombuffer(b"".join((_STANDARD, *files)), np.uint8)
     starts = np.zeros(count + 1, np.int64)
@@ -168,7 +184,7 @@ def _read(files: Sequence[bytes], max_pixels: int, fill: bool) -> tuple[list[JPE
             )
         bad = frames["error"].nonzero()[0]
         if len(bad) > 0:
-            return images, (first + int(bad[0]), describe(frames[bad[0]]))
+            return images, (first + int(bad[0]), describe(frames[bad[0]], max_pixels))
         width, height, color, precision = (frames[name].tolist() for name in ("width", "height", "color", "precision"))
         spaces, adobe = map(_COLOR_SPACES.__getitem__, color), (frames["adobe"] >= 0).tolist()
         views = _views(out, offsets, components, latched, frames["table_set"])
