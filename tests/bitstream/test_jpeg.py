@@ -192,6 +192,20 @@ def test_batch_equals_single_files_over_threads() -> None:
         read_coefficients_batch([*files[:4], files[4][:-60], *files[5:]], num_threads=2)
 
 
+def test_a_forked_child_reads_with_threads_of_its_own() -> None:
+    code = (
+        "import io, multiprocessing, threading; import numpy as np; from PIL import Image;"
+        "from lossy_lightning.bitstream.jpeg import read_coefficients_batch;"
+        "buffer = io.BytesIO(); Image.fromarray(np.eye(400, dtype=np.uint8)).save(buffer, 'JPEG', quality=100);"
+        "files = 40 * [buffer.getvalue()];"
+        "read = lambda: print(len(read_coefficients_batch(files, num_threads=2)), threading.active_count(), flush=True);"
+        "read(); child = multiprocessing.get_context('fork').Process(target=read);"
+        "child.start(); child.join(60); read(); raise SystemExit(child.exitcode)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (result.returncode, result.stdout) == (0, "40 2\n40 2\n40 2\n"), result.stderr
+
+
 def test_memory_is_used_again_only_when_nobody_holds_it(monkeypatch: pytest.MonkeyPatch) -> None:
     # What other tests left may fill all that is kept.
     monkeypatch.setattr(_memory, "_idle_arrays", [[] for _ in _memory._idle_arrays])

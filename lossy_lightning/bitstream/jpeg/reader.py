@@ -1,10 +1,11 @@
 """Files to coefficients."""
 
 import math
+import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from itertools import accumulate, pairwise, repeat
 from typing import Literal, TypeVar
 
@@ -151,16 +152,21 @@ def _in_threads(work: Callable[[_Work], _Done], items: Sequence[_Work], num_thre
         for i, item in waiting:
             done[i] = work(item)
 
-    helpers = min(num_threads, len(items)) - 1
-    if helpers < 1:
-        take()
-    else:
-        with ThreadPoolExecutor(helpers) as pool:
-            started = [pool.submit(take) for _ in range(helpers)]
-            take()
-        for helper in started:
+    started = [_helpers(num_threads - 1).submit(take) for _ in range(min(num_threads, len(items)) - 1)]
+    take()
+    for helper in started:
+        if not helper.cancel():  # it had not begun, and nothing is left to do
             helper.result()
     return [done[i] for i in range(len(items))]
+
+
+@cache
+def _helpers(count: int) -> ThreadPoolExecutor:
+    """Threads that are kept: to start and end them takes as long as reading several files."""
+    return ThreadPoolExecutor(count, "jpeg-reader")
+
+
+os.register_at_fork(after_in_child=_helpers.cache_clear)  # a child has none of its parent's threads
 
 
 def _read(files: Sequence[bytes], max_pixels: int, fill: bool) -> tuple[list[JPEGCoefficients], tuple[int, str] | None]:
