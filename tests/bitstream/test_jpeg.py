@@ -198,7 +198,7 @@ def test_a_forked_child_reads_with_threads_of_its_own() -> None:
         "from lossy_lightning.bitstream.jpeg import read_coefficients_batch;"
         "buffer = io.BytesIO(); Image.fromarray(np.eye(400, dtype=np.uint8)).save(buffer, 'JPEG', quality=100);"
         "files = 40 * [buffer.getvalue()];"
-        "read = lambda: print(len(read_coefficients_batch(files, num_threads=2)), threading.active_count(), flush=True);"
+        "read = lambda: print(len(read_coefficients_batch(files, 2)), threading.active_count(), flush=True);"
         "read(); child = multiprocessing.get_context('fork').Process(target=read);"
         "child.start(); child.join(60); read(); raise SystemExit(child.exitcode)"
     )
