@@ -1,13 +1,12 @@
 """Callbacks in two processes on the CPU: nobody waits for ever, figures are those of all, files are written once."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.processes import run
 
 SCRIPT = """
 import json, sys
@@ -58,22 +57,6 @@ if __name__ == "__main__":
 """
 
 
-def run(root: Path, devices: int) -> list[dict[str, float]]:
-    """What each process knows at the end."""
-    root.mkdir()
-    script = root / "script.py"
-    script.write_text(SCRIPT)
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(sys.path),
-        "OMP_NUM_THREADS": "1",
-        "GLOO_SOCKET_IFNAME": "lo" if sys.platform == "linux" else "lo0",
-    }
-    command = [sys.executable, str(script), str(root), str(devices)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    return [json.loads((root / f"rank{rank}.json").read_text()) for rank in range(devices)]
-
-
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("distributed")
@@ -81,12 +64,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def two(root: Path) -> list[dict[str, float]]:
-    return run(root / "two", devices=2)
+    return run(SCRIPT, root / "two", devices=2)
 
 
 @pytest.fixture(scope="module")
 def one(root: Path) -> dict[str, float]:
-    return run(root / "one", devices=1)[0]
+    return run(SCRIPT, root / "one", devices=1)[0]
 
 
 def chosen(figures: dict[str, float], *prefixes: str) -> dict[str, float]:

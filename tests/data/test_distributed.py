@@ -1,13 +1,11 @@
 """Two processes on the CPU: who sees which example, and what is done once."""
 
 import collections
-import json
-import os
-import subprocess
-import sys
 import textwrap
 
 import pytest
+
+from tests.processes import run
 
 TRAIN, VAL, TEST = 43, 17, 11
 SCRIPT = f"""
@@ -85,21 +83,6 @@ if __name__ == "__main__":
 """
 
 
-def run(root, devices):
-    root.mkdir()
-    script = root / "script.py"
-    script.write_text(textwrap.dedent(SCRIPT))
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(sys.path),
-        "OMP_NUM_THREADS": "1",
-        "GLOO_SOCKET_IFNAME": "lo" if sys.platform == "linux" else "lo0",
-    }
-    command = [sys.executable, str(script), str(root), str(devices)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    return [json.loads((root / f"rank{rank}.json").read_text()) for rank in range(devices)]
-
-
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     return tmp_path_factory.mktemp("distributed")
@@ -108,7 +91,7 @@ def root(tmp_path_factory):
 @pytest.fixture(scope="module")
 def ranks(root):
     """What two processes saw."""
-    return run(root / "two", devices=2)
+    return run(textwrap.dedent(SCRIPT), root / "two", devices=2)
 
 
 def _numbers(ranks, split):
@@ -143,6 +126,6 @@ def test_codec_is_fitted_once_and_each_example_encoded_once(ranks, root):
 
 
 def test_metrics_are_those_of_one_process(ranks, root):
-    (one,) = run(root / "one", devices=1)
+    (one,) = run(textwrap.dedent(SCRIPT), root / "one", devices=1)
     for rank in ranks:
         assert rank["untrained"] == pytest.approx(one["untrained"], rel=1e-5)

@@ -34,6 +34,7 @@ def decode_files(data, bounds, frames, components, latched, tables, starts, out,
     for i in range(len(frames)):
         frame = frames[i]
         _begin_file(SOS, data, bounds[i], bounds[i + 1], frame, components[i], quantization, huffman, max_pixels, fill)
+        frame.color = color_space(frame, components[i])
         latched[table_sets] = 0
         if frame.error == OK:
             _decode_file(
@@ -67,7 +68,6 @@ def _begin_file(last, data, start, end, frame, components, quantization, huffman
     shortest = blocks if frame.process == 2 else 2 * blocks  # a bit for each DC, one more for each end of block
     if frame.error == OK and shortest > 8 * (frame.end - frame.position) and not fill:
         fail(frame, TRUNCATED, frame.end, 0, 0)
-    frame.color = color_space(frame, components)
 
 
 @kernel
