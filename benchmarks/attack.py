@@ -1,6 +1,6 @@
 """Attacks on small CIFAR-10 networks: ours beside torchattacks, and defences that only hide their gradient.
 
-    python benchmarks/attack.py [peers | cost | autoattack | masking ...] [--images 200] [--epochs 4]
+    python benchmarks/attack.py [peers | cost | autoattack | masking ...] [--images 200] [--epochs 4] [--update FILE]
 
 `peers` and `autoattack` need `pip install --no-deps torchattacks`. CIFAR-10 is read from
 `$LOSSY_DATA/cifar10/{train,test}/<class>/*.png`; images and trained weights are kept in `--cache`, by default a folder
@@ -38,7 +38,7 @@ from lossy_lightning.functional import (
     worst_case,
 )
 from lossy_lightning.nn import ConvNet, Scale
-from lossy_lightning.report import as_markdown
+from lossy_lightning.report import as_markdown, update_table
 
 SPEC = CodeSpec.uniform((3, 32, 32), 0, 255, ordinal=True)
 CACHE = Path(tempfile.gettempdir()) / "lossy_lightning_attack"
@@ -135,7 +135,7 @@ def seconds(*functions: Callable[[], Any], repeats: int = 3) -> list[float]:
     return [statistics.median(taken) for taken in times]
 
 
-def peers(cache: Path, images: int, epochs: int) -> None:
+def peers(cache: Path, images: int, epochs: int) -> list[list[str]]:
     """Sign step and projected form, the mean of five random starts, against torchattacks' FGSM and PGD."""
     import torchattacks
 
@@ -171,12 +171,13 @@ def peers(cache: Path, images: int, epochs: int) -> None:
         accuracies = f"{ours:.1f} / {theirs:.1f}", f"{ours_10:.1f} / {theirs_10:.1f}"
         times = f"{t_sign / t_fgsm:.2f}", f"{t_projected / t_pgd:.2f}"
         rows.append([f"{budget}/255", accuracies[0], times[0], accuracies[1], times[1]])
-    print(as_markdown(rows), flush=True)
+    return rows
 
 
-def cost(cache: Path, images: int, epochs: int) -> None:
+def cost(cache: Path, images: int, epochs: int) -> list[list[str]]:
     """Ten iterations of the attack, finding the stem included, in training steps of the same batch."""
     code, target = (x[:128] for x in load("test", cache))
+    rows = [["network", "ten iterations, s", "in training steps"]]
     for name in MODELS:
         model = trained(name, cache, epochs)
         optimizer = torch.optim.Adam(model.parameters(), lr=0.0)
@@ -190,7 +191,8 @@ def cost(cache: Path, images: int, epochs: int) -> None:
             model.eval()  # noqa: B023
 
         t_attack, t_step = seconds(attack, step, repeats=7)
-        print(f"{name}: ten iterations {t_attack:.2f} s = {t_attack / t_step:.1f} training steps", flush=True)
+        rows.append([name, f"{t_attack:.2f}", f"{t_attack / t_step:.1f}"])
+    return rows
 
 
 def strongest(
@@ -217,24 +219,23 @@ def strongest(
     return worst_case(forward, code, target, attacks)
 
 
-def autoattack(cache: Path, images: int, epochs: int) -> None:
+def autoattack(cache: Path, images: int, epochs: int) -> list[list[str]]:
     """Our strongest mode against torchattacks' standard AutoAttack, at the same numbers of iterations and queries."""
     import torchattacks
 
     model, (code, target) = trained("pixels", cache, epochs), load("test", cache)
     code, target = code[:images], target[:images]
     module = nn.Sequential(From01(), model).eval()
+    rows = [["budget", "AutoAttack", "its time, s", "ours", "our time, s"]]
     for budget in (1, 2):
         start = time.perf_counter()
         theirs = quantized(torchattacks.AutoAttack(module, eps=budget / 255, n_classes=10)(code / 255, target))
         middle = time.perf_counter()
         ours = strongest(model, code, target, budget)
         end = time.perf_counter()
-        print(
-            f"budget {budget}: AutoAttack {accuracy(model, theirs, target):.1f} in {middle - start:.0f} s, "
-            f"ours {accuracy(model, ours, target):.1f} in {end - middle:.0f} s",
-            flush=True,
-        )
+        found = accuracy(model, theirs, target), middle - start, accuracy(model, ours, target), end - middle
+        rows.append([f"{budget}/255", *(f"{value:.1f}" for value in found)])
+    return rows
 
 
 def through_jpeg(values: Tensor) -> Tensor:
@@ -247,8 +248,9 @@ def through_jpeg(values: Tensor) -> Tensor:
     return torch.stack(out).permute(0, 3, 1, 2).float()
 
 
-def masking(cache: Path, images: int, epochs: int, budget: int = 8) -> dict[str, float]:
+def masking(cache: Path, images: int, epochs: int) -> list[list[str]]:
     """Clean accuracy, and accuracy at 8/255 under naive, transferred and adaptive attacks; temperatures."""
+    budget = 8
     pixels = trained("pixels", cache, epochs)
     code, target = (x[:images] for x in load("test", cache))
     found: dict[str, float] = {}
@@ -296,8 +298,7 @@ def masking(cache: Path, images: int, epochs: int, budget: int = 8) -> dict[str,
             loss = at_temperature(cross_entropy, temperature)
             moved = attacked(model, [max(1, small // 4)] * 20, loss, small)
             note(f"binary, {small}/255, temperature {temperature:g}", accuracy(model, moved, target))
-    print(as_markdown(_defences(found, budget)), flush=True)
-    return found
+    return _defences(found, budget)
 
 
 def _defences(found: dict[str, float], budget: int) -> list[list[str]]:
@@ -314,7 +315,7 @@ def _defences(found: dict[str, float], budget: int) -> list[list[str]]:
     return [["defence", *ways], *([names[name], *values] for name, values in shown.items())]
 
 
-SECTIONS: dict[str, Callable[[Path, int, int], Any]] = {
+SECTIONS: dict[str, Callable[[Path, int, int], list[list[str]]]] = {
     "peers": peers,
     "cost": cost,
     "masking": masking,
@@ -328,12 +329,16 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--cache", type=Path, default=CACHE)
+    parser.add_argument("--update", type=Path, metavar="FILE", help="put the tables into this document, too")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", category=FutureWarning)
     for section in arguments.sections or SECTIONS:
         print(f"== {section}: {SECTIONS[section].__doc__}", flush=True)
-        SECTIONS[section](arguments.cache, arguments.images, arguments.epochs)
+        table = as_markdown(SECTIONS[section](arguments.cache, arguments.images, arguments.epochs))
+        print(table, flush=True)
+        if arguments.update:
+            update_table(arguments.update, f"attack-{section}", table)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What is the best way to train on quantized data? Codec by representation by network, test accuracy on MNIST.
 
-    python benchmarks/representations.py [--seeds 0 1 2] [--epochs 15] [--folder FOLDER] [--fashion] [codec ...]
+    python benchmarks/representations.py [--seeds 0 1 2] [--epochs 10] [--folder FOLDER] [--fashion] [codec ...]
 
 Each cell is `examples/mnist_vq_binary.yaml` with codec, stem and network exchanged: 196 bits an image, three linear
 layers of 64, 64 and 10 outputs, batches of 256, the last epoch, mean and standard deviation over seeds of codec and
@@ -15,6 +15,8 @@ import json
 from pathlib import Path
 
 from mnist_accuracy import FASHION, kept, run, summary
+
+from lossy_lightning.report import as_markdown, update_table
 
 SPEC = tuple[str, dict[str, object]]
 STEMS: dict[str, SPEC] = {
@@ -82,12 +84,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("codecs", nargs="*", metavar="codec", help=f"codecs to run; default all of {CODECS}")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--fashion", action="store_true", help="Fashion-MNIST in place of MNIST")
     parser.add_argument("--folder", type=Path, help="where runs, codecs and accuracies are kept")
+    parser.add_argument("--update", type=Path, metavar="FILE", help="put the table into this document, too")
     arguments = parser.parse_args()
     extra = FASHION if arguments.fashion else []
-    rows = ["| codec | network | " + " | ".join(STEMS) + " |", "|---" * (len(STEMS) + 2) + "|"]
+    rows = [["codec", "network", *STEMS]]
     with kept(arguments.folder) as folder:
         for name in arguments.codecs or CODECS:
             for title, bit_width in NETWORKS.items():
@@ -98,9 +101,11 @@ def main() -> None:
                     with contextlib.chdir(place):
                         for representation, found in cells.items():
                             found.append(cell(name, representation, bit_width, seed, arguments.epochs, extra))
-                rows.append(f"| {name} | {title} | " + " | ".join(map(summary, cells.values())) + " |")
+                rows.append([name, title, *map(summary, cells.values())])
                 print(rows[-1], flush=True)
-    print("\n".join(["", *rows]))
+    print(as_markdown(rows))
+    if arguments.update:
+        update_table(arguments.update, "representations", as_markdown(rows))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import torch
 
 from lossy_lightning.codecs import Lyra
 from lossy_lightning.data import SpeechCommands
+from lossy_lightning.report import as_markdown, update_table
 from lossy_lightning.tasks import ClassificationTask
 
 BITS_A_STAGE = 200  # 4 bits, 50 frames a second
@@ -46,11 +47,17 @@ def main() -> None:
     parser.add_argument("--stages", nargs="+", type=int, default=[1, 2, 4, 8, 16, 30, 46])
     parser.add_argument("--folds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--cache", type=Path, help="where codes are cached")
+    parser.add_argument("--update", type=Path, metavar="FILE", help="put the table into this document, too")
     arguments = parser.parse_args()
     folds = [accuracies(fold, arguments.folder, arguments.stages, arguments.cache) for fold in arguments.folds]
+    rows = [["stages", "bit/s", "test accuracy, %"]]
     for stages, found in zip(arguments.stages, zip(*folds, strict=True), strict=True):
         spread = f" ± {statistics.stdev(found):.1f}" if len(found) > 1 else ""
-        print(f"{stages} stages, {stages * BITS_A_STAGE} bit/s: {statistics.mean(found):.1f}{spread} %")
+        rate = f"{stages * BITS_A_STAGE:,}".replace(",", " ")
+        rows.append([str(stages), rate, f"{statistics.mean(found):.1f}{spread}"])
+    print(as_markdown(rows))
+    if arguments.update:
+        update_table(arguments.update, "speech-bit-rate", as_markdown(rows))
 
 
 if __name__ == "__main__":

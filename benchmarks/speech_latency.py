@@ -22,12 +22,15 @@ from torch import Tensor
 from lossy_lightning.cli import LossyCLI
 from lossy_lightning.codecs import Decoded, TransformCodec
 from lossy_lightning.codes import Codec, TrainableCodec
+from lossy_lightning.report import as_markdown, update_table
 
 EXAMPLES = Path(__file__).parent.parent.absolute() / "examples"
 NAMES = [
     *("speech_lyra_float", "speech_lyra_3200_float", "speech_lyra_binary"),
     *("speech_vq_float", "speech_vq_lookup_binary", "speech_spectrogram_cnn", "speech_lyra_decoded_cnn"),
 ]
+
+PARTS = ("analysis", "encode", "decode", "codes to class", "waveform to class")
 
 
 def milliseconds(work: Callable[[], object], repeats: int) -> float:
@@ -74,13 +77,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="example", help=f"default all of {NAMES}")
     parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--update", type=Path, metavar="FILE", help="put the table into this document, too")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", ".*args parameter is intended.*")
+    rows = [["example", *PARTS]]
     for name in arguments.names or NAMES:
         found = figures(name, arguments.repeats)
-        print(f"{name}: " + ", ".join(f"{part} {value:.2f} ms" for part, value in found.items()), flush=True)
+        rows.append([f"`{name}`", *(f"{found[part]:.2f}" if part in found else "" for part in PARTS)])
+    print(as_markdown(rows))
+    if arguments.update:
+        update_table(arguments.update, "speech-latency", as_markdown(rows))
 
 
 if __name__ == "__main__":
