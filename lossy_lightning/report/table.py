@@ -89,17 +89,18 @@ def column(name: str) -> Column:
     """How a logged name is shown; shares (``…acc``) in percent, names that a report does not know as they are.
 
     Example:
-        >>> column("test_acc").title, column("macs/1bit").title, column("val_loss").title
-        ('test accuracy, %', '1-bit MACs', 'val_loss')
+        >>> column("test_acc").title, column("macs/encoder/32bit").title, column("val_loss").title
+        ('test accuracy, %', '32-bit MACs of encoder', 'val_loss')
     """
     known = {column.name: column for column in (*_USUAL, *_OTHER)}
     if name in known:
         return known[name]
     if match := re.fullmatch(r"parameters/(\d+)bit", name):
         return Column(f"{match[1]}-bit parameters", name, 0, 1, f"scalars that are kept with {match[1]} bits")
-    if match := re.fullmatch(_MACS, name):
-        meaning = f"multiply-accumulates of one example whose wider operand has {match[1]} bits"
-        return Column(f"{match[1]}-bit MACs", name, 0, 1, meaning)
+    if match := re.fullmatch(r"macs/(?:(.+)/)?(\d+)bit", name):
+        part, width = match.groups()
+        meaning = f"multiply-accumulates of one example whose wider operand has {width} bits"
+        return Column(f"{width}-bit MACs" + (f" of {part}" if part else ""), name, 0, 1, meaning)
     if name.endswith("_acc"):
         return Column(f"{name.removesuffix('_acc').replace('_', ' ')} accuracy, %", name, 2, 100, "")
     return Column(name, name, 4, 1, "")
