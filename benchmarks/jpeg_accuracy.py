@@ -8,8 +8,8 @@ Each row runs its YAML from `examples/` through the command line, on all trainin
 images choose nothing. All rows see the same JPEG files. The seeds come in rounds, so that what is there is balanced. A
 table gives accuracy as mean and standard deviation over seeds, multiply-accumulates of one image, and the difference
 to each of the two pixel controls with its 95 % interval: a paired bootstrap over test images, each counted as right as
-often as seeds had it right. A folder keeps runs and figures, and what it holds already is not run again; several
-processes may fill it at once.
+often as seeds had it right. Other options, as `--name=value`, go to the command line of each run. A folder keeps runs
+and figures, and what it holds already is not run again; several processes may fill it at once.
 
 With `--steps` nothing is trained to the end: the rows take turns with training steps in one process, and the table
 gives the median time of a step (augmentation, forward, backward, update; batch 64) after a round that does not count.
@@ -227,7 +227,7 @@ def main() -> None:
     parser.add_argument(
         "--update", nargs=2, metavar=("FILE", "TABLE"), help="put the table into this place of a document, too"
     )
-    arguments = parser.parse_args()
+    arguments, others = parser.parse_known_args()
     if unknown := set(arguments.rows) - set(ROWS):
         parser.error(f"there is no row {sorted(unknown)}; rows are {list(ROWS)}")
     names = arguments.rows or list(ROWS)
@@ -235,6 +235,7 @@ def main() -> None:
     if arguments.epochs is not None:
         extra += ["--trainer.max_epochs", str(arguments.epochs)]
         extra += ["--model.init_args.lr_scheduler.init_args.T_max", str(arguments.epochs)]
+    extra += others
     document = arguments.update and Path(arguments.update[0]).absolute()
     with kept(arguments.folder) as folder:
         if arguments.steps is not None:
