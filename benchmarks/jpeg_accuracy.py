@@ -1,14 +1,15 @@
 """Test accuracy at cost of the CIFAR-10 examples: networks on coefficients of JPEG against networks on its pixels.
 
-    LOSSY_DATA=... python benchmarks/jpeg_accuracy.py [--seeds 0 1 2 3 4] [--epochs N] [--quality 75]
-        [--subsampling 4:4:4] [--folder FOLDER] [name ...]
-    LOSSY_DATA=... python benchmarks/jpeg_accuracy.py --steps 40 [name ...]
+    LOSSY_DATA=... python benchmarks/jpeg_accuracy.py [--seeds 0 1 2 3 4] [--epochs N] [--files 75/4:4:4 ...]
+        [--folder FOLDER] [--update docs/numbers.md jpeg-accuracy] [name ...]
+    LOSSY_DATA=... python benchmarks/jpeg_accuracy.py --steps 40 [--update docs/numbers.md jpeg-steps] [name ...]
 
 Each row runs its YAML from `examples/` through the command line, on all training images, and tests the last epoch: test
 images choose nothing. All rows see the same JPEG files. The seeds come in rounds, so that what is there is balanced. A
 table gives accuracy as mean and standard deviation over seeds, multiply-accumulates of one image, and the difference
 to each of the two pixel controls with its 95 % interval: a paired bootstrap over test images, each counted as right as
-often as seeds had it right. A folder keeps runs and figures, and what it holds already is not run again.
+often as seeds had it right. Other options, as `--name=value`, go to the command line of each run. A folder keeps runs
+and figures, and what it holds already is not run again; several processes may fill it at once.
 
 With `--steps` nothing is trained to the end: the rows take turns with training steps in one process, and the table
 gives the median time of a step (augmentation, forward, backward, update; batch 64) after a round that does not count.
@@ -21,6 +22,7 @@ import statistics
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,7 +37,9 @@ from lossy_lightning.cli import LossyCLI
 from lossy_lightning.functional import count_macs
 from lossy_lightning.nn import Unfold
 from lossy_lightning.nn.unfolding import inverse_basis
+from lossy_lightning.report import as_markdown, update_table
 
+DRIFT = "transform of luma moved by, % of its norm"
 CONTROLS = ("pixels, ResNet at 32x32", "pixels, space-to-depth 2")
 ROWS: dict[str, str] = {
     CONTROLS[0]: "cifar10_resnet",
@@ -57,6 +61,16 @@ class Files(NamedTuple):
 
     quality: int
     subsampling: str
+
+    @classmethod
+    def of(cls, text: str) -> "Files":
+        """Files as the command line names them, such as 75/4:4:4."""
+        quality, subsampling = text.split("/")
+        return cls(int(quality), subsampling)
+
+    def __str__(self) -> str:
+        """As the command line names them."""
+        return f"{self.quality}/{self.subsampling}"
 
     def config(self, example: str) -> str:
         """The example, told to read these files."""
@@ -120,36 +134,40 @@ def difference(found: list[dict[str, Any]], control: list[dict[str, Any]]) -> st
 
 def macs(counts: dict[str, float]) -> str:
     """Millions of multiply-accumulates by width."""
-    return " + ".join(f"{count / 1e6:.2f} M of {width}" for width, count in counts.items() if count)
+    return " + ".join(
+        f"{count / 1e6:.2f} M of {width.removesuffix('bit')} bit" for width, count in counts.items() if count
+    )
 
 
-def accuracies(names: list[str], files: Files, extra: list[str], seeds: list[int], folder: Path) -> None:
-    """Run what is missing, and print the table."""
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
-    for seed in seeds:
-        place = folder / f"seed{seed}"
+def accuracies(
+    names: list[str], all_files: list[Files], extra: list[str], seeds: list[int], folder: Path
+) -> list[list[str]]:
+    """Run what is missing, and make the table."""
+    found: dict[Files, dict[str, list[dict[str, Any]]]] = {files: {name: [] for name in names} for files in all_files}
+    for seed, files, name in product(seeds, all_files, names):
+        place = folder / f"{files.quality}_{files.subsampling.replace(':', '')}" / f"seed{seed}"
         place.mkdir(parents=True, exist_ok=True)
         with contextlib.chdir(place):
-            for name in names:
-                key = " ".join([recipe(ROWS[name]), str(files.quality), files.subsampling, *extra])
-                run = partial(figures, ROWS[name], files, extra, seed)
-                found[name].append(once(Path("figures.json"), key, run))
-                print(f"  {name}, seed {seed}: {found[name][-1]['test']:.2f} %", flush=True)
+            run = partial(figures, ROWS[name], files, extra, seed)
+            found[files][name].append(once(Path("figures.json"), " ".join([recipe(ROWS[name]), *extra]), run))
+        print(f"  {name}, files {files}, seed {seed}: {found[files][name][-1]['test']:.2f} %", flush=True)
     controls = [control for control in CONTROLS if control in names]
-    print(f"quality {files.quality}, {files.subsampling}, seeds {seeds}")
-    print("| network | test, % | MACs |" + "".join(f" points above {control} |" for control in controls))
-    print("|---|---|---|" + "---|" * len(controls))
-    for name, each in found.items():
-        tests = [one["test"] for one in each]
-        spread = f" ± {statistics.stdev(tests):.2f}" if len(tests) > 1 else ""
-        counts = {key.split("/")[1]: value for key, value in each[0].items() if key.startswith("macs/")}
-        against = [difference(each, found[control]) if name != control else "" for control in controls]
-        cells = [name, f"{statistics.mean(tests):.2f}{spread}", macs(counts), *against]
-        print("| " + " | ".join(cells) + " |")
-    for name, each in found.items():
-        if any(one.get("drift") for one in each):
-            moved = ", ".join(f"{one['drift']:.1f}" for one in each)
-            print(f"{name}: training moved the transform of luma by {moved} % of its norm")
+    several = len(all_files) > 1
+    rows = [["network", "test accuracy, %", "MACs", *(f"points above {control}" for control in controls), DRIFT]]
+    for files, networks in found.items():
+        for name, each in networks.items():
+            counts = {key.split("/")[1]: value for key, value in each[0].items() if key.startswith("macs/")}
+            against = [difference(each, networks[control]) if name != control else "" for control in controls]
+            moved = spread([one["drift"] for one in each]) if any(one["drift"] for one in each) else ""
+            title = f"{name}, {files}" if several else name
+            rows.append([title, spread([one["test"] for one in each]), macs(counts), *against, moved])
+    return rows if any(row[-1] for row in rows[1:]) else [row[:-1] for row in rows]
+
+
+def spread(values: list[float]) -> str:
+    """Mean and standard deviation."""
+    deviation = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.2f}{deviation}"
 
 
 def stepper(example: str, files: Files, bf16: bool) -> tuple[str, Callable[[], None]]:
@@ -163,19 +181,22 @@ def stepper(example: str, files: Files, bf16: bool) -> tuple[str, Callable[[], N
     code, target = next(iter(data.train_dataloader()))
     optimizer = model.optimizer(model.parameters())
     model.train()
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=bf16)
 
     def step() -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        with autocast:
             loss = F.cross_entropy(model(data.augmentation(code)), target)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
 
-    return macs({f"{width}bit": count for width, count in count_macs(model, code[:1]).items()}), step
+    with autocast:
+        counts = count_macs(model, code[:1])
+    return macs({f"{width}bit": count for width, count in counts.items()}), step
 
 
-def steps(names: list[str], files: Files, precision: str, rounds: int) -> None:
-    """Let the rows take turns, and print the table."""
+def steps(names: list[str], files: Files, precision: str, rounds: int) -> list[list[str]]:
+    """Let the rows take turns, and make the table."""
     rows = {name: stepper(ROWS[name], files, precision.startswith("bf16")) for name in names}
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(rounds + 1):
@@ -184,11 +205,12 @@ def steps(names: list[str], files: Files, precision: str, rounds: int) -> None:
             step()
             seconds[name].append(time.perf_counter() - start)
     print(f"load {os.getloadavg()[0]:.1f}, {torch.get_num_threads()} threads, {precision}, {rounds} rounds")
-    print(f"| network | MACs | step, ms | times faster than {names[0]} |")
-    print("|---|---|---|---|")
     medians = {name: statistics.median(each[1:]) for name, each in seconds.items()}
-    for name, median in medians.items():
-        print(f"| {name} | {rows[name][0]} | {1e3 * median:.1f} | {medians[names[0]] / median:.2f} |")
+    head = ["network", "MACs", "step, ms", f"times faster than {names[0]}"]
+    return [head] + [
+        [name, rows[name][0], f"{1e3 * median:.1f}", f"{medians[names[0]] / median:.2f}"]
+        for name, median in medians.items()
+    ]
 
 
 def main() -> None:
@@ -196,25 +218,35 @@ def main() -> None:
     parser.add_argument("rows", nargs="*", metavar="name", help=f"rows to run; default all of {list(ROWS)}")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--epochs", type=int, help="another length than the example's, and of its schedule")
-    parser.add_argument("--quality", type=int, default=75)
-    parser.add_argument("--subsampling", default="4:4:4")
+    parser.add_argument(
+        "--files", nargs="+", type=Files.of, default=[Files(75, "4:4:4")], metavar="QUALITY/SUBSAMPLING"
+    )
     parser.add_argument("--precision", default="bf16-mixed", help="Lightning's; processors without bf16 want 32-true")
     parser.add_argument("--folder", type=Path, help="where runs and figures are kept")
     parser.add_argument("--steps", type=int, help="time so many steps of each row instead")
-    arguments = parser.parse_args()
-    files = Files(arguments.quality, arguments.subsampling)
+    parser.add_argument(
+        "--update", nargs=2, metavar=("FILE", "TABLE"), help="put the table into this place of a document, too"
+    )
+    arguments, others = parser.parse_known_args()
+    if unknown := set(arguments.rows) - set(ROWS):
+        parser.error(f"there is no row {sorted(unknown)}; rows are {list(ROWS)}")
     names = arguments.rows or list(ROWS)
     extra = ["--trainer.precision", arguments.precision]
     if arguments.epochs is not None:
         extra += ["--trainer.max_epochs", str(arguments.epochs)]
         extra += ["--model.init_args.lr_scheduler.init_args.T_max", str(arguments.epochs)]
+    extra += others
+    document = arguments.update and Path(arguments.update[0]).absolute()
     with kept(arguments.folder) as folder:
         if arguments.steps is not None:
             folder.mkdir(parents=True, exist_ok=True)
             with contextlib.chdir(folder):
-                steps(names, files, arguments.precision, arguments.steps)
+                table = as_markdown(steps(names, arguments.files[0], arguments.precision, arguments.steps))
         else:
-            accuracies(names, files, extra, arguments.seeds, folder)
+            table = as_markdown(accuracies(names, arguments.files, extra, arguments.seeds, folder))
+    print(table)
+    if arguments.update:
+        update_table(document, arguments.update[1], table)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 EXAMPLES = Path(__file__).parent.parent.absolute() / "examples"
 
 
@@ -48,8 +50,9 @@ def once(done: Path, name: str, make: Callable[[], Any]) -> Any:
     known = json.loads(done.read_text()) if done.exists() else {}
     if name not in known:
         found = make()
-        # What is made may have kept figures of its own.
-        known = (json.loads(done.read_text()) if done.exists() else {}) | {name: found}
-        done.with_suffix(".new").write_text(json.dumps(known, indent=1))
-        done.with_suffix(".new").replace(done)
+        # What is made, and other processes, may have kept figures of their own.
+        with FileLock(done.with_suffix(".lock")):
+            known = (json.loads(done.read_text()) if done.exists() else {}) | {name: found}
+            done.with_suffix(".new").write_text(json.dumps(known, indent=1))
+            done.with_suffix(".new").replace(done)
     return known[name]
