@@ -16,8 +16,9 @@ class ResidualNet(nn.Module):
 
     A block shifts its input, convolves its sign, normalises, adds the shortcut, and ends in a shifted PReLU. The
     shortcut makes no multiply-accumulates: means of ``stride`` positions, its channels repeated where the block has a
-    multiple of them; a first block of another number of channels has none. The mean over the grid is classified by a
-    linear layer. Padding of examples of different size never changes the outputs.
+    multiple of them; a first block of another number of channels has none. A linear layer classifies the mean over the
+    grid; where it quantizes its inputs, it classifies each position, and the outputs' mean is taken: the sign of a mean
+    says little. Padding of examples of different size never changes the outputs.
 
     Args:
         shape: Shape ``(C, L)`` or ``(C, H, W)`` of the features it reads, without batch; sizes may vary (None).
@@ -81,6 +82,7 @@ class ResidualNet(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
         self.classifier = linear(channels[-1], num_classes, last_bit_width, last_bit_width, bias=True)
+        self.mean_first = last_bit_width == 32
         # A sum of signs is an integer of the size of its inputs: the loss needs it scaled.
         self.logits_norm = nn.Identity() if last_bit_width == 32 else nn.BatchNorm1d(num_classes)
 
@@ -93,7 +95,9 @@ class ResidualNet(nn.Module):
             if size is not None:
                 size = -(-size // stride)
             features, valid = block(features, valid, size)
-        logits: Tensor = self.logits_norm(self.classifier(self.dropout(mean_of_valid(features, valid))))
+        features = self.dropout(mean_of_valid(features, valid) if self.mean_first else features)
+        outputs = self.classifier(features.movedim(1, -1)).movedim(-1, 1)
+        logits: Tensor = self.logits_norm(outputs if self.mean_first else mean_of_valid(outputs, valid))
         return logits
 
 

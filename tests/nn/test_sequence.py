@@ -13,6 +13,7 @@ def nets():
         "residual": ResidualNet((6, None), 4, (8, 16, 16), (2, 2, 1)),
         "real residual": ResidualNet((6, None), 4, (12, 12), (1, 2), **real),
         "residual 2-d": ResidualNet((6, None, None), 4, (12, 24), (2, 1)),
+        "all binary 2-d": ResidualNet((6, None, None), 4, (12, 24), (2, 1), last_bit_width=1),
     }
 
 
@@ -71,7 +72,19 @@ def test_bit_widths_and_costs_of_the_residual_net():
     assert count_macs(net, torch.zeros(1, 64, 50)) == {32: first + 384 * 8, 1: sum(rest)}
     assert count_parameters(net)[1] == 3 * 192 * 192 + 3 * 192 * 384
     binary = ResidualNet((64, 50), 8, (192, 192, 384), (1, 2, 2), last_bit_width=1)
-    assert count_macs(binary, torch.zeros(1, 64, 50)) == {1: first + sum(rest) + 384 * 8}
+    assert count_macs(binary, torch.zeros(1, 64, 50)) == {1: first + sum(rest) + 13 * 384 * 8}
+
+
+def test_a_binary_last_layer_counts_positions():
+    """It hears at how many positions a feature is positive, not the sign of its mean."""
+    net = ResidualNet((4, 6), 2, (4,), (1,), last_bit_width=1).eval()
+    torch.nn.init.zeros_(net.blocks[0].norm.weight)
+    given = torch.full((3, 4, 6), -1.0)
+    for example, count in enumerate((0, 2, 5)):
+        given[example, :, :count] = 1.0
+    logits = net(given)
+    signs = net.classifier.weight.sign().sum(1)
+    torch.testing.assert_close(logits, (torch.tensor([[0], [2], [5]]) / 3 - 1) * signs)
 
 
 def test_shortcuts_are_the_identity():
