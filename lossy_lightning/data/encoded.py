@@ -54,7 +54,8 @@ class EncodedDataModule(LightningDataModule, ABC):
         seed: Of that choice.
         transform: Of signals, in training only. Training codes are then made anew for each batch, on its device.
         augmentation: Of codes, in training only, on the batch's device. Each of its modules that has an
-            ``adapt(codec, statistics)``, as stems have, is handed the codec and statistics before training.
+            ``adapt(codec, statistics)``, as stems have, is handed the codec and statistics before training. What it
+            makes of a few codes is then held against the spec.
         train_codecs: Codec of the training and validation examples, for all classes or for some; a class that is not
             named goes through ``codec``.
         test_codecs: The same for test examples.
@@ -198,13 +199,15 @@ class EncodedDataModule(LightningDataModule, ABC):
         self._open_splits(stage)
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Loader of the training split; what augments its codes is adapted to them first."""
+        """Loader of the training split; what augments its codes is adapted to them first, and tried on some.
+
+        Raises:
+            MisconfigurationException: Where there is no such split, or augmented codes are not of the spec.
+        """
         loader = self._loader("train")
-        # Only now: a checkpoint may have brought another codec after the setup.
-        for module in self.augmentation.modules() if self.augmentation is not None else ():
-            adapt: Any = getattr(module, "adapt", None)
-            if adapt is not None:
-                adapt(self.train_codecs if isinstance(self.train_codecs, Codec) else self.codec, self.statistics)
+        if self.augmentation is not None:
+            # Only now: a checkpoint may have brought another codec after the setup.
+            self._adapt(self.augmentation)
         return loader
 
     def val_dataloader(self) -> DataLoader[Any] | list[Any]:
@@ -284,6 +287,24 @@ class EncodedDataModule(LightningDataModule, ABC):
             and None not in self.signal_shape
             and all(codec.on_device for codec in self._codecs().values())
         )
+
+    def _adapt(self, augmentation: nn.Module) -> None:
+        for module in augmentation.modules():
+            adapt: Any = getattr(module, "adapt", None)
+            if adapt is not None:
+                adapt(self.train_codecs if isinstance(self.train_codecs, Codec) else self.codec, self.statistics)
+        examples: Any = self._dataset("train")
+        if None in self.spec.shape:
+            return  # batches may be padded, or not be made alone
+        encode = self._encoder("train") if self._encodes_on_device() else lambda code, targets: code
+        for values, targets in read_sample(examples, 16):
+            codes = augmentation.cpu()(encode(values, targets))
+            try:
+                self.spec.check(codes)
+            except ValueError as error:
+                raise MisconfigurationException(
+                    f"augmentation = {augmentation} makes codes that are not of the datamodule's spec: {error}"
+                ) from error
 
     def _open_splits(self, stage: str | None) -> None:
         if stage is None and self.trainer is not None and self.trainer.state.fn is not None:

@@ -13,7 +13,7 @@ from torch.utils.data import TensorDataset
 from lossy_lightning.codecs import PCM, VQ, Decoded
 from lossy_lightning.codes import Codec, CodeSpec, Stem
 from lossy_lightning.data import Digits, EncodedDataModule
-from lossy_lightning.nn import MLP, Bits
+from lossy_lightning.nn import MLP, BitFlip, Bits
 from lossy_lightning.tasks import ClassificationTask
 
 
@@ -255,6 +255,22 @@ def test_augmentation_is_for_training_codes_only(noise, trainer):
     assert not module.codes("train").any()
     assert torch.equal(module.codes("test"), pixels(data, "test") ^ 7)
     assert torch.equal(module.codes("val")[-4:], pixels(data, "val") ^ 7)
+
+
+@pytest.mark.parametrize("transform", [None, nn.Identity()], ids=["cached", "made anew"])
+def test_an_augmentation_that_leaves_the_range_of_the_codes_is_told_before_training(noise, trainer, transform):
+    data, module = noise(VQ((2, 2), 4), augmentation=BitFlip(0.5, bit_width=3), transform=transform), Recorder()
+    with pytest.raises(MisconfigurationException, match=r"BitFlip.*bit_width=3.* ranges from 0 to 3; got [0-3] to 7"):
+        trainer().fit(module, data)
+    assert not module.batches["train"]
+
+
+def test_trying_an_augmentation_draws_no_random_number(noise):
+    data = noise(Xor(3), augmentation=BitFlip(0.5, bit_width=8))
+    data.setup("fit")
+    state = torch.get_rng_state()
+    data.train_dataloader()
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 # Class codecs.
