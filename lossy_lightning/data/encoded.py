@@ -66,7 +66,7 @@ class EncodedDataModule(LightningDataModule, ABC):
         sample_rate: Of sounds, in Hz; None for any, or no sounds. Codecs that expect another rate are an error.
 
     Raises:
-        ValueError: Where the codec is none, or a number is out of range.
+        ValueError: Where a codec or the augmentation is none, or a number is out of range.
     """
 
     signal_shape: tuple[int | None, ...]
@@ -88,8 +88,6 @@ class EncodedDataModule(LightningDataModule, ABC):
         test_codecs: Codec | dict[int, Codec] | None = None,
     ) -> None:
         super().__init__()
-        if not isinstance(codec, Codec):
-            raise ValueError(f"codec must be a Codec, such as PCM() or VQ((4, 4), 16); got {codec!r}")
         if not 0 <= val_fraction < 1 or batch_size < 1:
             raise ValueError(f"val_fraction is in [0, 1) and batch_size at least 1; got {val_fraction=}, {batch_size=}")
         self.codec = codec
@@ -103,6 +101,11 @@ class EncodedDataModule(LightningDataModule, ABC):
         self.augmentation = augmentation
         self.train_codecs = train_codecs
         self.test_codecs = test_codecs
+        for name, each in self._codecs().items():
+            if not isinstance(each, Codec):
+                raise ValueError(f"{name} must be a Codec, such as PCM() or VQ((4, 4), 16); got {each!r}")
+        if not isinstance(augmentation, nn.Module | None):
+            raise ValueError(f"augmentation must be a module, such as TimeShift(max_frames=5); got {augmentation!r}")
         self._datasets: dict[Split, Examples | None] = {}
 
     # What a subclass may write.
@@ -269,10 +272,10 @@ class EncodedDataModule(LightningDataModule, ABC):
     def _codecs(self) -> dict[str, Codec]:
         codecs = {"codec": self.codec}
         for name, chosen in (("train_codecs", self.train_codecs), ("test_codecs", self.test_codecs)):
-            if isinstance(chosen, Codec):
-                codecs[name] = chosen
-            elif chosen is not None:
+            if isinstance(chosen, dict):
                 codecs |= {f"{name}[{label}]": codec for label, codec in chosen.items()}
+            elif chosen is not None:
+                codecs[name] = chosen
         return codecs
 
     def _encoder(self, split: Split) -> Callable[[Tensor, Any], Tensor]:

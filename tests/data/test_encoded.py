@@ -276,6 +276,20 @@ def test_trying_an_augmentation_draws_no_random_number(noise):
 # Class codecs.
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"codec": PCM}, r"codec must be a Codec, such as PCM\(\) or .*; got <class"),
+        ({"codec": PCM(), "train_codecs": [PCM()]}, r"train_codecs must be a Codec, .*; got \[PCM\(bit_width=8\)\]"),
+        ({"codec": PCM(), "test_codecs": {1: "PCM"}}, r"test_codecs\[1\] must be a Codec, .*; got 'PCM'"),
+        ({"codec": PCM(), "augmentation": BitFlip}, "augmentation must be a module, .*; got <class"),
+    ],
+)
+def test_what_is_no_codec_or_augmentation_is_refused(noise, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        noise(**arguments)
+
+
 def _masks(data, split):
     data.prepare_data()
     dataset = data._dataset(split)

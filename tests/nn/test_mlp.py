@@ -73,6 +73,11 @@ def test_a_wrong_bit_width_is_refused():
         MLP((4,), 10, weight_bit_width=16)
 
 
+def test_an_activation_that_is_made_already_is_told_from_its_class():
+    with pytest.raises(ValueError, match="made already: pass Hardtanh, the class"):
+        MLP((8,), 3, (4, 4), activation=nn.Hardtanh())
+
+
 @pytest.mark.parametrize("input_bit_width", [1, 4, 32])
 def test_another_activation_stands_between_the_layers(input_bit_width):
     network = MLP((8,), 3, (4, 4), 1, input_bit_width, activation=nn.Hardtanh)
