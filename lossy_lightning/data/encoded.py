@@ -88,7 +88,7 @@ class EncodedDataModule(LightningDataModule, ABC):
         test_codecs: Codec | dict[int, Codec] | None = None,
     ) -> None:
         super().__init__()
-        if not 0 <= val_fraction < 1 or batch_size < 1:
+        if not isinstance(batch_size, int) or not 0 <= val_fraction < 1 or batch_size < 1:
             raise ValueError(f"val_fraction is in [0, 1) and batch_size at least 1; got {val_fraction=}, {batch_size=}")
         self.codec = codec
         self.root = Path(root or os.environ.get("LOSSY_DATA", "data"))

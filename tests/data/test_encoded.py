@@ -502,7 +502,8 @@ def test_the_codebook_is_fitted_once_to_the_training_signals(noise, trainer, mon
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"val_fraction": 1.0}, {"val_fraction": -0.1}, {"batch_size": 0}, {"num_workers": -1}]
+    "arguments",
+    [{"val_fraction": 1.0}, {"val_fraction": -0.1}, {"batch_size": 0}, {"batch_size": "8"}, {"num_workers": -1}],
 )
 def test_numbers_out_of_range(noise, arguments):
     (name,) = arguments
