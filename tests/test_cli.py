@@ -186,7 +186,7 @@ PIXELS = init_args("lossy_lightning.codecs.PCM")
     [
         (
             ["--data.codec.levels", "0"],
-            "VQ needs a block of at least one sample and 2 levels; got block=(2, 2)",
+            "VQ needs a block of at least one sample, such as (4, 4), and 2 to 65536 levels; got block=(2, 2)",
         ),
         (["--data.batch_size", "0"], "val_fraction is in [0, 1) and batch_size at least 1; got val_fraction=0.1"),
         (

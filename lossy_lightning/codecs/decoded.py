@@ -21,6 +21,9 @@ class Decoded(TrainableCodec):
         codec: What the signal goes through first.
         view: How the decoded signal is coded; by default as its own samples.
 
+    Raises:
+        ValueError: Where either is no codec.
+
     Example:
         >>> import torch
         >>> Decoded(PCM()).encode(torch.tensor([[7, 250]], dtype=torch.uint8))
@@ -29,6 +32,8 @@ class Decoded(TrainableCodec):
 
     def __init__(self, codec: Codec, view: Codec = PCM()) -> None:
         super().__init__()
+        if not isinstance(codec, Codec) or not isinstance(view, Codec):
+            raise ValueError(f"Decoded takes codecs, such as JPEG() and PCM(); got {codec=}, {view=}")
         self.codec = codec
         self.view = view
         self.sample_rate = codec.sample_rate

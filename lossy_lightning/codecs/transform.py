@@ -20,6 +20,9 @@ class TransformCodec(TrainableCodec):
         analysis: Makes real values of a signal.
         quantizer: A codec of float32 values, such as `VQ` or `Uniform`.
 
+    Raises:
+        ValueError: Where they are none.
+
     Example:
         >>> import torch
         >>> from lossy_lightning.codecs import Spectrogram, Uniform
@@ -32,6 +35,11 @@ class TransformCodec(TrainableCodec):
 
     def __init__(self, analysis: Analysis, quantizer: Codec) -> None:
         super().__init__()
+        if not isinstance(analysis, Analysis) or not isinstance(quantizer, Codec):
+            raise ValueError(
+                "TransformCodec takes an analysis and a codec, such as Spectrogram() and Uniform(8); got "
+                f"{analysis=}, {quantizer=}"
+            )
         self.analysis = analysis
         self.quantizer = quantizer
         self.sample_rate = analysis.sample_rate

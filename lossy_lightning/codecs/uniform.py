@@ -1,6 +1,7 @@
 """Uniform quantization of real values."""
 
 from collections.abc import Iterable
+from numbers import Integral
 from typing import Self
 
 import torch
@@ -32,7 +33,8 @@ class Uniform(TrainableCodec):
 
     def __init__(self, bits: int, low: float | None = None, high: float | None = None) -> None:
         super().__init__()
-        if not 1 <= bits <= 16 or (low is not None and high is not None and low >= high):
+        whole = isinstance(bits, Integral)
+        if not whole or not 1 <= bits <= 16 or (low is not None and high is not None and low >= high):
             raise ValueError(f"Uniform needs 1 to 16 bits and low < high; got {bits=}, {low=}, {high=}")
         self.bits = bits
         self.low = low

@@ -1,8 +1,9 @@
 """Vector quantization: the nearest word of a codebook for each block of a signal."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import prod
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -15,6 +16,7 @@ from lossy_lightning.codes import CodeSpec, TrainableCodec
 from lossy_lightning.functional import crop, from_blocks, nearest_codewords, to_blocks
 
 _FLOAT_SAMPLE = 400_000
+_MOST_LEVELS = 2**16
 
 
 class VQ(TrainableCodec):
@@ -28,11 +30,11 @@ class VQ(TrainableCodec):
 
     Args:
         block: Samples of a block along each axis: ``(4, 4)`` pixels, ``(2, 2)`` time-frequency cells, ``(8,)``.
-        levels: Number of codewords.
+        levels: Number of codewords, 2 to 65 536.
         seed: Of k-means and of the sample of blocks.
 
     Raises:
-        ValueError: Where a block has no sample or there are fewer than two levels.
+        ValueError: Where a block has no sample, or there are fewer or more levels.
 
     Source: Sculley, Web-scale k-means clustering, WWW 2010 (scikit-learn's `MiniBatchKMeans`).
 
@@ -48,9 +50,14 @@ class VQ(TrainableCodec):
 
     def __init__(self, block: tuple[int, ...], levels: int, seed: int = 0) -> None:
         super().__init__()
-        if not block or min(block) < 1 or levels < 2:
-            raise ValueError(f"VQ needs a block of at least one sample and 2 levels; got {block=}, {levels=}")
-        self.block = tuple(block)
+        sizes = tuple(block) if isinstance(block, Sequence) else ()
+        whole = all(isinstance(number, Integral) for number in (*sizes, levels))
+        if not sizes or not whole or min(sizes) < 1 or not 2 <= levels <= _MOST_LEVELS:
+            raise ValueError(
+                f"VQ needs a block of at least one sample, such as (4, 4), and 2 to {_MOST_LEVELS} levels; got "
+                f"{block=}, {levels=}"
+            )
+        self.block = sizes
         self.levels = levels
         self.seed = seed
         self._dtype = torch.float32

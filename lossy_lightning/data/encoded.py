@@ -54,7 +54,8 @@ class EncodedDataModule(LightningDataModule, ABC):
         seed: Of that choice.
         transform: Of signals, in training only. Training codes are then made anew for each batch, on its device.
         augmentation: Of codes, in training only, on the batch's device. Each of its modules that has an
-            ``adapt(codec, statistics)``, as stems have, is handed the codec and statistics before training.
+            ``adapt(codec, statistics)``, as stems have, is handed the codec and statistics before training. What it
+            makes of a few codes is then held against the spec.
         train_codecs: Codec of the training and validation examples, for all classes or for some; a class that is not
             named goes through ``codec``.
         test_codecs: The same for test examples.
@@ -65,7 +66,7 @@ class EncodedDataModule(LightningDataModule, ABC):
         sample_rate: Of sounds, in Hz; None for any, or no sounds. Codecs that expect another rate are an error.
 
     Raises:
-        ValueError: Where the codec is none, or a number is out of range.
+        ValueError: Where a codec or the augmentation is none, or a number is out of range.
     """
 
     signal_shape: tuple[int | None, ...]
@@ -87,9 +88,7 @@ class EncodedDataModule(LightningDataModule, ABC):
         test_codecs: Codec | dict[int, Codec] | None = None,
     ) -> None:
         super().__init__()
-        if not isinstance(codec, Codec):
-            raise ValueError(f"codec must be a Codec, such as PCM() or VQ((4, 4), 16); got {codec!r}")
-        if not 0 <= val_fraction < 1 or batch_size < 1:
+        if not isinstance(batch_size, int) or not 0 <= val_fraction < 1 or batch_size < 1:
             raise ValueError(f"val_fraction is in [0, 1) and batch_size at least 1; got {val_fraction=}, {batch_size=}")
         self.codec = codec
         self.root = Path(root or os.environ.get("LOSSY_DATA", "data"))
@@ -102,6 +101,11 @@ class EncodedDataModule(LightningDataModule, ABC):
         self.augmentation = augmentation
         self.train_codecs = train_codecs
         self.test_codecs = test_codecs
+        for name, each in self._codecs().items():
+            if not isinstance(each, Codec):
+                raise ValueError(f"{name} must be a Codec, such as PCM() or VQ((4, 4), 16); got {each!r}")
+        if not isinstance(augmentation, nn.Module | None):
+            raise ValueError(f"augmentation must be a module, such as TimeShift(max_frames=5); got {augmentation!r}")
         self._datasets: dict[Split, Examples | None] = {}
 
     # What a subclass may write.
@@ -198,13 +202,15 @@ class EncodedDataModule(LightningDataModule, ABC):
         self._open_splits(stage)
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Loader of the training split; what augments its codes is adapted to them first."""
+        """Loader of the training split; what augments its codes is adapted to them first, and tried on some.
+
+        Raises:
+            MisconfigurationException: Where there is no such split, or augmented codes are not of the spec.
+        """
         loader = self._loader("train")
-        # Only now: a checkpoint may have brought another codec after the setup.
-        for module in self.augmentation.modules() if self.augmentation is not None else ():
-            adapt: Any = getattr(module, "adapt", None)
-            if adapt is not None:
-                adapt(self.train_codecs if isinstance(self.train_codecs, Codec) else self.codec, self.statistics)
+        if self.augmentation is not None:
+            # Only now: a checkpoint may have brought another codec after the setup.
+            self._adapt(self.augmentation)
         return loader
 
     def val_dataloader(self) -> DataLoader[Any] | list[Any]:
@@ -266,10 +272,10 @@ class EncodedDataModule(LightningDataModule, ABC):
     def _codecs(self) -> dict[str, Codec]:
         codecs = {"codec": self.codec}
         for name, chosen in (("train_codecs", self.train_codecs), ("test_codecs", self.test_codecs)):
-            if isinstance(chosen, Codec):
-                codecs[name] = chosen
-            elif chosen is not None:
+            if isinstance(chosen, dict):
                 codecs |= {f"{name}[{label}]": codec for label, codec in chosen.items()}
+            elif chosen is not None:
+                codecs[name] = chosen
         return codecs
 
     def _encoder(self, split: Split) -> Callable[[Tensor, Any], Tensor]:
@@ -284,6 +290,24 @@ class EncodedDataModule(LightningDataModule, ABC):
             and None not in self.signal_shape
             and all(codec.on_device for codec in self._codecs().values())
         )
+
+    def _adapt(self, augmentation: nn.Module) -> None:
+        for module in augmentation.modules():
+            adapt: Any = getattr(module, "adapt", None)
+            if adapt is not None:
+                adapt(self.train_codecs if isinstance(self.train_codecs, Codec) else self.codec, self.statistics)
+        examples: Any = self._dataset("train")
+        if None in self.spec.shape:
+            return  # batches may be padded, or not be made alone
+        encode = self._encoder("train") if self._encodes_on_device() else lambda code, targets: code
+        for values, targets in read_sample(examples, 16):
+            codes = augmentation.cpu()(encode(values, targets))
+            try:
+                self.spec.check(codes)
+            except ValueError as error:
+                raise MisconfigurationException(
+                    f"augmentation = {augmentation} makes codes that are not of the datamodule's spec: {error}"
+                ) from error
 
     def _open_splits(self, stage: str | None) -> None:
         if stage is None and self.trainer is not None and self.trainer.state.fn is not None:

@@ -1,6 +1,7 @@
 """JPEG from pixels to quantized coefficients and back: in libjpeg's integers, and in differentiable floats."""
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -47,8 +48,8 @@ def quality_tables(quality: int) -> Tensor:
         >>> quality_tables(50)[0, 0, :4]
         tensor([16, 11, 10, 16], dtype=torch.int32)
     """
-    if not 1 <= quality <= 100:
-        raise ValueError(f"a JPEG quality is from 1 to 100; got {quality}")
+    if not isinstance(quality, Integral) or not 1 <= quality <= 100:
+        raise ValueError(f"a JPEG quality is a whole number from 1 to 100; got {quality!r}")
     percent = 5000 // quality if quality < 50 else 200 - 2 * quality
     return ((torch.tensor((_LUMINANCE, _CHROMINANCE)) * percent + 50) // 100).clamp(1, 255).int()
 

@@ -8,7 +8,8 @@ class BitFlip(nn.Module):
     """Flips each bit of a code with some probability, as the ``augmentation`` of a datamodule.
 
     A network that is trained so relies on no single bit; it takes the place of shifting and turning images where
-    only their codes are stored. It is for codes whose levels fill their bits, from 0 to ``2**bit_width - 1``.
+    only their codes are stored. It is for codes whose levels fill their bits, from 0 to ``2**bit_width - 1``; a
+    datamodule refuses one that makes other codes.
 
     Args:
         probability: Of each bit to be flipped.

@@ -56,12 +56,13 @@ class ConvNet(nn.Sequential):
         pad: Sequence[bool] | None = None,
         activation: Callable[[], nn.Module] | None = None,
     ) -> None:
-        pad = (False,) * len(channels) if pad is None else pad
-        if not channels or len(pool) != len(channels) or len(pad) != len(channels):
+        lists = (channels, pool) if pad is None else (channels, pool, pad)
+        if not all(isinstance(each, Sequence) for each in lists) or not channels or len({*map(len, lists)}) > 1:
             raise ValueError(
                 "pool and pad say for each of the (1 or more) channels whether to pool and to pad; got "
                 f"{channels=}, {pool=}, {pad=}"
             )
+        pad = (False,) * len(channels) if pad is None else pad
         _check_shape(shape, pool, pad)
         first = (
             weight_bit_width if first_weight_bit_width is None else first_weight_bit_width,

@@ -159,10 +159,16 @@ def nonlinearity(input_bit_width: int, activation: Callable[[], nn.Module] | Non
         input_bit_width: Bits of an input of the layer that follows.
         activation: Makes another one instead.
 
+    Raises:
+        ValueError: Where ``activation`` is made already.
+
     Example:
         >>> nonlinearity(1), nonlinearity(4), nonlinearity(32), nonlinearity(32, nn.Hardtanh)
         ([], [Hardtanh(min_val=-1.0, max_val=1.0)], [ReLU()], [Hardtanh(min_val=-1.0, max_val=1.0)])
     """
+    if isinstance(activation, nn.Module):
+        kind = type(activation).__name__
+        raise ValueError(f"each layer has an activation of its own; got one made already: pass {kind}, the class")
     if activation is not None:
         return [activation()]
     if input_bit_width == 1:

@@ -187,7 +187,7 @@ class LookupConv(Stem):
 
 def _each(size: int | Sequence[int], axes: int) -> tuple[int, ...]:
     """A size for each axis."""
-    sizes = (size,) * axes if isinstance(size, int) else tuple(size)
-    if len(sizes) != axes:
-        raise ValueError(f"this code has {axes} axes; got sizes {sizes}")
+    sizes = (size,) * axes if isinstance(size, int) else tuple(size) if isinstance(size, Sequence) else ()
+    if len(sizes) != axes or not all(isinstance(each, int) for each in sizes):
+        raise ValueError(f"this code has {axes} axes, with a whole number for each or for all; got {size!r}")
     return sizes

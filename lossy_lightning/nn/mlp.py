@@ -26,7 +26,8 @@ class MLP(nn.Sequential):
         activation: Makes what stands between layers instead, such as `torch.nn.Hardtanh`.
 
     Raises:
-        ValueError: Where a size of ``shape`` is not fixed, or a bit width is none of those.
+        ValueError: Where a size of ``shape`` is not fixed, ``hidden_features`` is no sequence, or a bit width is none
+            of those.
 
     Example:
         >>> import torch
@@ -46,8 +47,10 @@ class MLP(nn.Sequential):
         input_norm: bool = False,
         activation: Callable[[], nn.Module] | None = None,
     ) -> None:
-        if not shape or any(size is None or size < 1 for size in shape):
+        if not isinstance(shape, Sequence) or not shape or any(size is None or size < 1 for size in shape):
             raise ValueError(f"an MLP reads features of one fixed shape; got {shape}: crop signals to one size")
+        if not isinstance(hidden_features, Sequence):
+            raise ValueError(f"hidden_features has the width of each layer, such as (64, 64); got {hidden_features!r}")
         first = (
             weight_bit_width if first_weight_bit_width is None else first_weight_bit_width,
             input_bit_width if first_input_bit_width is None else first_input_bit_width,

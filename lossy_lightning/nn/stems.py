@@ -1,5 +1,6 @@
 """Stems: what the numbers of a code become on entering a model."""
 
+from collections.abc import Sequence
 from math import prod
 
 import torch
@@ -148,13 +149,14 @@ class Packed(Stem):
     def __init__(self, spec: CodeSpec, block: tuple[int, ...]) -> None:
         super().__init__()
         grid = _fixed(spec)[1:]
-        if len(block) != len(grid) or any(size % width for size, width in zip(grid, block, strict=True)):
-            raise ValueError(f"Packed needs a block that divides the code's grid {grid}; got {tuple(block)}")
+        sizes = tuple(block) if isinstance(block, Sequence) else ()
+        if len(sizes) != len(grid) or any(width < 1 or size % width for size, width in zip(grid, sizes, strict=True)):
+            raise ValueError(f"Packed needs a block that divides the code's grid {grid}; got {block!r}")
         levels = torch.tensor(spec.levels).repeat_interleave(prod(block))
         if prod(levels.tolist()) >= 2**63:
             raise ValueError(f"Packed holds at most 63 bits a number; a block {tuple(block)} of this code needs more")
-        self.block = tuple(block)
-        self.shape = (1, *(size // width for size, width in zip(grid, block, strict=True)))
+        self.block = sizes
+        self.shape = (1, *(size // width for size, width in zip(grid, sizes, strict=True)))
         self.greatest: int = prod(levels.tolist()) - 1
         weight = torch.ones_like(levels)
         weight[:-1] = levels.flip(0).cumprod(0).flip(0)[1:]

@@ -36,8 +36,8 @@ class ClassificationTask(LightningModule):
         label_smoothing: Share of the target, in training, that is spread over all classes.
 
     Raises:
-        ValueError: Where there is no spec, the scale is not above 0 or the share not in [0, 1); where stem and spec, or
-            backbone and features, do not fit together.
+        ValueError: Where there is no spec, the scale is not above 0 or the share not in [0, 1); where stem or backbone
+            are made already; where stem and spec, or backbone and features, do not fit together.
 
     Example:
         >>> from functools import partial
@@ -69,6 +69,13 @@ class ClassificationTask(LightningModule):
             raise ValueError(f"logit_scale is above 0; got {logit_scale}")
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"label_smoothing is in [0, 1); got {label_smoothing}")
+        for name, made in (("stem", stem), ("backbone", backbone)):
+            if isinstance(made, nn.Module):
+                kind = type(made).__name__
+                raise ValueError(
+                    f"a task makes its {name} itself, to fit the codes; got {name}={kind}(...), which is made already: "
+                    f"pass {name}={kind}, or functools.partial({kind}, ...) with its further arguments"
+                )
         save_plain_hyperparameters(self)
         self.spec = spec
         self.stem = stem(spec)

@@ -72,3 +72,9 @@ def test_decoded_blocks_that_were_cropped_may_code_differently():
     decoded = Decoded(VQ((4, 4), 16)).fit([images()])
     pixels = decoded.encode(images())
     assert not torch.equal(decoded.encode(pixels), pixels)
+
+
+@pytest.mark.parametrize("arguments", [{"codec": VQ}, {"codec": PCM(), "view": PCM}])
+def test_a_class_is_no_codec(arguments):
+    with pytest.raises(ValueError, match=r"takes codecs, such as JPEG\(\) and PCM\(\); got .*<class"):
+        Decoded(**arguments)

@@ -276,6 +276,8 @@ def test_whole_mcus_without_a_shape():
     ("arguments", "message"),
     [
         ({"quality": 0}, "1 to 100"),
+        ({"quality": "75"}, "a whole number from 1 to 100; got '75'"),
+        ({"quality": 75.5}, "a whole number from 1 to 100; got 75.5"),
         ({"chroma_subsampling": "4:2:1"}, "one of .*4:2:0.*got '4:2:1'"),
         ({"quantization_tables": [[[0] * 8] * 8] * 2}, "1 to 255"),
         ({"quantization_tables": [[[1] * 8] * 8]}, "two 8 x 8"),

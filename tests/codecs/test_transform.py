@@ -71,6 +71,12 @@ def test_nothing_to_fit_is_fitted_and_the_rate_is_the_analysis():
     assert TransformCodec(Spectrogram(), Uniform(8)).sample_rate is None
 
 
+@pytest.mark.parametrize(("analysis", "quantizer"), [(Spectrogram, Uniform(8)), (Uniform(8), Spectrogram())])
+def test_classes_and_exchanged_arguments_are_refused(analysis, quantizer):
+    with pytest.raises(ValueError, match=r"an analysis and a codec, such as Spectrogram\(\) and Uniform\(8\); got"):
+        TransformCodec(analysis, quantizer)
+
+
 def test_the_decode_first_control(data_root):
     if not (data_root / "lyra_v2").is_dir():
         pytest.skip("needs lyra_v2/ in $LOSSY_DATA")

@@ -41,8 +41,9 @@ def test_what_is_not_given_is_the_range_of_the_values():
 def test_bad_input():
     with pytest.raises(ValueError, match="low < high"):
         Uniform(8, low=1.0, high=1.0)
-    with pytest.raises(ValueError, match="1 to 16 bits"):
-        Uniform(0)
+    for bits in (0, 17, "8", 8.5):
+        with pytest.raises(ValueError, match="1 to 16 bits"):
+            Uniform(bits)
     with pytest.raises(RuntimeError, match="no range yet"):
         Uniform(8).encode(values())
     with pytest.raises(ValueError, match="finite"):

@@ -163,10 +163,18 @@ def test_a_state_of_another_number_of_levels_is_refused_and_changes_nothing():
     assert torch.equal(codec.codebook, before)
 
 
-@pytest.mark.parametrize(("block", "levels"), [((), 16), ((4, 0), 16), ((4, 4), 1)])
-def test_empty_blocks_and_single_levels_are_refused(block, levels):
-    with pytest.raises(ValueError, match="a block of at least one sample and 2 levels; got"):
+@pytest.mark.parametrize(
+    ("block", "levels"),
+    [((), 16), ((4, 0), 16), (4, 16), ("4x4", 16), ((4, 4), 1), ((4, 4), 2**16 + 1), ((4, 4), "16"), ((4, 4), 16.0)],
+)
+def test_what_is_no_block_or_number_of_levels_is_refused(block, levels):
+    with pytest.raises(ValueError, match=r"a block of at least one sample, .* and 2 to 65536 levels; got") as caught:
         VQ(block, levels)
+    assert str(caught.value).endswith(f"{block=}, {levels=}")
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert VQ((np.int64(4), 4), np.int64(2) ** 16).levels == 2**16
 
 
 def test_an_unfitted_codec_says_so():

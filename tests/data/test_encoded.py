@@ -13,7 +13,7 @@ from torch.utils.data import TensorDataset
 from lossy_lightning.codecs import PCM, VQ, Decoded
 from lossy_lightning.codes import Codec, CodeSpec, Stem
 from lossy_lightning.data import Digits, EncodedDataModule
-from lossy_lightning.nn import MLP, Bits
+from lossy_lightning.nn import MLP, BitFlip, Bits
 from lossy_lightning.tasks import ClassificationTask
 
 
@@ -257,7 +257,37 @@ def test_augmentation_is_for_training_codes_only(noise, trainer):
     assert torch.equal(module.codes("val")[-4:], pixels(data, "val") ^ 7)
 
 
+@pytest.mark.parametrize("transform", [None, nn.Identity()], ids=["cached", "made anew"])
+def test_an_augmentation_that_leaves_the_range_of_the_codes_is_told_before_training(noise, trainer, transform):
+    data, module = noise(VQ((2, 2), 4), augmentation=BitFlip(0.5, bit_width=3), transform=transform), Recorder()
+    with pytest.raises(MisconfigurationException, match=r"BitFlip.*bit_width=3.* ranges from 0 to 3; got [0-3] to 7"):
+        trainer().fit(module, data)
+    assert not module.batches["train"]
+
+
+def test_trying_an_augmentation_draws_no_random_number(noise):
+    data = noise(Xor(3), augmentation=BitFlip(0.5, bit_width=8))
+    data.setup("fit")
+    state = torch.get_rng_state()
+    data.train_dataloader()
+    assert torch.equal(torch.get_rng_state(), state)
+
+
 # Class codecs.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"codec": PCM}, r"codec must be a Codec, such as PCM\(\) or .*; got <class"),
+        ({"codec": PCM(), "train_codecs": [PCM()]}, r"train_codecs must be a Codec, .*; got \[PCM\(bit_width=8\)\]"),
+        ({"codec": PCM(), "test_codecs": {1: "PCM"}}, r"test_codecs\[1\] must be a Codec, .*; got 'PCM'"),
+        ({"codec": PCM(), "augmentation": BitFlip}, "augmentation must be a module, .*; got <class"),
+    ],
+)
+def test_what_is_no_codec_or_augmentation_is_refused(noise, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        noise(**arguments)
 
 
 def _masks(data, split):
@@ -472,7 +502,8 @@ def test_the_codebook_is_fitted_once_to_the_training_signals(noise, trainer, mon
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"val_fraction": 1.0}, {"val_fraction": -0.1}, {"batch_size": 0}, {"num_workers": -1}]
+    "arguments",
+    [{"val_fraction": 1.0}, {"val_fraction": -0.1}, {"batch_size": 0}, {"batch_size": "8"}, {"num_workers": -1}],
 )
 def test_numbers_out_of_range(noise, arguments):
     (name,) = arguments

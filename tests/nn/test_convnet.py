@@ -62,7 +62,7 @@ def test_the_least_size_works_and_less_is_refused():
         ConvNet((16, 6, 7), 2, pool=(False,) * 3)
 
 
-@pytest.mark.parametrize(("channels", "pool"), [((8, 8), (True,)), ((), ())])
+@pytest.mark.parametrize(("channels", "pool"), [((8, 8), (True,)), ((), ()), (8, (True,)), ((8,), True)])
 def test_channels_and_pool_must_agree(channels, pool):
     with pytest.raises(ValueError, match="say for each of the"):
         ConvNet((1, 28, 28), 10, channels=channels, pool=pool)

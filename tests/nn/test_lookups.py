@@ -252,5 +252,8 @@ def test_look_up_convolution_refuses():
         LookupConv(spec, 9, 1, 4)
     with pytest.raises(ValueError, match="has 2 axes"):
         LookupConv(spec, (3, 3, 3), 1, 4)
+    for size in ("33", 3.0, (3, "3")):
+        with pytest.raises(ValueError, match="has 2 axes, with a whole number for each or for all; got"):
+            LookupConv(spec, size, 1, 4)
     with pytest.raises(ValueError, match="1 or more"):
         LookupConv(spec, 3, 0, 4)

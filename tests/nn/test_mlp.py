@@ -62,15 +62,25 @@ def test_it_learns_what_no_linear_network_can(widths):
     assert accuracy > 0.85
 
 
-@pytest.mark.parametrize("shape", [(), (4, None), (4, 0)])
+@pytest.mark.parametrize("shape", [(), (4, None), (4, 0), 4])
 def test_shapes_that_are_not_fixed_are_refused(shape):
     with pytest.raises(ValueError, match="one fixed shape; got"):
         MLP(shape, 10)
 
 
+def test_a_number_is_no_list_of_widths():
+    with pytest.raises(ValueError, match=r"width of each layer, such as \(64, 64\); got 64"):
+        MLP((4,), 10, hidden_features=64)
+
+
 def test_a_wrong_bit_width_is_refused():
     with pytest.raises(ValueError, match="weight_bit_width must be 1, 2 to 8, or 32"):
         MLP((4,), 10, weight_bit_width=16)
+
+
+def test_an_activation_that_is_made_already_is_told_from_its_class():
+    with pytest.raises(ValueError, match="made already: pass Hardtanh, the class"):
+        MLP((8,), 3, (4, 4), activation=nn.Hardtanh())
 
 
 @pytest.mark.parametrize("input_bit_width", [1, 4, 32])

@@ -212,11 +212,12 @@ def test_packed_blocks_keep_their_places():
     torch.testing.assert_close(features[0, 0], torch.tensor([[-1, -1], [2 / 63 - 1, -1]]))
 
 
-@pytest.mark.parametrize("block", [(2,), (2, 3), (3, 2), (2, 2, 2)])
+@pytest.mark.parametrize("block", [(2,), (2, 3), (3, 2), (2, 2, 2), (0, 2), 2])
 def test_packed_blocks_must_divide_the_grid(block):
     spec = CodeSpec.uniform((1, 4, 4), 0, 3, ordinal=True)
-    with pytest.raises(ValueError, match=r"block that divides the code's grid \(4, 4\); got \("):
+    with pytest.raises(ValueError, match=r"block that divides the code's grid \(4, 4\); got ") as caught:
         Packed(spec, block)
+    assert str(caught.value).endswith(repr(block))
 
 
 def test_packed_numbers_fit_an_integer():

@@ -365,6 +365,15 @@ def test_a_backbone_that_cannot_ignore_padding_is_told_to_crop():
     assert task(batch).shape == (4, 10)
 
 
+@pytest.mark.parametrize("name", ["stem", "backbone"])
+def test_a_part_that_is_made_already_is_told_from_its_class(name):
+    spec = CodeSpec.uniform((1, 4, 4), 0, 15, ordinal=False)
+    made = {"stem": Bits(spec), "backbone": MLP((64,), 10)}[name]
+    kind = type(made).__name__
+    with pytest.raises(ValueError, match=rf"got {name}={kind}\(.*made already: pass {name}={kind}, or functools"):
+        ClassificationTask(spec, 10, **({"stem": STEM, "backbone": BACKBONE} | {name: made}))
+
+
 def test_a_fully_connected_backbone_says_crop_at_once():
     with pytest.raises(ValueError, match=r"an MLP reads features of one fixed shape; .*: crop signals to one size"):
         ClassificationTask(VARIES, 10, Scale, MLP)
