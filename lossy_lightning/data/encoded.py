@@ -4,9 +4,8 @@ import hashlib
 import os
 from abc import ABC
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -15,7 +14,7 @@ from lightning.pytorch.overrides.distributed import UnrepeatedDistributedSampler
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, default_collate
 
-from lossy_lightning.codes import Codec, CodeSpec, CodeStatistics, TrainableCodec
+from lossy_lightning.codes import Codec, CodeSpec, CodeStatistics
 from lossy_lightning.data.cache import (
     EncodedDataset,
     fingerprint_examples,
@@ -24,10 +23,9 @@ from lossy_lightning.data.cache import (
     open_codes,
     write_codes,
 )
+from lossy_lightning.data.chosen_codecs import ChosenCodecs
 from lossy_lightning.data.splits import Examples, PaddedDataset, Split, TransformedDataset, take_split
 from lossy_lightning.data.statistics import read_sample, sample_statistics
-
-AnyCodec = TypeVar("AnyCodec", bound=Codec)
 
 _SPLITS: dict[str, tuple[Split, ...]] = {
     "fit": ("train", "val"),
@@ -90,7 +88,7 @@ class EncodedDataModule(LightningDataModule, ABC):
         super().__init__()
         if not isinstance(batch_size, int) or not 0 <= val_fraction < 1 or batch_size < 1:
             raise ValueError(f"val_fraction is in [0, 1) and batch_size at least 1; got {val_fraction=}, {batch_size=}")
-        self.codec = codec
+        self.codecs: ChosenCodecs[Codec] = ChosenCodecs(codec, train_codecs, test_codecs)
         self.root = Path(root or os.environ.get("LOSSY_DATA", "data"))
         self.cache_dir = Path(cache_dir) if cache_dir else self.root / "lossy_lightning"
         self.batch_size = batch_size
@@ -99,11 +97,6 @@ class EncodedDataModule(LightningDataModule, ABC):
         self.seed = seed
         self.transform = transform
         self.augmentation = augmentation
-        self.train_codecs = train_codecs
-        self.test_codecs = test_codecs
-        for name, each in self._codecs().items():
-            if not isinstance(each, Codec):
-                raise ValueError(f"{name} must be a Codec, such as PCM() or VQ((4, 4), 16); got {each!r}")
         if not isinstance(augmentation, nn.Module | None):
             raise ValueError(f"augmentation must be a module, such as TimeShift(max_frames=5); got {augmentation!r}")
         self._datasets: dict[Split, Examples | None] = {}
@@ -137,6 +130,11 @@ class EncodedDataModule(LightningDataModule, ABC):
     # What the codes are.
 
     @property
+    def codec(self) -> Codec:
+        """What the signals go through, where no other is chosen."""
+        return self.codecs.codec
+
+    @property
     def spec(self) -> CodeSpec:
         """Spec of the codes, the union over all codecs.
 
@@ -150,7 +148,7 @@ class EncodedDataModule(LightningDataModule, ABC):
                 f"{type(self).__name__} does not state its signals' shape; set signal_shape, such as (1, 28, 28)"
             )
         self.check_sample_rates()
-        return CodeSpec.union(*(codec.spec(self.signal_shape) for codec in self._codecs().values()))
+        return CodeSpec.union(*(codec.spec(self.signal_shape) for codec in self.codecs.named.values()))
 
     def check_sample_rates(self) -> None:
         """Check that each codec takes sounds of this rate, where both state one.
@@ -158,7 +156,7 @@ class EncodedDataModule(LightningDataModule, ABC):
         Raises:
             MisconfigurationException: Where a codec expects another.
         """
-        for name, codec in self._codecs().items():
+        for name, codec in self.codecs.named.items():
             if None not in (codec.sample_rate, self.sample_rate) and codec.sample_rate != self.sample_rate:
                 raise MisconfigurationException(
                     f"{name} = {codec} expects sounds of {codec.sample_rate} Hz, but {type(self).__name__} has "
@@ -168,7 +166,7 @@ class EncodedDataModule(LightningDataModule, ABC):
     def codec_for(self, split: Split, target: Any) -> Codec:
         """Codec that an example of a split goes through, by its class where classes have codecs of their own."""
         label = target.item() if isinstance(target, Tensor) and target.numel() == 1 else target
-        return codec_of(self.codec, self.test_codecs if split == "test" else self.train_codecs, label)
+        return self.codecs.of(split, label)
 
     @property
     def statistics(self) -> CodeStatistics:
@@ -193,7 +191,7 @@ class EncodedDataModule(LightningDataModule, ABC):
 
     def prepare_data(self) -> None:
         """Fetch what the codecs need, fit them and encode the splits, where that was not done before."""
-        for codec in self._codecs().values():
+        for codec in self.codecs.named.values():
             codec.prepare()
         self._open_splits(None)
 
@@ -231,7 +229,7 @@ class EncodedDataModule(LightningDataModule, ABC):
             return batch
         code, *rest = batch
         if self._encodes_on_device():
-            code = self._encoder("train")(code, rest[0])
+            code = self.codecs.encoder("train", self.spec)(code, rest[0])
         if self.augmentation is not None:
             if len(rest) > 1:
                 raise MisconfigurationException("an augmentation needs codes of one size; crop the signals or codes")
@@ -240,13 +238,7 @@ class EncodedDataModule(LightningDataModule, ABC):
 
     def state_dict(self) -> dict[str, Any]:
         """Fingerprints of the codecs, and the tensors of those that can be fitted."""
-        return {
-            name: {
-                "codec": repr(codec) if isinstance(codec, TrainableCodec) else codec.fingerprint(),
-                "state": codec.state_dict() if isinstance(codec, TrainableCodec) else {},
-            }
-            for name, codec in self._codecs().items()
-        }
+        return self.codecs.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over a checkpoint's fitted codecs; their codes are made anew.
@@ -254,52 +246,24 @@ class EncodedDataModule(LightningDataModule, ABC):
         Raises:
             MisconfigurationException: Where the checkpoint was made with another codec.
         """
-        own = self.state_dict()
-        for name in sorted(own.keys() | state_dict.keys()):
-            mine, saved = (state.get(name, {"codec": "none"})["codec"] for state in (own, state_dict))
-            if mine != saved:
-                raise MisconfigurationException(
-                    f"the checkpoint was made with {name} = {saved}, but this datamodule has {mine}; "
-                    "use the codec of the checkpoint"
-                )
-        for name, codec in self._codecs().items():
-            if isinstance(codec, TrainableCodec):
-                codec.load_state_dict(state_dict[name]["state"])
+        self.codecs.load_state_dict(state_dict)
         self._datasets.clear()
 
     # How it is done.
 
-    def _codecs(self) -> dict[str, Codec]:
-        codecs = {"codec": self.codec}
-        for name, chosen in (("train_codecs", self.train_codecs), ("test_codecs", self.test_codecs)):
-            if isinstance(chosen, dict):
-                codecs |= {f"{name}[{label}]": codec for label, codec in chosen.items()}
-            elif chosen is not None:
-                codecs[name] = chosen
-        return codecs
-
-    def _encoder(self, split: Split) -> Callable[[Tensor, Any], Tensor]:
-        """What makes codes of a batch of signals and their targets; workers get it without the datamodule."""
-        chosen = self.test_codecs if split == "test" else self.train_codecs
-        return partial(_encode, self.codec, chosen, self.spec)
-
     def _encodes_on_device(self) -> bool:
         # Signals of different size are encoded one by one, before they are padded.
-        return (
-            self.transform is not None
-            and None not in self.signal_shape
-            and all(codec.on_device for codec in self._codecs().values())
-        )
+        return self.transform is not None and None not in self.signal_shape and self.codecs.on_device
 
     def _adapt(self, augmentation: nn.Module) -> None:
         for module in augmentation.modules():
             adapt: Any = getattr(module, "adapt", None)
             if adapt is not None:
-                adapt(self.train_codecs if isinstance(self.train_codecs, Codec) else self.codec, self.statistics)
+                adapt(train if isinstance(train := self.codecs.train, Codec) else self.codec, self.statistics)
         examples: Any = self._dataset("train")
         if None in self.spec.shape:
             return  # batches may be padded, or not be made alone
-        encode = self._encoder("train") if self._encodes_on_device() else lambda code, targets: code
+        encode = self.codecs.encoder("train", self.spec) if self._encodes_on_device() else lambda code, targets: code
         for values, targets in read_sample(examples, 16):
             codes = augmentation.cpu()(encode(values, targets))
             try:
@@ -312,7 +276,7 @@ class EncodedDataModule(LightningDataModule, ABC):
     def _open_splits(self, stage: str | None) -> None:
         if stage is None and self.trainer is not None and self.trainer.state.fn is not None:
             stage = self.trainer.state.fn.value
-        if stage not in (None, "fit") and any(isinstance(c, TrainableCodec) for c in self._codecs().values()):
+        if stage not in (None, "fit") and self.codecs.trainable:
             return  # a checkpoint that is loaded later may bring the fitted codec; the loaders open the splits
         for split in _SPLITS[stage] if stage else ("train", "val", "test"):
             self._dataset(split)
@@ -331,7 +295,8 @@ class EncodedDataModule(LightningDataModule, ABC):
         return self._datasets[split]
 
     def _open(self, split: Split) -> Examples | None:
-        self._check_classes()
+        if hasattr(self, "num_classes"):
+            self.codecs.check_classes(self.num_classes)
         codes = self._examples(self.codes, split)
         if codes is not None:
             for code, *_ in read_sample(codes, 16):
@@ -342,32 +307,18 @@ class EncodedDataModule(LightningDataModule, ABC):
             return None
         self._fit_codecs()
         if split == "train" and self.transform is not None:
-            encode = None if self._encodes_on_device() else self._encoder("train")
+            encode = None if self._encodes_on_device() else self.codecs.encoder("train", self.spec)
             kind = PaddedDataset if None in self.spec.shape else TransformedDataset
             return kind(signals, self.transform, encode)
         return self._open_cached(split, signals)
 
-    def _check_classes(self) -> None:
-        """Check that codecs are chosen for classes that there are."""
-        for name, chosen in (("train_codecs", self.train_codecs), ("test_codecs", self.test_codecs)):
-            if not isinstance(chosen, dict) or not hasattr(self, "num_classes"):
-                continue
-            unknown = [label for label in chosen if not 0 <= label < self.num_classes]
-            if unknown:
-                raise MisconfigurationException(
-                    f"{name} names the classes {unknown}; this data has the classes 0 to {self.num_classes - 1}"
-                )
-
     def _open_cached(self, split: Split, signals: Examples) -> EncodedDataset:
         def write() -> None:
-            on_host = not all(codec.on_device for codec in self._codecs().values())
-            write_codes(folder, signals, self._encoder(split), self.spec, self.num_workers, on_host)
+            encode, on_host = self.codecs.encoder(split, self.spec), not self.codecs.on_device
+            write_codes(folder, signals, encode, self.spec, self.num_workers, on_host)
 
-        folder = self._path(split, signals, self._fingerprint())
+        folder = self._path(split, signals, self.codecs.fingerprint())
         return open_codes(folder, write)
-
-    def _fingerprint(self) -> str:
-        return ", ".join(f"{name}={codec.fingerprint()}" for name, codec in self._codecs().items())
 
     def _path(self, split: Split, signals: Examples, codecs: str) -> Path:
         """Path in the cache of what these codecs make of these signals."""
@@ -379,8 +330,8 @@ class EncodedDataModule(LightningDataModule, ABC):
 
     def _fit_codecs(self) -> None:
         """Fit what is not fitted to the training signals; other ranks and later runs read what was fitted."""
-        for name, codec in self._codecs().items():
-            if isinstance(codec, TrainableCodec) and not codec.fitted:
+        for name, codec in self.codecs.trainable.items():
+            if not codec.fitted:
                 signals = self._examples(self.signals, "train")
                 if signals is None:
                     raise MisconfigurationException(f"{name} = {codec} is not fitted, and there are no train signals")
@@ -391,31 +342,6 @@ class EncodedDataModule(LightningDataModule, ABC):
     def _sampled_statistics(self, examples: Examples) -> CodeStatistics:
         encode = None
         if isinstance(examples, TransformedDataset):
-            examples, encode = examples.signals, self._encoder("train")
-        path = self._path("train", examples, self._fingerprint()).with_suffix(".statistics")
+            examples, encode = examples.signals, self.codecs.encoder("train", self.spec)
+        path = self._path("train", examples, self.codecs.fingerprint()).with_suffix(".statistics")
         return CodeStatistics(**make_once(path, lambda: sample_statistics(examples, encode)._asdict()))
-
-
-def _encode(
-    codec: Codec, chosen: Codec | dict[int, Codec] | None, spec: CodeSpec, signals: Tensor, targets: Any
-) -> Tensor:
-    """Codes of a batch."""
-    if not isinstance(chosen, dict):
-        return _on(chosen or codec, signals.device).encode(signals)
-    labels = torch.as_tensor(targets, device=signals.device)
-    shape = tuple(size or 0 for size in spec.shape)
-    codes = torch.empty((len(signals), *shape), dtype=spec.dtype, device=signals.device)
-    for label in set(labels.tolist()):
-        where = labels == label
-        own = _on(codec_of(codec, chosen, label), signals.device)
-        codes[where] = own.encode(signals[where]).to(codes.dtype)
-    return codes
-
-
-def codec_of(codec: AnyCodec, chosen: AnyCodec | dict[int, AnyCodec] | None, label: Any) -> AnyCodec:
-    """Codec of an example; the one place where a label chooses it."""
-    return chosen.get(label, codec) if isinstance(chosen, dict) else chosen or codec
-
-
-def _on(codec: Codec, device: torch.device) -> Codec:
-    return codec.to(device) if isinstance(codec, nn.Module) else codec

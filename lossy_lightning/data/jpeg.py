@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from lossy_lightning.bitstream.jpeg import JPEGCoefficients, JPEGComponent, read_coefficients, read_coefficients_batch
 from lossy_lightning.codecs import JPEG
-from lossy_lightning.data.encoded import EncodedDataModule, codec_of
+from lossy_lightning.data.encoded import EncodedDataModule
 from lossy_lightning.data.folders import class_files, class_names
 from lossy_lightning.data.read_ahead import ReadAheadLoader
 from lossy_lightning.data.splits import Examples, Split, take_split
@@ -194,7 +194,7 @@ class JPEGFolder(EncodedDataModule):
             raise ValueError(f"crop must be a multiple of {_PITCH} pixels; got {crop}")
         if not isinstance(num_threads, int) or num_threads < 1:
             raise ValueError(f"num_threads must be an integer, at least 1; got {num_threads!r}")
-        foreign = [codec for codec in self._codecs().values() if not isinstance(codec, JPEG)]
+        foreign = [codec for codec in self.codecs.named.values() if not isinstance(codec, JPEG)]
         if foreign:
             raise MisconfigurationException(
                 f"JPEGFolder reads codes of a JPEG codec; got {foreign[0]}: use ImageFolder for other codecs"
@@ -212,7 +212,7 @@ class JPEGFolder(EncodedDataModule):
         if files is None:
             return None
         listed = [files[i] for i in range(len(files))]
-        codec: Any = partial(codec_of, self.codec, self.test_codecs if split == "test" else self.train_codecs)
+        codec: Any = partial(self.codecs.of, split)
         return JPEGFiles(listed, codec, self.crop, split == "train", self.num_threads, self._skipped)
 
     def _files(self, split: Split) -> Any:

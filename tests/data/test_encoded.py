@@ -461,7 +461,7 @@ def test_nested_codecs_are_in_the_checkpoint(noise, trainer, tmp_path, monkeypat
     fresh = make("b")
     trainer().test(task(fresh), fresh, ckpt_path=tmp_path / "run.ckpt")
     assert torch.equal(fresh.codec.codec.codebook, data.codec.codec.codebook)
-    assert torch.equal(fresh.train_codecs[1].codec.codebook, data.train_codecs[1].codec.codebook)
+    assert torch.equal(fresh.codecs.of("train", 1).codec.codebook, data.codecs.of("train", 1).codec.codebook)
 
 
 @pytest.mark.parametrize(
