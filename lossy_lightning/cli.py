@@ -1,7 +1,10 @@
 """The command line: Lightning's own, with a datamodule's spec handed to the model, a test after each fit, a report."""
 
+import os
 import sys
+import traceback
 import warnings
+from pathlib import Path
 
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.model_helpers import is_overridden
@@ -68,8 +71,14 @@ class LossyCLI(LightningCLI):
 def main(args: ArgsType = None) -> None:
     """Run the command line.
 
+    What this package says of a mistake is one sentence on standard error; the environment variable
+    ``JSONARGPARSE_DEBUG=true`` brings the traceback. Any other error keeps its own.
+
     Args:
         args: Instead of the process's arguments.
+
+    Raises:
+        SystemExit: With that sentence.
     """
     # Cached codes are memory-mapped: a loader without workers is no bottleneck here.
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
@@ -77,4 +86,20 @@ def main(args: ArgsType = None) -> None:
     if isinstance(given, list) and given[:1] == ["report"]:
         report(given[1:])
         return
-    LossyCLI(args=args, parser_kwargs={"epilog": "A further subcommand, `report RUN_DIR...`, compares logged runs."})
+    try:
+        LossyCLI(
+            args=args, parser_kwargs={"epilog": "A further subcommand, `report RUN_DIR...`, compares logged runs."}
+        )
+    except Exception as error:
+        if os.environ.get("JSONARGPARSE_DEBUG") == "true" or not _says_it_all(error):
+            raise
+        sys.exit(f"lossy-lightning: {error}")
+
+
+def _says_it_all(error: BaseException | None) -> bool:
+    """Whether an error and its causes come from ``raise`` statements of this package, not from what it calls."""
+    if error is None:
+        return True
+    frames = traceback.extract_tb(error.__traceback__)
+    own = bool(frames) and Path(frames[-1].filename).is_relative_to(Path(__file__).parent)
+    return own and (frames[-1].line or "").startswith("raise ") and _says_it_all(error.__cause__)

@@ -17,7 +17,8 @@ class RateMonitor(Callback):
     """Logs the bits of an example's code, over the codes of each test.
 
     Container, entropy and size of files are three numbers, and none stands for another. Data without a spec (other
-    people's datamodules, plain loaders) are left alone.
+    people's datamodules, plain loaders) are left alone. The code is what the datamodule gives: the samples, where a
+    task trains a codec on them; `VQVAETask` and `JointTask` log the bits of their own codes themselves.
 
     Logged, per example:
 

@@ -1,5 +1,6 @@
 """Folders of image files, one folder a class, seen through a codec."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from lossy_lightning.data.splits import Examples, Split
 
 
 def class_files(root: Path, split: Split, extensions: tuple[str, ...]) -> list[tuple[str, int]] | None:
-    """Files of a split with the number of their class: ``<root>/<split>/<class>/**``, classes in alphabetical order.
+    """Files of a split with the number of their class, `visible_files` of ``<root>/<split>``.
 
     Where there is no folder ``test``, the folder ``val`` is the test split, and there is no "val".
 
@@ -47,8 +48,7 @@ def class_files(root: Path, split: Split, extensions: tuple[str, ...]) -> list[t
         raise ValueError(
             f"the classes {strange} of {root / folder} are not among those of {root / 'train'}: remove them"
         )
-    files: list[tuple[str, int]] = make_dataset(str(root / folder), classes, extensions)
-    return files
+    return visible_files(root / folder, classes, extensions)
 
 
 def class_names(root: Path) -> list[str]:
@@ -68,6 +68,34 @@ def class_names(root: Path) -> list[str]:
 def visible_folders(folder: Path) -> list[str]:
     """Names of the folders in a folder, in alphabetical order, without hidden ones, such as .ipynb_checkpoints."""
     return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def visible_files(folder: Path, classes: dict[str, int], extensions: tuple[str, ...]) -> list[tuple[str, int]]:
+    """Files ``<folder>/<class>/**`` with the number of their class, without hidden ones and what is in hidden folders.
+
+    Args:
+        folder: Folder of the classes.
+        classes: Number of each class.
+        extensions: Endings of the files that count.
+
+    Raises:
+        FileNotFoundError: Where a class has no file.
+    """
+    found = make_dataset(str(folder), classes, extensions, allow_empty=True)
+    files = [(path, number) for path, number in found if not is_hidden(path, folder)]
+    filled = {number for _, number in files}
+    empty = [name for name, number in classes.items() if number not in filled]
+    if empty:
+        raise FileNotFoundError(
+            f"the classes {empty} of {folder} have no files with one of the endings {', '.join(extensions)}; add "
+            "some, or remove the classes"
+        )
+    return files
+
+
+def is_hidden(path: str, folder: Path) -> bool:
+    """Whether a file, or a folder that it is in below ``folder``, has a name that starts with a dot."""
+    return f"{os.sep}." in path[len(str(folder)) :]
 
 
 class ImageFiles(Dataset[tuple[Tensor, int]]):

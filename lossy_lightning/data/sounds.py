@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from torch import Tensor, nn
-from torchvision.datasets.folder import make_dataset
 
 from lossy_lightning.codes import Codec
 from lossy_lightning.data.audio import SOUND_EXTENSIONS, SoundFiles, SoundFormat, bad_files, num_channels, warn_of
 from lossy_lightning.data.cache import make_once
 from lossy_lightning.data.encoded import EncodedDataModule
-from lossy_lightning.data.folders import class_files, class_names, visible_folders
+from lossy_lightning.data.folders import class_files, class_names, is_hidden, visible_files, visible_folders
 from lossy_lightning.data.groups import assign_splits, choose_groups
 from lossy_lightning.data.splits import Examples, Split
 
@@ -123,7 +122,7 @@ class AudioFolder(EncodedDataModule):
             return class_names(self.root)
         folders = visible_folders(self.root) if self.root.is_dir() else []
         # A folder without sounds, such as the cache's, is no class.
-        names = [name for name in folders if any(_is_sound(file) for file in (self.root / name).rglob("*"))]
+        names = [name for name in folders if any(map(self._is_sound, (self.root / name).rglob("*")))]
         if not names:
             raise FileNotFoundError(
                 f"there are no sound files in {self.root}; they are expected in {self.root}/<class>/ or "
@@ -131,9 +130,12 @@ class AudioFolder(EncodedDataModule):
             )
         return names
 
+    def _is_sound(self, path: Path) -> bool:
+        return path.suffix.lower() in SOUND_EXTENSIONS and not is_hidden(str(path), self.root)
+
     def _class_files(self) -> list[ListedFile]:
         numbers = {name: number for number, name in enumerate(self.classes)}
-        files = make_dataset(str(self.root), numbers, SOUND_EXTENSIONS)
+        files = visible_files(self.root, numbers, SOUND_EXTENSIONS)
         groups = self._groups(files)
         test = set(self.test_groups) or choose_groups(groups, self.test_fraction, self.seed)
         unknown = sorted(test - set(groups))
@@ -192,7 +194,3 @@ def _bad_files(data: EncodedDataModule, paths: list[str], form: SoundFormat) -> 
     key = sha256(f"{marks} {form}".encode()).hexdigest()[:16]
     found: dict[str, str] = make_once(data.cache_dir / f"bad-{key}", lambda: bad_files(paths, form))
     return found
-
-
-def _is_sound(path: Path) -> bool:
-    return path.suffix.lower() in SOUND_EXTENSIONS

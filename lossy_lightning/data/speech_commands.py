@@ -5,11 +5,11 @@ from pathlib import Path
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
-from torchvision.datasets.folder import make_dataset
 
 from lossy_lightning.codes import Codec
 from lossy_lightning.data.audio import SOUND_EXTENSIONS, SoundFormat
 from lossy_lightning.data.encoded import EncodedDataModule
+from lossy_lightning.data.folders import visible_files, visible_folders
 from lossy_lightning.data.groups import assign_splits, fold_of
 from lossy_lightning.data.sounds import ListedFile, signals_of
 from lossy_lightning.data.splits import Examples, Split
@@ -102,7 +102,7 @@ class SpeechCommands(EncodedDataModule):
         return all((self.folder / name).is_file() for name in _LISTS)
 
     def _list(self) -> list[ListedFile]:
-        clips = make_dataset(str(self.folder), {word: i for i, word in enumerate(self.words)}, SOUND_EXTENSIONS)
+        clips = visible_files(self.folder, {word: i for i, word in enumerate(self.words)}, SOUND_EXTENSIONS)
         names = [f"{Path(path).parent.name}/{Path(path).name}" for path, _ in clips]
         if self.by_speaker and self._has_lists():
             listed = {name: split for file, split in _LISTS.items() for name in _lines(self.folder / file)}
@@ -130,7 +130,7 @@ def _words(folder: Path, words: Sequence[str] | None) -> list[str]:
             f"there is no folder {folder.absolute()}; set root, or $LOSSY_DATA, to the folder of SpeechCommands, or "
             "get the data (2.3 GiB) by torchaudio.datasets.SPEECHCOMMANDS(root, download=True)"
         )
-    found = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name != "_background_noise_")
+    found = [name for name in visible_folders(folder) if name != "_background_noise_"]
     if words is not None and (not words or len(set(words)) < len(words)):
         raise ValueError(f"words are one or more different ones, or None for all; got {list(words)}")
     missing = sorted(set(words or []) - set(found))

@@ -121,6 +121,29 @@ def test_hidden_folders_are_no_classes(mixed):
     assert [len(data.signals(split)) for split in ("train", "test")] == [12, 6]
 
 
+def test_hidden_files_do_not_count_at_any_depth(mixed):
+    before = class_files(mixed, "train", (".png",))
+    for hidden in ("train/a/._0.png", "train/a/.ipynb_checkpoints/0.png", "train/b/more/.cache/deep/0.png"):
+        (mixed / hidden).parent.mkdir(parents=True, exist_ok=True)
+        (mixed / hidden).write_bytes((mixed / "train/a/0.png").read_bytes())
+    assert class_files(mixed, "train", (".png",)) == before
+
+
+def test_a_hidden_root_is_no_obstacle(mixed):
+    before = class_files(mixed, "train", (".png",))
+    moved = mixed.rename(mixed.with_name(".hidden"))
+    assert [number for _, number in class_files(moved, "train", (".png",))] == [number for _, number in before]
+
+
+def test_a_class_with_hidden_files_alone_is_named(mixed):
+    for path in (mixed / "train/a").iterdir():
+        path.rename(path.with_name(f".{path.name}"))
+    with pytest.raises(
+        FileNotFoundError, match=r"the classes \['a'\] of .*/train have no files with one of the endings .png; add"
+    ):
+        class_files(mixed, "train", (".png",))
+
+
 def test_folders_without_classes_are_named(tmp_path):
     (tmp_path / "train/.ipynb_checkpoints").mkdir(parents=True)
     with pytest.raises(FileNotFoundError, match=r"there is no class in .*/train; files are expected in .*/<class>/"):

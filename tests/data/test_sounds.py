@@ -317,6 +317,13 @@ def test_a_hidden_folder_is_no_class(folder):
     assert small(folder).classes == ["dry", "wet"]
 
 
+def test_hidden_sounds_do_not_count_at_any_depth(folder):
+    before = small(folder)._files
+    shutil.copytree(folder / "wet", folder / "wet" / ".trash")
+    shutil.copytree(folder / "wet", folder / "cache" / ".trash")
+    assert small(folder)._files == before
+
+
 def test_folders_without_sounds_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there are no sound files in .*; they are expected in"):
         AudioFolder(PCM(16), tmp_path, 16_000)
