@@ -87,8 +87,13 @@ class Right(Callback):
     def on_test_start(self, trainer: Any, pl_module: Any) -> None:
         """Look at what the accuracy is told."""
         pl_module.test_acc.register_forward_hook(
-            lambda metric, told, share: self.batches.append(told[0].argmax(1) == told[1])
+            lambda metric, told, share: self.batches.append((told[0].argmax(1) == told[1]).cpu())
         )
+
+    def figures(self) -> dict[str, Any]:
+        """The same as a file keeps it."""
+        right = torch.cat(self.batches).numpy()
+        return {"examples": len(right), "right": np.packbits(right).tobytes().hex()}
 
 
 def figures(example: str, files: Files, extra: list[str], seed: int) -> dict[str, Any]:
@@ -99,13 +104,8 @@ def figures(example: str, files: Files, extra: list[str], seed: int) -> dict[str
     args += ["--trainer.enable_progress_bar", "false", *extra]
     cli = LossyCLI(args=args, trainer_defaults={"callbacks": [seen]})
     metrics = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
-    right = torch.cat(seen.batches).numpy()
-    return {name: value for name, value in metrics.items() if name.startswith("macs/")} | {
-        "test": 100 * metrics["test_acc"],
-        "drift": drift(cli.model.stem),
-        "examples": len(right),
-        "right": np.packbits(right).tobytes().hex(),
-    }
+    counts = {name: value for name, value in metrics.items() if name.startswith("macs/")}
+    return counts | {"test": 100 * metrics["test_acc"], "drift": drift(cli.model.stem)} | seen.figures()
 
 
 def drift(stem: nn.Module) -> float:

@@ -1,6 +1,7 @@
 """ResNet-50 on decoded pixels against networks straight from JPEG: MACs, a training step, an epoch from files.
 
-Usage: LOSSY_DATA=... python benchmarks/jpeg_training.py [rounds] [batch_size] [steps] [name ...]
+    LOSSY_DATA=... python benchmarks/jpeg_training.py [--rounds 5] [--batch-size 16] [--steps 8]
+        [--update docs/numbers.md] [name ...]
 
 All read the training files of `imagenette224` (224x224, quality 75, 4:2:0) in shuffled batches, whole: pixels by
 torchvision's `ImageFolder` with `decode_jpeg`, codes by `JPEGFolder`, each flipped at random, each example for itself.
@@ -10,9 +11,9 @@ are medians over rounds, after one round that does not count. Augmentations are 
 of the fastest step.
 """
 
+import argparse
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -46,6 +47,7 @@ from lossy_lightning.nn import (
     Scale,
     UpSampling,
 )
+from lossy_lightning.report import as_markdown, update_table
 
 SIZE = 224
 CODEC = JPEG(75, requantize=True)
@@ -122,40 +124,30 @@ def epoch(network: Network, steps: int) -> None:
         network.train(batch, target)
 
 
-def main(rounds: int, batch_size: int, steps: int, names: list[str]) -> None:
-    torch.manual_seed(0)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    root = Path(os.environ["LOSSY_DATA"]) / "imagenette224"
-    names = names or [*PIXELS, *CODES]
-    networks = {name: make(name, root, batch_size, device) for name in names}
-    ready = {name: [part.to(device) for part in next(iter(network.loader))] for name, network in networks.items()}
-    print(f"load {os.getloadavg()[0]:.1f}; {device}, {torch.get_num_threads()} threads; batch size {batch_size}")
-    step: dict[str, list[float]] = {name: [] for name in names}
-    whole: dict[str, list[float]] = {name: [] for name in names}
+def compare(
+    networks: dict[str, Network], ready: dict[str, list[Tensor]], rounds: int, steps: int
+) -> dict[str, tuple[float, float]]:
+    """Median seconds of a step and of an epoch of each network; they take turns."""
+    step: dict[str, list[float]] = {name: [] for name in networks}
+    whole: dict[str, list[float]] = {name: [] for name in networks}
     for _ in range(rounds + 1):
         for name, network in networks.items():
             step[name].append(seconds(partial(network.train, *ready[name])))
             whole[name].append(seconds(partial(epoch, network, steps)))
-    first = names[0]
-    print(f"| network | GMACs | step, ms | epoch, images/s | MACs, step, epoch: times better than {first} |")
-    print("|---|---|---|---|---|")
-    median = {name: (statistics.median(step[name][1:]), statistics.median(whole[name][1:])) for name in names}
-    for name, (one, all_steps) in median.items():
-        gains = (
-            networks[first].macs / networks[name].macs, median[first][0] / one, median[first][1] / all_steps
-        )  # fmt: skip
-        print(
-            f"| {name} | {networks[name].macs / 1e9:.2f} | {1e3 * one:.0f} | {steps * batch_size / all_steps:.1f} | "
-            + ", ".join(f"{gain:.2f}" for gain in gains)
-            + " |"
-        )
-    fastest = min(one for one, _ in median.values())
-    codes = next((ready[name][0] for name in names if name in CODES), None)
-    for augmentation in AUGMENTATIONS if codes is not None else ():
-        augmentation.to(device).adapt(CODEC, None)
-        times = [seconds(partial(run, augmentation, codes, device)) for _ in range(rounds + 1)][1:]
-        share = statistics.median(times) / fastest
-        print(f"{augmentation}: {1e3 * statistics.median(times):.1f} ms, {100 * share:.1f} % of the fastest step")
+    return {name: (statistics.median(step[name][1:]), statistics.median(whole[name][1:])) for name in networks}
+
+
+def table(networks: dict[str, Network], medians: dict[str, tuple[float, float]], images: int) -> list[list[str]]:
+    """Costs of each network, and how many times less than the first one's they are; ``images`` of an epoch."""
+    first = next(iter(networks))
+    rows = [["network", "GMACs", "step, ms", "epoch, images/s", f"MACs, step, epoch: times better than {first}"]]
+    for name, (step, whole) in medians.items():
+        macs = networks[name].macs
+        gains = networks[first].macs / macs, medians[first][0] / step, medians[first][1] / whole
+        milliseconds = f"{1e3 * step:,.0f}".replace(",", " ")
+        costs = [f"{macs / 1e9:.2f}", milliseconds, f"{images / whole:.1f}", ", ".join(f"{gain:.2f}" for gain in gains)]
+        rows.append([name, *costs])
+    return rows
 
 
 def run(augmentation: nn.Module, codes: Tensor, device: torch.device) -> None:
@@ -164,6 +156,37 @@ def run(augmentation: nn.Module, codes: Tensor, device: torch.device) -> None:
         torch.cuda.synchronize()
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    known = [*PIXELS, *CODES]
+    parser.add_argument("networks", nargs="*", metavar="name", help=f"networks to run; default all of {known}")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=8, help="batches of an epoch")
+    parser.add_argument("--update", type=Path, metavar="FILE", help="put the table into this document, too")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.networks) - set(known):
+        parser.error(f"there is no network {sorted(unknown)}; networks are {known}")
+    torch.manual_seed(0)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    root = Path(os.environ["LOSSY_DATA"]) / "imagenette224"
+    batch_size, rounds, steps = arguments.batch_size, arguments.rounds, arguments.steps
+    networks = {name: make(name, root, batch_size, device) for name in arguments.networks or known}
+    ready = {name: [part.to(device) for part in next(iter(network.loader))] for name, network in networks.items()}
+    print(f"load {os.getloadavg()[0]:.1f}; {device}, {torch.get_num_threads()} threads; batch size {batch_size}")
+    medians = compare(networks, ready, rounds, steps)
+    rows = as_markdown(table(networks, medians, steps * batch_size))
+    print(rows)
+    fastest = min(step for step, _ in medians.values())
+    codes = next((ready[name][0] for name in networks if name in CODES), None)
+    for augmentation in AUGMENTATIONS if codes is not None else ():
+        augmentation.to(device).adapt(CODEC, None)
+        times = [seconds(partial(run, augmentation, codes, device)) for _ in range(rounds + 1)][1:]
+        share = statistics.median(times) / fastest
+        print(f"{augmentation}: {1e3 * statistics.median(times):.1f} ms, {100 * share:.1f} % of the fastest step")
+    if arguments.update:
+        update_table(arguments.update, "jpeg-training", rows)
+
+
 if __name__ == "__main__":
-    numbers = [int(argument) for argument in sys.argv[1:4]]
-    main(*(numbers + [5, 16, 8][len(numbers) :]), sys.argv[4:])
+    main()

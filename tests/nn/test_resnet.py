@@ -1,12 +1,17 @@
 """ResNets against torchvision's, and the networks straight from JPEG against what was published."""
 
+from functools import partial
+
 import pytest
 import torch
 import torchvision
 from torch import nn
 
+from lossy_lightning.codecs import JPEG
+from lossy_lightning.data import JPEGFolder
 from lossy_lightning.functional import count_macs, count_parameters, profile_layers, total_profile
-from lossy_lightning.nn import LateConcat, ResNet, UpSampling, load_rgb_weights
+from lossy_lightning.nn import FrequencyNorm, LateConcat, ResNet, Unfold, UpSampling, load_rgb_weights
+from lossy_lightning.tasks import ClassificationTask
 
 RFA = {"aware": (256, 1024), "luma": (128, 512), "joint": (128, 512), "chroma": (128, 512)}
 NARROW = {"aware": None, "luma": (64, 256)}
@@ -199,6 +204,32 @@ def test_padding_never_changes_what_is_read_straight_from_jpeg(learned):
         row[:, : one.shape[2], : one.shape[3]] = one[0]
     with torch.no_grad():
         torch.testing.assert_close(network(batch, torch.tensor(sizes)), torch.cat([network(one) for one in alone]))
+
+
+@pytest.mark.parametrize(
+    ("stem", "backbone"),
+    [
+        (FrequencyNorm, partial(LateConcat, aware=(4, 8), luma=(4, 8), joint=(4, 8), chroma=(4, 8), **TINY)),
+        (partial(Unfold, factor=2), partial(ResNet, strides=(1, 2, 2, 2), **TINY)),
+    ],
+)
+def test_photos_padded_in_one_batch_give_the_logits_that_each_gives_alone(data_root, tmp_path, stem, backbone):
+    """Photos of any size and subsampling, from files through stem and network."""
+    for split in ("train", "test"):
+        (tmp_path / split / "photos").mkdir(parents=True)
+        for path in sorted((data_root / "imagenet_samples").glob("*.JPEG"))[:6]:
+            (tmp_path / split / "photos" / path.name).symlink_to(path)
+    data = JPEGFolder(JPEG(dequantize=True), tmp_path, batch_size=6, cache_dir=tmp_path / "cache")
+    ((batch, _, grid_size),) = data.test_dataloader()
+    task = ClassificationTask(data.spec, 5, stem, backbone)
+    task.stem.adapt(data.codec, data.statistics)
+    randomised(task)
+    alone = [data.codes("test")[i][0].unsqueeze(0) for i in range(6)]
+    assert len({code.shape for code in alone}) >= 4
+    with torch.no_grad():
+        logits = task(batch, grid_size)
+        torch.testing.assert_close(logits, torch.cat([task(code) for code in alone]), rtol=1e-4, atol=1e-4)
+        assert not torch.allclose(task(batch), logits, rtol=1e-2, atol=1e-2)
 
 
 def test_padding_counts_in_no_statistics():
