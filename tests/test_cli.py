@@ -196,7 +196,7 @@ PIXELS = init_args("lossy_lightning.codecs.PCM")
         ),
         (
             ["--data", f"{BORING}.BoringDataModule"],
-            "a task needs the CodeSpec of its codes; got spec=None: take a datamodule that has one",
+            "a task needs the CodeSpec of its codes and the number of classes; got spec=None, num_classes=None: take",
         ),
     ],
 )

@@ -86,7 +86,12 @@ class GradientAttackMonitor(Callback):
         forward_fn: Callable[[Any, Tensor], Any] = call,
         loss_fn: Callable[[Tensor, Tensor], Any] = cross_entropy,
     ) -> None:
-        if not steps or min(*steps, iterations, num_batches, every_n_epochs) < 1 or queries < 0:
+        if (
+            not isinstance(steps, Sequence)
+            or not steps
+            or min(*steps, iterations, num_batches, every_n_epochs) < 1
+            or queries < 0
+        ):
             raise ValueError(
                 "steps, iterations, num_batches and every_n_epochs are at least 1, and queries at least 0; "
                 f"got {steps=}, {iterations=}, {num_batches=}, {every_n_epochs=}, {queries=}"

@@ -159,6 +159,11 @@ class VQ(TrainableCodec):
         rng = np.random.default_rng(self.seed)
         sample, rank = None, np.empty(0)
         for batch in signals:
+            if not isinstance(batch, Tensor):
+                raise ValueError(
+                    f"VQ is fitted to batches of signals, each a tensor; got a {type(batch).__name__}: leave the "
+                    "targets out"
+                )
             self._dtype = batch.dtype
             blocks = to_blocks(self._checked(batch), self.block).flatten(0, -2).cpu().numpy()
             sample = blocks if sample is None else np.concatenate([sample, blocks])

@@ -131,8 +131,8 @@ def _words(folder: Path, words: Sequence[str] | None) -> list[str]:
             "get the data (2.3 GiB) by torchaudio.datasets.SPEECHCOMMANDS(root, download=True)"
         )
     found = [name for name in visible_folders(folder) if name != "_background_noise_"]
-    if words is not None and (not words or len(set(words)) < len(words)):
-        raise ValueError(f"words are one or more different ones, or None for all; got {list(words)}")
+    if words is not None and (isinstance(words, str) or not words or len(set(words)) < len(words)):
+        raise ValueError(f"words is a list of one or more different ones, or None for all; got {words!r}")
     missing = sorted(set(words or []) - set(found))
     if missing:
         raise FileNotFoundError(f"{folder} has no folders {missing}; its words are {found}")

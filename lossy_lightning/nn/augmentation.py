@@ -35,11 +35,19 @@ class _Filling(nn.Module, ABC):
         """Take over what fills: -1 where codes know it, a residual stage that is not sent, else the code of zeros.
 
         That is one frame, from the middle of a second of silence: the edges of a sound may be coded differently.
+
+        Raises:
+            MisconfigurationException: Where the codec is none of sounds.
         """
         silence = torch.zeros(1, codec.sample_rate or _SILENT_SAMPLES, dtype=torch.int16)
-        spec = codec.spec(tuple(silence.shape))
         state = next(codec.buffers(), None) if isinstance(codec, nn.Module) else None
-        code = codec.encode(silence if state is None else silence.to(state.device))
+        try:
+            spec = codec.spec(tuple(silence.shape))
+            code = codec.encode(silence if state is None else silence.to(state.device))
+        except ValueError as error:
+            raise MisconfigurationException(
+                f"{type(self).__name__} augments codes of sounds; {codec} cannot code one: {error}"
+            ) from error
         middle = code[..., code.shape[-1] // 2].unsqueeze(-1).long()
         self.fill = torch.full_like(middle, -1) if _is_residual(spec) else middle
 

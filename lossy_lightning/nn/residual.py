@@ -62,8 +62,9 @@ class ResidualNet(nn.Module):
         super().__init__()
         if len(shape) not in (2, 3) or shape[0] is None:
             raise ValueError(f"ResidualNet reads features (C, L) or (C, H, W); got {shape}")
-        grows = all(b % a == 0 for a, b in pairwise(channels))
-        if not channels or len(strides) != len(channels) or not grows or kernel_size % 2 == 0:
+        listed = isinstance(channels, Sequence) and isinstance(strides, Sequence)
+        grows = listed and all(b % a == 0 for a, b in pairwise(channels))
+        if not grows or not channels or len(strides) != len(channels) or kernel_size % 2 == 0:
             raise ValueError(
                 "channels (1 or more) are each a multiple of the one before, strides are as many, and the kernel is "
                 f"odd; got {channels=}, {strides=}, {kernel_size=}"

@@ -63,7 +63,8 @@ class ResNet(nn.Module):
     ) -> None:
         super().__init__()
         channels = read_channels(shape, "ResNet")
-        if not len(depths) == len(widths) == len(strides) or min(depths, default=0) < 1:
+        listed = all(isinstance(each, Sequence) for each in (depths, widths, strides))
+        if not listed or not len(depths) == len(widths) == len(strides) or min(depths, default=0) < 1:
             raise ValueError(
                 "depths (1 or more blocks), widths and strides describe the same stages; got "
                 f"{depths=}, {widths=}, {strides=}"

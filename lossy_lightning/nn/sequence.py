@@ -54,7 +54,8 @@ class SequenceNet(nn.Module):
         super().__init__()
         if len(shape) != 2 or shape[0] is None:
             raise ValueError(f"SequenceNet reads features (C, L); got {shape}")
-        if not channels or len(strides) != len(channels) or kernel_size % 2 == 0:
+        listed = isinstance(channels, Sequence) and isinstance(strides, Sequence)
+        if not listed or not channels or len(strides) != len(channels) or kernel_size % 2 == 0:
             raise ValueError(
                 "strides has as many (1 or more) entries as channels, and the kernel is odd; got "
                 f"{channels=}, {strides=}, {kernel_size=}"

@@ -36,8 +36,8 @@ class ClassificationTask(LightningModule):
         label_smoothing: Share of the target, in training, that is spread over all classes.
 
     Raises:
-        ValueError: Where there is no spec, the scale is not above 0 or the share not in [0, 1); where stem or backbone
-            are made already; where stem and spec, or backbone and features, do not fit together.
+        ValueError: Where there is no spec or number of classes, the scale is not above 0 or the share not in [0, 1);
+            where stem or backbone are made already; where stem and spec, or backbone and features, do not fit together.
 
     Example:
         >>> from functools import partial
@@ -60,10 +60,10 @@ class ClassificationTask(LightningModule):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
-        if not isinstance(spec, CodeSpec):
+        if not isinstance(spec, CodeSpec) or num_classes is None:
             raise ValueError(
-                f"a task needs the CodeSpec of its codes; got spec={spec!r}: take a datamodule that has one, such as "
-                "an EncodedDataModule, or set spec and num_classes"
+                f"a task needs the CodeSpec of its codes and the number of classes; got {spec=}, {num_classes=}: take "
+                "a datamodule that has them, such as an EncodedDataModule, or set both"
             )
         if not logit_scale > 0:
             raise ValueError(f"logit_scale is above 0; got {logit_scale}")
@@ -79,7 +79,13 @@ class ClassificationTask(LightningModule):
         save_plain_hyperparameters(self)
         self.spec = spec
         self.stem = stem(spec)
+        if not hasattr(self.stem, "shape"):
+            raise ValueError(
+                f"the module of a stem has a shape, that of its features without batch, such as (64, 4, 4); "
+                f"{type(self.stem).__name__} has none: set self.shape in it"
+            )
         self.backbone = backbone(self.stem.shape, num_classes)  # type: ignore[arg-type]
+        self.num_classes = num_classes
         self._adapted = False
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
@@ -98,7 +104,7 @@ class ClassificationTask(LightningModule):
         """Check the datamodule against the spec, and let the stem adapt to it before fitting.
 
         Raises:
-            MisconfigurationException: Where the datamodule's codes are not what the task was built for.
+            MisconfigurationException: Where the datamodule's codes or classes are not what the task was built for.
         """
         data: Any = getattr(self.trainer, "datamodule", None)
         spec = getattr(data, "spec", None)
@@ -108,6 +114,11 @@ class ClassificationTask(LightningModule):
             raise MisconfigurationException(
                 f"this task was built for codes of {self.spec}, but the datamodule gives {spec}; "
                 "build the task with spec=datamodule.spec"
+            )
+        if (getattr(data, "num_classes", None) or 0) > self.num_classes:
+            raise MisconfigurationException(
+                f"this task was built for {self.num_classes} classes, but the datamodule has {data.num_classes}; build "
+                "the task with num_classes=datamodule.num_classes"
             )
         if stage == "fit" and isinstance(self.stem, Stem) and not self._adapted:
             self.stem.adapt(data.codec, data.statistics)

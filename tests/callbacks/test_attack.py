@@ -211,6 +211,8 @@ class TestForeignModule:
 def test_unfit_arguments_are_one_sentence():
     with pytest.raises(ValueError, match="at least 1"):
         GradientAttackMonitor(steps=())
+    with pytest.raises(ValueError, match=r"at least 1, and .*; got steps=4, "):
+        GradientAttackMonitor(steps=4)
     with pytest.raises(ValueError, match="both low and high"):
         GradientAttackMonitor(low=0)
 

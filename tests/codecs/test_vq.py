@@ -209,6 +209,11 @@ def test_no_signals_are_refused(signals):
         VQ((4, 4), 16).fit(signals)
 
 
+def test_pairs_of_signal_and_target_are_refused():
+    with pytest.raises(ValueError, match="each a tensor; got a tuple: leave the targets out"):
+        VQ((4, 4), 16).fit([(smooth_images(), torch.zeros(8))])
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_values_that_are_not_finite_are_refused(value):
     signals = torch.randn(4, 1, 8, 8)

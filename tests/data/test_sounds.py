@@ -147,8 +147,9 @@ def test_words_and_their_order(commands):
     assert {(Path(path).parent.name, target) for path, target in data.signals("train").files} == {("yes", 0), ("no", 1)}
     with pytest.raises(FileNotFoundError, match=r"has no folders \['up'\]; its words are \['no', 'yes'\]"):
         SpeechCommands(PCM(16), commands, words=["yes", "up"])
-    with pytest.raises(ValueError, match="words are one or more different ones"):
-        SpeechCommands(PCM(16), commands, words=["yes", "yes"])
+    for words in (["yes", "yes"], [], "yes"):
+        with pytest.raises(ValueError, match="words is a list of one or more different ones"):
+            SpeechCommands(PCM(16), commands, words=words)
 
 
 def test_short_clips_are_padded_and_clips_are_resampled_where_asked(commands):

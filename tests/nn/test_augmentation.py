@@ -218,6 +218,12 @@ def test_stages_are_dropped_only_where_codes_can_say_so():
         StageDropout(least=0)
 
 
+@pytest.mark.parametrize("codec", [PCM(8), VQ((2, 2), 4)])
+def test_codecs_of_images_know_no_silence(codec):
+    with pytest.raises(MisconfigurationException, match=r"TimeShift augments codes of sounds; .* cannot code one: "):
+        TimeShift(2).adapt(codec, None)
+
+
 def test_masks_longer_than_the_code_fit():
     assert adapted(TimeMask(500), Cells())(cells(8, 4)).shape == (8, 1, 3, 4)
 

@@ -258,5 +258,7 @@ def test_errors():
         ResNet((3, 4), 5)
     with pytest.raises(ValueError, match="describe the same stages"):
         ResNet((3, 32, 32), 5, depths=(1, 1))
+    with pytest.raises(ValueError, match="describe the same stages; got depths=2"):
+        ResNet((3, 32, 32), 5, depths=2)
     with pytest.raises(ValueError, match="skip is from 0 to 4, so that a stage is left; got 5"):
         ResNet((3, 32, 32), 5, skip=5)

@@ -374,6 +374,17 @@ def test_a_part_that_is_made_already_is_told_from_its_class(name):
         ClassificationTask(spec, 10, **({"stem": STEM, "backbone": BACKBONE} | {name: made}))
 
 
+def test_a_stem_without_shape_is_told(digits):
+    with pytest.raises(ValueError, match=r"has a shape, .*; Identity has none: set self.shape in it"):
+        make_task(digits, stem=lambda spec: nn.Identity())
+
+
+def test_more_classes_in_the_data_than_in_the_task(digits):
+    task = ClassificationTask(digits.spec, 5, STEM, BACKBONE)
+    with pytest.raises(MisconfigurationException, match="built for 5 classes, but the datamodule has 10; build"):
+        fast().fit(task, digits)
+
+
 def test_a_fully_connected_backbone_says_crop_at_once():
     with pytest.raises(ValueError, match=r"an MLP reads features of one fixed shape; .*: crop signals to one size"):
         ClassificationTask(VARIES, 10, Scale, MLP)
