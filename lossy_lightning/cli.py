@@ -82,6 +82,8 @@ def main(args: ArgsType = None) -> None:
     """
     # Cached codes are memory-mapped: a loader without workers is no bottleneck here.
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    # Between Lightning and torch, no concern of a user.
+    warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
     given = sys.argv[1:] if args is None else args
     if isinstance(given, list) and given[:1] == ["report"]:
         report(given[1:])
