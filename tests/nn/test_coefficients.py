@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import simplejpeg
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from scipy.fft import dctn, idctn
@@ -74,11 +75,24 @@ def test_unfolding_by_8_gives_the_pixels_before_a_decoder_rounds_them(subsamplin
         luma, chroma = planes_of(one, (h, v), luma_table, chroma_table)
         np.testing.assert_allclose(got[0] * 128, luma, atol=2e-3)
         np.testing.assert_allclose(got[1:] * 128, chroma.repeat(v, 1).repeat(h, 2), atol=2e-3)
-    if subsampling == "4:4:4":
-        pixels = codec.decode(code).float()
-        y, cb, cr = (features * 128).unbind(1)
-        rgb = torch.stack([y + 1.402 * cr, y - 0.344136286 * cb - 0.714136286 * cr, y + 1.772 * cb], 1) + 128
-        assert (rgb.clamp(0, 255) - pixels).abs().max() < 2.5
+
+
+@pytest.mark.parametrize("factor", [1, 2, 4, 8])
+@pytest.mark.parametrize("subsampling", SUBSAMPLINGS)
+def test_unfolding_to_rgb_is_space_to_depth_of_the_decoded_pixels(subsampling, factor):
+    """Against libjpeg without fancy upsampling, which repeats chroma as we do."""
+    codec = JPEG(97, subsampling)  # simplejpeg takes the accurate DCT above 95 only
+    (image,) = images(1)
+    code = codec.encode(image[None])
+    stem = adapted(Unfold(codec.spec((3, 32, 64)), subsampling, factor, rgb=True), codec, code)
+    got = stem(code)
+    assert got.shape[1:] == stem.shape
+    file = simplejpeg.encode_jpeg(
+        np.ascontiguousarray(image.permute(1, 2, 0)), 97, colorsubsampling=subsampling.replace(":", "")
+    )
+    pixels = torch.from_numpy(simplejpeg.decode_jpeg(file, fastupsample=True)).permute(2, 0, 1)[None]
+    want = torch.nn.functional.pixel_unshuffle(pixels.float(), 8 // factor)
+    assert ((got * 128 + 128).clamp(0, 255) - want).abs().max() < 2.5
 
 
 @pytest.mark.parametrize("factor", [1, 2, 4])
@@ -96,6 +110,11 @@ def test_unfolding_by_less_is_space_to_depth_of_the_pixels(factor, subsampling):
     cells = max(1, patch // SUBSAMPLINGS[subsampling][0])
     chroma = whole[:, 1:, :: patch // cells, :: patch // cells]
     torch.testing.assert_close(features[:, patch**2 :], torch.nn.functional.pixel_unshuffle(chroma, cells))
+
+
+def test_grey_has_no_colours():
+    with pytest.raises(ValueError, match=r"grey has no colours: rgb=True needs .* got shape \(64, 4, 8\)"):
+        Unfold(JPEG(60).spec((1, 32, 64)), rgb=True)
 
 
 def test_unfolding_grey():
