@@ -1,8 +1,8 @@
 """Test accuracy at cost of the CIFAR-10 examples: networks on coefficients of JPEG against networks on its pixels.
 
-    LOSSY_DATA=... python benchmarks/jpeg_accuracy.py [--seeds 0 1 2 3 4] [--epochs N] [--files 75/4:4:4 ...]
-        [--folder FOLDER] [--update docs/numbers.md jpeg-accuracy] [name ...]
-    LOSSY_DATA=... python benchmarks/jpeg_accuracy.py --steps 40 [--update docs/numbers.md jpeg-steps] [name ...]
+    LOSSY_DATA=... python benchmarks/jpeg_accuracy.py [name ...] [--seeds 0 1 2 3 4] [--epochs N]
+        [--files 75/4:4:4 ...] [--folder FOLDER] [--update docs/numbers.md jpeg-accuracy]
+    LOSSY_DATA=... python benchmarks/jpeg_accuracy.py [name ...] --steps 40 [--update docs/numbers.md jpeg-steps]
 
 Each row runs its YAML from `examples/` through the command line, on all training images, and tests the last epoch: test
 images choose nothing. All rows see the same JPEG files. The seeds come in rounds, so that what is there is balanced. A

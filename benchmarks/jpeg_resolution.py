@@ -1,6 +1,6 @@
 """Networks straight from JPEG and networks on pixels, trained at one size of images, tested on files of several.
 
-    LOSSY_DATA=... python benchmarks/jpeg_resolution.py [--seeds 0 1 2] [--folder FOLDER] [--update FILE] [name ...]
+    LOSSY_DATA=... python benchmarks/jpeg_resolution.py [name ...] [--seeds 0 1 2] [--folder FOLDER] [--update FILE]
 
 Each row trains its YAML from `examples/` on all training files of `imagenette224`, through the command line, and tests
 the last epoch on the test images in files of quality 75 of each size: those of 224x224 as they are, others resized from

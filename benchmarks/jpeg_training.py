@@ -1,7 +1,7 @@
 """ResNet-50 on decoded pixels against networks straight from JPEG: MACs, a training step, an epoch from files.
 
-    LOSSY_DATA=... python benchmarks/jpeg_training.py [--rounds 5] [--batch-size 16] [--steps 8]
-        [--update docs/numbers.md] [name ...]
+    LOSSY_DATA=... python benchmarks/jpeg_training.py [name ...] [--rounds 5] [--batch-size 16] [--steps 8]
+        [--update docs/numbers.md]
 
 All read the training files of `imagenette224` (224x224, quality 75, 4:2:0) in shuffled batches, whole: pixels by
 torchvision's `ImageFolder` with `decode_jpeg`, codes by `JPEGFolder`, each flipped at random, each example for itself.

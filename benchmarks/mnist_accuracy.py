@@ -1,6 +1,6 @@
 """Test accuracy of the MNIST examples, mean and standard deviation over seeds of codec and network.
 
-    python benchmarks/mnist_accuracy.py [--seeds 0 1 2] [--fashion] [--folder FOLDER] [name ...]
+    python benchmarks/mnist_accuracy.py [name ...] [--seeds 0 1 2] [--fashion] [--folder FOLDER]
 
 Each row runs its YAML from `examples/` through the command line, after those that it builds on, and tests the last
 epoch. A folder keeps runs, codecs and accuracies, and what it holds already is not run again. About two minutes a seed

@@ -1,6 +1,6 @@
 """What is the best way to train on quantized data? Codec by representation by network, test accuracy on MNIST.
 
-    python benchmarks/representations.py [--seeds 0 1 2] [--epochs 10] [--folder FOLDER] [--fashion] [codec ...]
+    python benchmarks/representations.py [codec ...] [--seeds 0 1 2] [--epochs 10] [--folder FOLDER] [--fashion]
 
 Each cell is `examples/mnist_vq_binary.yaml` with codec, stem and network exchanged: 196 bits an image, three linear
 layers of 64, 64 and 10 outputs, batches of 256, the last epoch, mean and standard deviation over seeds of codec and

@@ -1,6 +1,6 @@
 """Test accuracy of the speech examples, mean and standard deviation over five folds of unseen speakers.
 
-    LOSSY_DATA=... python benchmarks/speech_accuracy.py [--folds 0 1 2 3 4] [--epochs N] [--folder FOLDER] [name ...]
+    LOSSY_DATA=... python benchmarks/speech_accuracy.py [name ...] [--folds 0 1 2 3 4] [--epochs N] [--folder FOLDER]
 
 Each row runs its YAML from `examples/` through the command line, after those that it builds on, and tests the last
 epoch: the test speakers choose nothing. Beside it stand the accuracy on the validation speakers, multiply-accumulates
