@@ -29,6 +29,17 @@ def test_spectrogram_cnn_on_128_x_128():
     assert total.parameters == {32: 7_392_778}
 
 
+def test_the_spectrogram_network_starts_as_keras_does():
+    """Variance of a uniform draw of Glorot's limits: 2 / (fan in + fan out)."""
+    network = SpectrogramCNN((1, 128, 128), 8)
+    fans = [(9, 9 * 32), (9 * 32, 9 * 64), (57600, 128), (128, 8)]
+    layers = [layer for layer in network if isinstance(layer, (torch.nn.Conv2d, torch.nn.Linear))]
+    for layer, (fan_in, fan_out) in zip(layers, fans, strict=True):
+        limit = (6 / (fan_in + fan_out)) ** 0.5
+        assert 0.9 * limit < layer.weight.abs().max() <= limit
+        assert not layer.bias.any()
+
+
 def test_spectrogram_cnn_of_other_shapes():
     assert SpectrogramCNN((2, 10, 33), 3, dropout=0.0)(torch.randn(2, 2, 10, 33)).shape == (2, 3)
     for shape in ((1, 9, 128), (128, 128), (1, None, 128)):
