@@ -26,8 +26,10 @@ from lossy_lightning.report import as_markdown, update_table
 
 EXAMPLES = Path(__file__).parent.parent.absolute() / "examples"
 NAMES = [
-    *("speech_lyra_float", "speech_lyra_3200_float", "speech_lyra_binary"),
-    *("speech_vq_float", "speech_vq_lookup_binary", "speech_spectrogram_cnn", "speech_lyra_decoded_cnn"),
+    *("speech_lyra_float", "speech_lyra_3200_float", "speech_lyra_binary", "speech_lyra_bits_float"),
+    *("speech_lyra_bits_binary", "speech_vq_float", "speech_vq_lookup_binary", "speech_vq_bits_binary"),
+    *("speech_vq_similarity_binary", "speech_vq_bits_cnn", "speech_spectrogram_resnet", "speech_spectrogram_cnn"),
+    *("speech_lyra_decoded_resnet", "speech_lyra_decoded_cnn"),
 ]
 
 PARTS = ("analysis", "encode", "decode", "codes to class", "waveform to class")
