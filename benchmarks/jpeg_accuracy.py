@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from keeping import EXAMPLES, kept, once, recipe
+from keeping import EXAMPLES, kept, once, recipe, spread
 from lightning.pytorch import Callback
 from torch import Tensor, nn
 
@@ -162,12 +162,6 @@ def accuracies(
             title = f"{name}, {files}" if several else name
             rows.append([title, spread([one["test"] for one in each]), macs(counts), *against, moved])
     return rows if any(row[-1] for row in rows[1:]) else [row[:-1] for row in rows]
-
-
-def spread(values: list[float]) -> str:
-    """Mean and standard deviation."""
-    deviation = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.2f}{deviation}"
 
 
 def stepper(example: str, files: Files, bf16: bool) -> tuple[str, Callable[[], None]]:

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
-from jpeg_accuracy import Right, difference, share_right, spread
-from keeping import EXAMPLES, kept, once, recipe
+from jpeg_accuracy import Right, difference, share_right
+from keeping import EXAMPLES, kept, once, recipe, spread
 from lightning.pytorch import Trainer
 from PIL import Image
 

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import re
+import statistics
 import tempfile
 import warnings
 import zlib
@@ -56,3 +57,9 @@ def once(done: Path, name: str, make: Callable[[], Any]) -> Any:
             done.with_suffix(".new").write_text(json.dumps(known, indent=1))
             done.with_suffix(".new").replace(done)
     return known[name]
+
+
+def spread(values: list[float]) -> str:
+    """Mean and standard deviation."""
+    deviation = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.2f}{deviation}"

@@ -9,12 +9,11 @@ for codes, twenty for a baseline, on one thread.
 
 import argparse
 import contextlib
-import statistics
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from keeping import EXAMPLES, foundations, kept, once, recipe
+from keeping import EXAMPLES, foundations, kept, once, recipe, spread
 
 from lossy_lightning.cli import LossyCLI
 
@@ -69,12 +68,6 @@ def over_seeds(example: str, extra: list[str], seeds: list[int], folder: Path) -
     return accuracies
 
 
-def summary(accuracies: list[float]) -> str:
-    """Mean and standard deviation."""
-    spread = f" ± {statistics.stdev(accuracies):.2f}" if len(accuracies) > 1 else ""
-    return f"{statistics.mean(accuracies):.2f}{spread}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", nargs="*", metavar="name", help=f"rows to run; default all of {list(ROWS)}")
@@ -89,7 +82,7 @@ def main() -> None:
         for name in arguments.rows or ROWS:
             accuracies = over_seeds(ROWS[name], extra, arguments.seeds, folder)
             each = ", ".join(f"{a:.2f}" for a in accuracies)
-            print(f"{name}: {summary(accuracies)} % (seeds {arguments.seeds}: {each})", flush=True)
+            print(f"{name}: {spread(accuracies)} % (seeds {arguments.seeds}: {each})", flush=True)
 
 
 if __name__ == "__main__":

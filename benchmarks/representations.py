@@ -14,7 +14,8 @@ import contextlib
 import json
 from pathlib import Path
 
-from mnist_accuracy import FASHION, kept, run, summary
+from keeping import kept, spread
+from mnist_accuracy import FASHION, run
 
 from lossy_lightning.report import as_markdown, update_table
 
@@ -101,7 +102,7 @@ def main() -> None:
                     with contextlib.chdir(place):
                         for representation, found in cells.items():
                             found.append(cell(name, representation, bit_width, seed, arguments.epochs, extra))
-                rows.append([name, title, *map(summary, cells.values())])
+                rows.append([name, title, *map(spread, cells.values())])
                 print(rows[-1], flush=True)
     print(as_markdown(rows))
     if arguments.update:

@@ -1,12 +1,12 @@
 """Test accuracy of the speech examples, mean and standard deviation over five folds of unseen speakers.
 
     LOSSY_DATA=... python benchmarks/speech_accuracy.py [name ...] [--folds 0 1 2 3 4] [--epochs N] [--folder FOLDER]
+        [--update docs/numbers.md]
 
 Each row runs its YAML from `examples/` through the command line, after those that it builds on, and tests the last
-epoch: the test speakers choose nothing. Beside it stand the accuracy on the validation speakers, multiply-accumulates
-of one clip, and processor time of one training epoch (median; validation, loading of the cache and coding left out). A
-folder keeps runs and figures, and what it holds of the same recipe is not run again. Codes are cached in `--cache`, by
-default in `$LOSSY_DATA`.
+epoch: the test speakers choose nothing. Beside it stand the accuracy on the validation speakers and the processor time
+of one training epoch (median; validation, loading of the cache and coding left out). A folder keeps runs and figures,
+and what it holds of the same recipe is not run again. Codes are cached in `--cache`, by default in `$LOSSY_DATA`.
 """
 
 import argparse
@@ -17,10 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from keeping import EXAMPLES, foundations, kept, once, recipe
+from keeping import EXAMPLES, foundations, kept, once, recipe, spread
 from lightning.pytorch import Callback
 
 from lossy_lightning.cli import LossyCLI
+from lossy_lightning.report import as_markdown, update_table
 
 CODEC = "--data.init_args.codec.init_args"
 LEAKY = ["--data.init_args.by_speaker", "false"]
@@ -72,8 +73,7 @@ def figures(example: str, extra: list[str], fold: int) -> dict[str, float]:
     args += ["--data.init_args.num_workers", "0", "--trainer.enable_progress_bar", "false", *COMMON, *extra]
     cli = LossyCLI(args=args, trainer_defaults={"callbacks": [clock]})
     metrics = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
-    kept = {name: value for name, value in metrics.items() if name.split("/")[0] in ("macs", "lookups", "parameters")}
-    return kept | {
+    return {
         "test": 100 * metrics["test_acc"],
         "val": 100 * last_validation(cli),
         "epoch": statistics.median(clock.seconds),
@@ -109,18 +109,20 @@ def over_folds(name: str, folds: list[int], folder: Path) -> list[dict[str, floa
     return found
 
 
-def summary(name: str, found: list[dict[str, float]]) -> str:
-    """One line of a row."""
+def row(name: str, found: list[dict[str, float]]) -> list[str]:
+    """A row of the table."""
     tests = [each["test"] for each in found]
-    spread = f" ± {statistics.stdev(tests):.1f}" if len(tests) > 1 else ""
-    macs = {key.split("/")[1]: value for key, value in found[0].items() if key.startswith("macs/") and value}
-    cost = ", ".join(f"{value / 1e6:.2f} M of {width}" for width, value in macs.items())
-    return (
-        f"{name}: {statistics.mean(tests):.1f}{spread} % (folds: {', '.join(f'{test:.1f}' for test in tests)}; "
-        f"validation {statistics.mean(each['val'] for each in found):.1f} %); MACs {cost}; look-ups "
-        f"{found[0].get('lookups/rows', 0):.0f} rows, {found[0].get('lookups/additions', 0):.0f} additions; "
-        f"{found[0]['epochs']:.0f} epochs of {statistics.median(each['epoch'] for each in found):.2f} processor seconds"
-    )
+    return [
+        name,
+        spread(tests),
+        ", ".join(f"{test:.1f}" for test in tests),
+        f"{statistics.mean(each['val'] for each in found):.1f}",
+        f"{found[0]['epochs']:.0f}",
+        f"{statistics.median(each['epoch'] for each in found):.1f}",
+    ]
+
+
+HEAD = ["row", "test, %", "test of each fold, %", "validation, %", "epochs", "processor time of one, s"]
 
 
 def main() -> None:
@@ -131,6 +133,7 @@ def main() -> None:
     parser.add_argument("--precision", default="bf16-mixed", help="Lightning's; processors without bf16 want 32-true")
     parser.add_argument("--folder", type=Path, help="where runs and figures are kept")
     parser.add_argument("--cache", type=Path, help="where codes are cached")
+    parser.add_argument("--update", type=Path, metavar="FILE", help="put the table into this document, too")
     arguments = parser.parse_args()
     COMMON.extend(["--trainer.precision", arguments.precision])
     if arguments.epochs is not None:
@@ -138,8 +141,10 @@ def main() -> None:
     if arguments.cache is not None:
         COMMON.extend(["--data.init_args.cache_dir", str(arguments.cache.absolute())])
     with kept(arguments.folder) as folder:
-        for name in arguments.rows or ROWS:
-            print(summary(name, over_folds(name, arguments.folds, folder)), flush=True)
+        rows = [row(name, over_folds(name, arguments.folds, folder)) for name in arguments.rows or ROWS]
+    print(as_markdown([HEAD, *rows]))
+    if arguments.update:
+        update_table(arguments.update, "speech-folds", as_markdown([HEAD, *rows]))
 
 
 if __name__ == "__main__":
