@@ -108,8 +108,9 @@ class Unfold(CoefficientStem):
         (across, down), (chroma_across, chroma_down) = self.grids
         samples = torch.unflatten(chroma, 2, (8 // chroma_down, 8 // chroma_across))
         samples = samples.repeat_interleave(chroma_down // down, 2).repeat_interleave(chroma_across // across, 3)
-        ycbcr = torch.cat([luma.unsqueeze(1), samples.flatten(2, 3)], 1).transpose(1, 2)
-        return (ycbcr_to_rgb(128 * ycbcr + 128) / 128 - 1).transpose(1, 2).flatten(1, 2)
+        ycbcr = torch.cat([luma.unsqueeze(1), samples.flatten(2, 3)], 1)
+        rgb = ycbcr_to_rgb(128 * ycbcr.flatten(2, 3) + 128) / 128 - 1
+        return rgb.view(ycbcr.shape).flatten(1, 2)
 
     def weight(self, name: str) -> Tensor:
         """The transform of a component, "luma" or "chroma", as it is now: ``(64 samples, 64 coefficients)``."""
