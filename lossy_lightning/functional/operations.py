@@ -66,7 +66,7 @@ _MOVES = _names(
     "reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d "
     "pixel_shuffle pixel_unshuffle channel_shuffle im2col max_pool2d_with_indices max_pool3d_with_indices "
     "adaptive_max_pool2d adaptive_max_pool3d upsample_nearest1d upsample_nearest2d upsample_nearest3d amax "
-    "masked_select lift lift_fresh t transpose squeeze unsqueeze as_strided _unsafe_index"
+    "masked_select lift lift_fresh detach t transpose squeeze unsqueeze as_strided _unsafe_index"
 )
 # No multiply-accumulates by definition: activations, softmax, reductions, sorting, resampling, noise, losses.
 # What torch tags as pointwise, as a reduction or as a view is free as well, and so is all that makes no floats.

@@ -421,3 +421,12 @@ def test_the_input_and_foreign_random_states_are_kept() -> None:
     assert count_macs(InPlace(), x) == {32: 16}
     assert torch.equal(x, torch.ones(2, 4))
     assert states == (random.getstate(), np.random.get_state()[1].tolist())
+
+
+def test_a_constant_that_forward_makes_costs_nothing() -> None:
+    class Weighted(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.einsum("ij,nj->ni", x.new_tensor([[1.0, 2.0], [3.0, 4.0]]), x)
+
+    with torch.inference_mode():
+        assert count_macs(Weighted(), torch.ones(1, 2)) == {32: 4}
