@@ -10,7 +10,7 @@ class SpectrogramCNN(nn.Sequential):
 
     32 and 64 channels without padding, then 128 features, all real and with biases. On 128x128 and 8 classes it has
     7 392 778 parameters and makes 80 531 584 multiply-accumulates. Weights are drawn as Keras draws them: from
-    PyTorch's smaller ones, some ten epochs never leave chance.
+    PyTorch's smaller ones, a run of ten epochs may never leave chance.
 
     Args:
         shape: Shape ``(C, H, W)`` of the features it reads, without batch.

@@ -30,7 +30,7 @@ def test_spectrogram_cnn_on_128_x_128():
 
 
 def test_the_spectrogram_network_starts_as_keras_does():
-    """Variance of a uniform draw of Glorot's limits: 2 / (fan in + fan out)."""
+    """Weights fill Glorot's limits, sqrt(6 / (fan in + fan out)); biases are zero."""
     network = SpectrogramCNN((1, 128, 128), 8)
     fans = [(9, 9 * 32), (9 * 32, 9 * 64), (57600, 128), (128, 8)]
     layers = [layer for layer in network if isinstance(layer, (torch.nn.Conv2d, torch.nn.Linear))]
