@@ -11,18 +11,20 @@ to each of the two pixel controls with its 95 % interval: a paired bootstrap ove
 often as seeds had it right. Other options, as `--name=value`, go to the command line of each run. A folder keeps runs
 and figures, and what it holds already is not run again; several processes may fill it at once.
 
-With `--steps` nothing is trained to the end: the rows take turns with training steps in one process, and the table
-gives the median time of a step (augmentation, forward, backward, update; batch 64) after a round that does not count.
+With `--steps` nothing is trained to the end: the rows take turns with ten training steps each in one process, and the
+table gives the median time of a step (augmentation, forward, backward, update; batch 64). First steps of a turn do not
+count, nor does the first turn: caches and allocator then know the network, as in training.
 """
 
 import argparse
 import contextlib
+import math
 import os
 import statistics
 import time
 from collections.abc import Callable
 from functools import partial
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,11 +42,13 @@ from lossy_lightning.nn.unfolding import inverse_basis
 from lossy_lightning.report import as_markdown, update_table
 
 DRIFT = "transform of luma moved by, % of its norm"
+TURN = 10  # steps that follow each other
 CONTROLS = ("pixels, ResNet at 32x32", "pixels, space-to-depth 2")
 ROWS: dict[str, str] = {
     CONTROLS[0]: "cifar10_resnet",
     CONTROLS[1]: "cifar10_space_to_depth",
     "unfolded by 4, frozen": "cifar10_unfold",
+    "unfolded by 4, frozen, narrow": "cifar10_unfold_narrow",
     "unfolded by 4, trained relative": "cifar10_unfold_trained",
     "unfolded by 4, trained plain": "cifar10_unfold_plain",
     "unfolded by 2, frozen": "cifar10_unfold_coarse",
@@ -189,17 +193,22 @@ def stepper(example: str, files: Files, bf16: bool) -> tuple[str, Callable[[], N
     return macs({f"{width}bit": count for width, count in counts.items()}), step
 
 
-def steps(names: list[str], files: Files, precision: str, rounds: int) -> list[list[str]]:
+def timed(step: Callable[[], None]) -> float:
+    """Seconds that it takes."""
+    start = time.perf_counter()
+    step()
+    return time.perf_counter() - start
+
+
+def steps(names: list[str], files: Files, precision: str, count: int) -> list[list[str]]:
     """Let the rows take turns, and make the table."""
     rows = {name: stepper(ROWS[name], files, precision.startswith("bf16")) for name in names}
-    seconds: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(rounds + 1):
+    turns: dict[str, list[list[float]]] = {name: [] for name in names}
+    for _ in range(math.ceil(count / TURN) + 1):
         for name, (_, step) in rows.items():
-            start = time.perf_counter()
-            step()
-            seconds[name].append(time.perf_counter() - start)
-    print(f"load {os.getloadavg()[0]:.1f}, {torch.get_num_threads()} threads, {precision}, {rounds} rounds")
-    medians = {name: statistics.median(each[1:]) for name, each in seconds.items()}
+            turns[name].append([timed(step) for _ in range(TURN + 1)])
+    print(f"load {os.getloadavg()[0]:.1f}, {torch.get_num_threads()} threads, {precision}, {count} steps")
+    medians = {name: statistics.median(chain(*(turn[1:] for turn in each[1:]))) for name, each in turns.items()}
     head = ["network", "MACs", "step, ms", f"times faster than {names[0]}"]
     return [head] + [
         [name, rows[name][0], f"{1e3 * median:.1f}", f"{medians[names[0]] / median:.2f}"]

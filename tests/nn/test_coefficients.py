@@ -275,6 +275,27 @@ def test_gains_of_frequencies_keep_the_basis_orthogonal():
     assert stem.luma.numel() == 64
 
 
+@pytest.mark.parametrize("relative", [True, False])
+def test_a_trained_unfolding_to_rgb_maps_what_it_unfolds(relative):
+    """By the equations of JFIF, on features that training has moved."""
+    codec = JPEG(75, "4:4:4")
+    code = codec.encode(images())
+    arguments = {"factor": 4, "trainable": True, "relative": relative}
+    stems = [Unfold(codec.spec((3, 32, 64)), "4:4:4", **arguments, rgb=rgb) for rgb in (False, True)]
+    plain, mapped = [adapted(stem, codec, code) for stem in stems]
+    mapped(code).square().sum().backward()
+    with torch.no_grad():
+        for name, parameter in mapped.named_parameters():
+            assert parameter.grad.norm() > 0, name
+            parameter -= 0.1 * parameter.grad / parameter.grad.abs().max()
+    plain.load_state_dict(mapped.state_dict())
+    y, cb, cr = plain(code).view(len(code), 3, 4, 16, 32).unbind(1)
+    want = torch.cat([y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb], 1)
+    torch.testing.assert_close(mapped(code), want, rtol=1e-4, atol=1e-4)
+    frozen = Unfold(codec.spec((3, 32, 64)), "4:4:4", 4, rgb=True)
+    assert (mapped(code) - adapted(frozen, codec, code)(code)).norm() > 0.01 * want.norm()
+
+
 def test_frozen_has_no_parameters():
     assert not list(Unfold(JPEG().spec((3, 16, 16))).parameters())
 

@@ -211,6 +211,7 @@ def test_padding_never_changes_what_is_read_straight_from_jpeg(learned):
     [
         (FrequencyNorm, partial(LateConcat, aware=(4, 8), luma=(4, 8), joint=(4, 8), chroma=(4, 8), **TINY)),
         (partial(Unfold, factor=2), partial(ResNet, strides=(1, 2, 2, 2), **TINY)),
+        (partial(Unfold, factor=2, rgb=True), partial(ResNet, strides=(1, 2, 2, 2), **TINY)),
     ],
 )
 def test_photos_padded_in_one_batch_give_the_logits_that_each_gives_alone(data_root, tmp_path, stem, backbone):

@@ -1,0 +1,66 @@
+"""The tables of networks straight from JPEG in docs/numbers.md, made again by one command.
+
+    LOSSY_DATA=... python benchmarks/jpeg_tables.py [table ...] --folder FOLDER
+
+Each table is one run of a script beside this one, which is printed. The folder keeps runs and figures, and what it
+holds already is not run again: without any, accuracies take hours. Tables of times are always measured; they want an
+idle machine.
+"""
+
+import argparse
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+NUMBERS = HERE.parent / "docs" / "numbers.md"
+COMPARED = ["pixels, ResNet at 32x32", "pixels, space-to-depth 2", "unfolded by 4, frozen"]
+OTHERS = [
+    "unfolded by 4, frozen, narrow",
+    "unfolded by 2, frozen",
+    "pixels, space-to-depth 4",
+    "frequencies on the 4x4 grid",
+    "pixels, DCT convolution on the 4x4 grid",
+    "planes, 1-bit first layer",
+    "planes, float first layer",
+]
+UNFOLDINGS = ["unfolded by 4, frozen", "unfolded by 4, trained relative", "unfolded by 4, trained plain"]
+ADAMW = ["--model.init_args.optimizer=torch.optim.AdamW", "--model.init_args.optimizer.init_args.lr=0.006"]
+ADAMW += ["--model.init_args.optimizer.init_args.weight_decay=0.05"]
+FILES = ["25/4:4:4", "50/4:4:4", "75/4:4:4", "95/4:4:4", "75/4:2:0"]
+THREE = ["--seeds", "0", "1", "2"]
+ACCURACIES: dict[str, list[str]] = {
+    "jpeg-accuracy": [*COMPARED, *OTHERS, "--seeds", "0", "1", "2", "3", "4"],
+    "jpeg-files": [*COMPARED, *THREE, "--files", *FILES],
+    "jpeg-long": [*COMPARED, *THREE, "--epochs", "30"],
+    "jpeg-unfolding": [*UNFOLDINGS, *THREE, *ADAMW],
+    "jpeg-steps": [*COMPARED, UNFOLDINGS[1], *OTHERS, "--steps", "60"],
+}
+
+
+def command(table: str, folder: Path) -> list[str]:
+    """What makes a table."""
+    if table in ACCURACIES:
+        return ["jpeg_accuracy.py", *ACCURACIES[table], "--folder", str(folder), "--update", str(NUMBERS), table]
+    if table == "jpeg-resolution":
+        return ["jpeg_resolution.py", "--folder", str(folder), "--update", str(NUMBERS)]
+    return ["jpeg_training.py", "--rounds", "3", "--batch-size", "8", "--steps", "3", "--update", str(NUMBERS)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    known = [*ACCURACIES, "jpeg-resolution", "jpeg-training"]
+    parser.add_argument("tables", nargs="*", metavar="table", help=f"tables to make; default all of {known}")
+    parser.add_argument("--folder", type=Path, required=True, help="where runs and figures are kept")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.tables) - set(known):
+        parser.error(f"there is no table {sorted(unknown)}; tables are {known}")
+    for table in arguments.tables or known:
+        script, *others = command(table, arguments.folder.absolute())
+        print(f"\n{table}: {shlex.join(['python', f'benchmarks/{script}', *others])}", flush=True)
+        subprocess.run([sys.executable, "-W", "ignore", str(HERE / script), *others], check=True)
+
+
+if __name__ == "__main__":
+    main()
