@@ -38,6 +38,7 @@ MACS = {
     "cifar10_resnet.yaml": {"macs/32bit": 12_133_976},
     "cifar10_space_to_depth.yaml": {"macs/32bit": 11_584_448},
     "cifar10_unfold.yaml": {"macs/32bit": 11_790_272},
+    "cifar10_unfold_narrow.yaml": {"macs/32bit": 9_201_280},
     "cifar10_frequencies.yaml": {"macs/32bit": 11_930_112},
     "cifar10_planes_binary.yaml": {"macs/1bit": 5_492_736, "macs/32bit": 1_182_208},
     "imagenette_narrow_resnet50.yaml": {"macs/32bit": 76_769_792},
