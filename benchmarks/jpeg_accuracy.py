@@ -31,12 +31,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from keeping import EXAMPLES, kept, once, recipe, spread
+from keeping import EXAMPLES, kept, once, positive, recipe, spread
 from lightning.pytorch import Callback
 from torch import Tensor, nn
 
 from lossy_lightning.cli import LossyCLI
-from lossy_lightning.functional import count_macs
+from lossy_lightning.functional import SAMPLING_FACTORS, count_macs
 from lossy_lightning.nn import Unfold
 from lossy_lightning.nn.unfolding import inverse_basis
 from lossy_lightning.report import as_markdown, update_table
@@ -69,7 +69,9 @@ class Files(NamedTuple):
     @classmethod
     def of(cls, text: str) -> "Files":
         """Files as the command line names them, such as 75/4:4:4."""
-        quality, subsampling = text.split("/")
+        quality, _, subsampling = text.partition("/")
+        if not quality.isdecimal() or subsampling not in SAMPLING_FACTORS:
+            raise argparse.ArgumentTypeError(f"files are named QUALITY/SUBSAMPLING, such as 75/4:4:4; got {text!r}")
         return cls(int(quality), subsampling)
 
     def __str__(self) -> str:
@@ -220,19 +222,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", nargs="*", metavar="name", help=f"rows to run; default all of {list(ROWS)}")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
-    parser.add_argument("--epochs", type=int, help="another length than the example's, and of its schedule")
+    parser.add_argument("--epochs", type=positive, help="another length than the example's, and of its schedule")
     parser.add_argument(
         "--files", nargs="+", type=Files.of, default=[Files(75, "4:4:4")], metavar="QUALITY/SUBSAMPLING"
     )
     parser.add_argument("--precision", default="bf16-mixed", help="Lightning's; processors without bf16 want 32-true")
     parser.add_argument("--folder", type=Path, help="where runs and figures are kept")
-    parser.add_argument("--steps", type=int, help="time so many steps of each row instead")
+    parser.add_argument("--steps", type=positive, help="time so many steps of each row instead")
     parser.add_argument(
         "--update", nargs=2, metavar=("FILE", "TABLE"), help="put the table into this place of a document, too"
     )
     arguments, others = parser.parse_known_args()
     if unknown := set(arguments.rows) - set(ROWS):
         parser.error(f"there is no row {sorted(unknown)}; rows are {list(ROWS)}")
+    if arguments.update and not Path(arguments.update[0]).is_file():
+        parser.error(f"there is no document {arguments.update[0]} to put a table into")
     names = arguments.rows or list(ROWS)
     extra = ["--trainer.precision", arguments.precision]
     if arguments.epochs is not None:

@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from keeping import positive
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
@@ -160,9 +161,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     known = [*PIXELS, *CODES]
     parser.add_argument("networks", nargs="*", metavar="name", help=f"networks to run; default all of {known}")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=8, help="batches of an epoch")
+    parser.add_argument("--rounds", type=positive, default=5)
+    parser.add_argument("--batch-size", type=positive, default=16)
+    parser.add_argument("--steps", type=positive, default=8, help="batches of an epoch")
     parser.add_argument("--update", type=Path, metavar="FILE", help="put the table into this document, too")
     arguments = parser.parse_args()
     if unknown := set(arguments.networks) - set(known):

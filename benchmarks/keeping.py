@@ -1,5 +1,6 @@
 """What the scripts of accuracies share: a folder that keeps runs and figures, and runs nothing twice."""
 
+import argparse
 import contextlib
 import json
 import logging
@@ -57,6 +58,13 @@ def once(done: Path, name: str, make: Callable[[], Any]) -> Any:
             done.with_suffix(".new").write_text(json.dumps(known, indent=1))
             done.with_suffix(".new").replace(done)
     return known[name]
+
+
+def positive(text: str) -> int:
+    """A number of the command line, 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number, 1 or more, is expected; got {text!r}")
+    return int(text)
 
 
 def spread(values: list[float]) -> str:

@@ -254,6 +254,13 @@ class Stem(nn.Module, ABC):
         The task calls it once, when fitting is set up; a checkpoint loaded later wins.
         """
 
+    def check_codecs(self, codecs: Iterable[Codec]) -> None:
+        """Check, once adapted, that the codes of all codecs of a datamodule are read rightly. By default they are.
+
+        Raises:
+            MisconfigurationException: Where codes of one would be misread.
+        """
+
 
 def _describe(value: Any) -> str:
     """Text of a constructor argument that is the same in every process."""

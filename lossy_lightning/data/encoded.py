@@ -322,7 +322,8 @@ class EncodedDataModule(LightningDataModule, ABC):
 
     def _path(self, split: Split, signals: Examples, codecs: str) -> Path:
         """Path in the cache of what these codecs make of these signals."""
-        key = hashlib.sha256(f"{codecs} {fingerprint_examples(signals)}".encode()).hexdigest()[:16]
+        # Whole images that happen to be of one size are padded all the same, so their shape is part of the key.
+        key = hashlib.sha256(f"{codecs} {self.signal_shape} {fingerprint_examples(signals)}".encode()).hexdigest()[:16]
         return self.cache_dir / f"{type(self).__name__}-{split}-{key}"
 
     def _examples(self, source: Callable[[Split], Examples | None], split: Split) -> Examples | None:

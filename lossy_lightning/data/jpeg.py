@@ -19,7 +19,7 @@ from lossy_lightning.data.encoded import EncodedDataModule
 from lossy_lightning.data.folders import class_files, class_names
 from lossy_lightning.data.read_ahead import ReadAheadLoader
 from lossy_lightning.data.splits import Examples, Split, take_split
-from lossy_lightning.functional import pad_codes
+from lossy_lightning.functional import SAMPLING_FACTORS, pad_codes
 
 _EXTENSIONS = (".jpg", ".jpeg")
 #: Crops start and end at multiples of so many pixels: the MCU of 4:2:0, which holds whole MCUs of 4:4:4 and 4:2:2 too.
@@ -146,8 +146,9 @@ class JPEGFolder(EncodedDataModule):
     Args:
         codec: Layout of the codes, a `JPEG`.
         root: Folder of the splits.
-        crop: Height and width in pixels, a multiple of 16, of the part of each image that is read into a batch: at
-            random in training, the middle otherwise. None for whole images; batches are padded where they differ.
+        crop: Height and width in pixels, a multiple of 16 (4:1:1: of 32), of the part of each image that is read into
+            a batch: at random in training, the middle otherwise. None for whole images; batches are padded where they
+            differ.
         cache_dir: As of `EncodedDataModule`; JPEG files are their own cache.
         batch_size: Examples of a batch.
         num_workers: Of each loader: threads of this process that read ahead, a batch each.
@@ -160,7 +161,7 @@ class JPEGFolder(EncodedDataModule):
         test_codecs: The same for test examples.
 
     Raises:
-        ValueError: Where the crop is no multiple of 16, or there is no thread.
+        ValueError: Where the crop is no such multiple, or there is no thread.
         MisconfigurationException: Where a codec is no `JPEG`.
         FileNotFoundError: Where the folders are missing.
 
@@ -190,8 +191,6 @@ class JPEGFolder(EncodedDataModule):
             codec, root, cache_dir, batch_size, num_workers, val_fraction, seed, None, augmentation,
             train_codecs, test_codecs,  # type: ignore[arg-type]
         )  # fmt: skip
-        if crop is not None and (crop < 1 or crop % _PITCH):
-            raise ValueError(f"crop must be a multiple of {_PITCH} pixels; got {crop}")
         if not isinstance(num_threads, int) or num_threads < 1:
             raise ValueError(f"num_threads must be an integer, at least 1; got {num_threads!r}")
         foreign = [codec for codec in self.codecs.named.values() if not isinstance(codec, JPEG)]
@@ -199,6 +198,10 @@ class JPEGFolder(EncodedDataModule):
             raise MisconfigurationException(
                 f"JPEGFolder reads codes of a JPEG codec; got {foreign[0]}: use ImageFolder for other codecs"
             )
+        layouts = [each for each in self.codecs.named.values() if isinstance(each, JPEG)]
+        sizes = [_PITCH, *(8 * max(SAMPLING_FACTORS[each.chroma_subsampling]) for each in layouts)]
+        if crop is not None and (not isinstance(crop, int) or crop < 1 or crop % max(sizes)):
+            raise ValueError(f"crop must be a multiple of {max(sizes)} pixels; got {crop!r}")
         self.crop = crop
         self.num_threads = num_threads
         self.skip_bad = skip_bad

@@ -1,6 +1,7 @@
 """Stems for coefficients of JPEG: brought to common units, chosen by frequency, normalised by frequency."""
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ class CoefficientStem(Stem):
     """What stems for codes of `JPEG` have in common: they take a code apart, and know its quantization tables.
 
     Levels are multiplied with their tables: those that the code carries (``tables=True``), else the codec's own, which
-    `adapt` takes over and checkpoints keep.
+    `adapt` takes over and checkpoints keep. Dequantized ones are coefficients already.
 
     Args:
         spec: Of a JPEG code, ``(C, rows, columns)``.
@@ -26,26 +27,49 @@ class CoefficientStem(Stem):
     """
 
     steps: Tensor
+    carried: Tensor
 
     def __init__(self, spec: CodeSpec, chroma_subsampling: str = "4:2:0") -> None:
         super().__init__()
         if len(spec.shape) != 3:
             raise ValueError(f"codes of JPEG have the shape (channels, rows, columns); got {spec.shape}")
         self.layout = mcu_layout(spec.shape[0], chroma_subsampling)
+        self.chroma_subsampling = chroma_subsampling
         self.register_buffer("steps", torch.ones(self.layout.components, 64))
+        self.register_buffer("carried", torch.tensor(self.layout.has_tables))
 
     def adapt(self, codec: Codec, statistics: CodeStatistics) -> None:
         """Take over the codec's quantization tables.
 
         Raises:
-            MisconfigurationException: Where the codec has none.
+            MisconfigurationException: Where the codec has none, or is of another chroma subsampling.
         """
+        self.steps.copy_(self._steps(codec))
+        self.carried.fill_(self.layout.has_tables and not getattr(codec, "dequantize", False))
+
+    def check_codecs(self, codecs: Iterable[Codec]) -> None:
+        """Check that the levels of all codecs are multiplied with the right table.
+
+        Raises:
+            MisconfigurationException: Where a codec has other tables that its codes do not carry, or another chroma
+                subsampling.
+        """
+        for codec in codecs:
+            steps, dequantized = self._steps(codec).to(self.steps), getattr(codec, "dequantize", False)
+            if dequantized if self.carried else not torch.equal(steps, self.steps):
+                raise MisconfigurationException(
+                    f"{type(self).__name__} multiplies levels with the tables of one codec, but those of {codec} are "
+                    "others: use dequantize=True, or tables=True, for all codecs"
+                )
+
+    def _steps(self, codec: Codec) -> Tensor:
         steps: Any = getattr(codec, "steps", None)
         if steps is None:
             raise MisconfigurationException(
                 f"{type(self).__name__} reads coefficients of a JPEG codec; got {codec}: use Scale, or another codec"
             )
-        self.steps.copy_(steps(self.layout.components).flatten(1))
+        check_subsampling(self, self.chroma_subsampling, self.layout.components, codec)
+        return torch.as_tensor(steps(self.layout.components)).flatten(1)
 
     def dequantize(self, code: Tensor) -> Tensor:
         """Coefficients ``(N, 64 * blocks, rows, columns)``, float, of codes ``(N, C, rows, columns)``."""
@@ -55,6 +79,7 @@ class CoefficientStem(Stem):
         split = 64 * len(components)
         # Tables are constant over the grid, so that a padded or shifted code has them in its first place too.
         tables = torch.unflatten(code[:, split:, 0, 0].float(), 1, (-1, 64))
+        tables = torch.where(self.carried, tables, self.steps)
         return code[:, :split] * tables[:, components].reshape(len(code), -1, 1, 1)
 
 
@@ -157,13 +182,13 @@ class FrequencyNorm(_Normalised):
         """Take over tables and statistics.
 
         Raises:
-            MisconfigurationException: Where the codec has no tables, or those in the codes differ among examples.
+            MisconfigurationException: As `CoefficientStem`, and where tables in the codes differ among examples.
         """
         super().adapt(codec, statistics)
         device, blocks = self.steps.device, len(self.layout.block_components)
         mean, std = (s.to(device).double().view(-1, 64) for s in statistics)
         steps = self.steps.double()
-        if self.layout.has_tables:
+        if self.carried:
             if std[blocks:].max() > 1e-3 * mean[blocks:].max():
                 raise MisconfigurationException(
                     "quantization tables differ among the training codes, so statistics of levels say nothing of "
@@ -223,6 +248,20 @@ class FrequencyBatchNorm(_Normalised):
         """Batch norm of the component."""
         normalised: Tensor = self.norms[component](values)
         return normalised
+
+
+def check_subsampling(reader: nn.Module, chroma_subsampling: str, components: int, codec: Codec) -> None:
+    """Check that a codec lays out chroma as what reads its codes expects; grey has none.
+
+    Raises:
+        MisconfigurationException: Where it does not.
+    """
+    theirs = getattr(codec, "chroma_subsampling", chroma_subsampling)
+    if components == 3 and theirs != chroma_subsampling:
+        raise MisconfigurationException(
+            f"{type(reader).__name__} reads codes with chroma_subsampling={chroma_subsampling!r}; got {codec}: pass "
+            "the codec's chroma_subsampling"
+        )
 
 
 def zigzag() -> list[int]:

@@ -25,6 +25,7 @@ class CodeAugmentation(nn.Module, ABC):
         mcu_layout(64, chroma_subsampling)
         self.chroma_subsampling = chroma_subsampling
         self.range: tuple[int, int] | None = None
+        self.dequantized = False
         self.register_buffer("steps", torch.ones(3, 64), persistent=False)
 
     def adapt(self, codec: Codec, statistics: CodeStatistics) -> None:
@@ -42,6 +43,7 @@ class CodeAugmentation(nn.Module, ABC):
             )
         spec = codec.spec((1, None, None))
         self.range = spec.low[0], spec.high[0]
+        self.dequantized = bool(getattr(codec, "dequantize", False))
         self.steps = steps(3).flatten(1).to(self.steps.device)
 
     def forward(self, code: Tensor) -> Tensor:
@@ -71,7 +73,7 @@ class CodeAugmentation(nn.Module, ABC):
 
     def steps_of(self, code: Tensor, layout: MCULayout) -> Tensor:
         """Quantization steps of each example, ``(N or 1, components, 64)`` float32."""
-        if not layout.has_tables:
+        if self.dequantized or not layout.has_tables:
             return self.steps[: layout.components].unsqueeze(0)
         return torch.unflatten(code[:, 64 * len(layout.block_components) :, 0, 0].float(), 1, (-1, 64))
 
@@ -198,8 +200,9 @@ class MCUShift(CodeAugmentation):
 class MCUCrop(CodeAugmentation):
     """Takes a part of each image, of whole MCUs, at random.
 
-    Codes change their size, so the datamodule's spec must leave it open (None): otherwise crop when reading, as
-    `JPEGFolder` does, or use `MCUZoom`. Exact, as `MCUShift`.
+    Exact, as `MCUShift`. Codes change their size, which the data sets of this package do not: `JPEGFolder` crops when
+    it reads, and for images of one size take `MCUShift` or `MCUZoom`. This is for a loop of your own, and for a
+    datamodule of your own whose ``codes`` are of one size though its spec leaves that open (None).
 
     Args:
         rows: MCUs of the part along its height.

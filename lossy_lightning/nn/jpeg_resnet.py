@@ -32,7 +32,7 @@ class UpSampling(nn.Module):
         v1: As of `ResNet`; the published networks are v1.
 
     Raises:
-        ValueError: Where the features are not those of a colour code of that subsampling.
+        ValueError: Where the features are not those of a colour code of that subsampling, or there are not four stages.
 
     Source: Gueguen et al., Faster neural networks straight from JPEG, NeurIPS 2018, section 4.2 (UpSampling,
         Deconvolution, and their RFA); the widths of a public re-implementation, jpeg_deep.
@@ -55,6 +55,7 @@ class UpSampling(nn.Module):
         v1: bool = True,
     ) -> None:
         super().__init__()
+        _check_stages(depths, widths, aware)
         self.factors = factors = _colour_factors(shape, chroma_subsampling)
         h, v = factors
         self.deconvolutions = nn.ModuleList(
@@ -104,8 +105,8 @@ class LateConcat(nn.Module):
         v1: As of `ResNet`; the published networks are v1.
 
     Raises:
-        ValueError: Where the features are not those of a 4:2:0 code, or the towers' outputs do not add up to four
-            times ``widths[2]``.
+        ValueError: Where the features are not those of a 4:2:0 code, there are not four stages, or the towers' outputs
+            do not add up to four times ``widths[2]``.
 
     Source: Gueguen et al., Faster neural networks straight from JPEG, NeurIPS 2018, section 4.2 (Late-Concat, RFA,
         RFA-Thinner); the widths of a public re-implementation, jpeg_deep.
@@ -130,6 +131,7 @@ class LateConcat(nn.Module):
         v1: bool = True,
     ) -> None:
         super().__init__()
+        _check_stages(depths, widths, aware)
         self.factors = _colour_factors(shape, chroma_subsampling)
         if self.factors != (2, 2):
             raise ValueError(
@@ -169,6 +171,15 @@ class LateConcat(nn.Module):
         return logits
 
 
+def _check_stages(depths: Sequence[int], widths: Sequence[int], aware: tuple[int, int] | None) -> None:
+    if not all(isinstance(each, Sequence) and len(each) == 4 and min(each) >= 1 for each in (depths, widths)):
+        raise ValueError(
+            f"depths and widths are those of the four stages of a ResNet, 1 or more each; got {depths=}, {widths=}"
+        )
+    if aware is not None and not (isinstance(aware, Sequence) and len(aware) == 2):
+        raise ValueError(f"aware is the width and the outputs of the aware blocks, or None for none; got {aware!r}")
+
+
 def _components(features: Tensor, factors: tuple[int, int]) -> tuple[Tensor, ...]:
     """Luma on the grid of its blocks, and Cb and Cr on that of MCUs, 64 channels each."""
     luma, cb, cr = torch.split(features, [64 * factors[0] * factors[1], 64, 64], 1)
@@ -184,7 +195,8 @@ def _colour_factors(shape: tuple[int | None, ...], chroma_subsampling: str) -> t
     layout = mcu_layout(read_channels(shape, "this network"), chroma_subsampling)
     if layout.components == 1 or layout.has_tables:
         raise ValueError(
-            f"this network reads the normalised coefficients of a colour image, such as those of FrequencyBatchNorm; "
-            f"got {shape[0]} channels"
+            "this network reads the normalised coefficients of a colour image in the layout of its code, all 64 of "
+            f"each block, such as those of FrequencyBatchNorm; got {shape[0]} channels: leave luma, chroma and unstack "
+            "of the stem as they are"
         )
     return layout.factors

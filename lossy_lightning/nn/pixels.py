@@ -21,7 +21,7 @@ class SpaceToDepth(Stem):
         patch: Height and width ``n`` of a patch.
 
     Raises:
-        ValueError: Where it does not divide height and width.
+        ValueError: Where it does not divide height and width, or images differ in size.
 
     Example:
         >>> SpaceToDepth(CodeSpec.uniform((3, 32, 32), 0, 255, ordinal=True)).shape
@@ -34,11 +34,10 @@ class SpaceToDepth(Stem):
     def __init__(self, spec: CodeSpec, patch: int = 2) -> None:
         super().__init__()
         channels, height, width = _image_shape(spec)
-        if patch < 1 or any(size is not None and size % patch for size in (height, width)):
+        if patch < 1 or height % patch or width % patch:
             raise ValueError(f"a patch divides height and width; got {patch=}, shape {spec.shape}")
         self.patch = patch
-        grid = (None if size is None else size // patch for size in (height, width))
-        self.shape = (channels * patch**2, *grid)
+        self.shape = (channels * patch**2, height // patch, width // patch)
         self.register_buffer("low", torch.tensor(spec.low).view(-1, 1, 1), persistent=False)
         span = torch.tensor(spec.levels).view(-1, 1, 1) - 1
         self.register_buffer("span", span.clamp(min=1), persistent=False)
@@ -62,7 +61,7 @@ class BlockDCT(Stem):
             since the statistics are those of pixels.
 
     Raises:
-        ValueError: Where pixels are not RGB from 0 to 255, or sizes no multiples of an MCU.
+        ValueError: Where pixels are not RGB from 0 to 255, sizes no multiples of an MCU, or images differ in size.
 
     Source: ITU-T T.81 (1992), annex A.3.3; T.871 (2011).
 
@@ -85,10 +84,14 @@ class BlockDCT(Stem):
         channels, height, width = _image_shape(spec)
         if channels != 3 or set(spec.low) != {0} or set(spec.high) != {255}:
             raise ValueError(f"BlockDCT reads RGB pixels from 0 to 255; got {spec}: use PCM()")
+        if isinstance(then, nn.Module):
+            raise ValueError(
+                f"then makes a stem; got {type(then).__name__}(...), which is made already: pass its class"
+            )
         if chroma_subsampling not in SAMPLING_FACTORS:
             raise ValueError(f"chroma_subsampling must be one of {list(SAMPLING_FACTORS)}; got {chroma_subsampling!r}")
         self.factors = h, v = SAMPLING_FACTORS[chroma_subsampling]
-        if any(size is not None and size % unit for size, unit in ((height, 8 * v), (width, 8 * h))):
+        if height % (8 * v) or width % (8 * h):
             raise ValueError(f"BlockDCT reads whole MCUs of {8 * v}x{8 * h} pixels; got shape {spec.shape}: crop them")
         luma, _, _ = _responses((1, 1))
         _, *chroma = _responses(self.factors)
@@ -97,7 +100,7 @@ class BlockDCT(Stem):
         offset = torch.zeros(64)
         offset[0] = -8 * 128
         self.register_buffer("offset", offset, persistent=False)
-        grid = (None if size is None else size // unit for size, unit in ((height, 8 * v), (width, 8 * h)))
+        grid = height // (8 * v), width // (8 * h)
         # Of samples from 0 to 255, of an orthonormal transform.
         coefficients = CodeSpec.uniform((64 * (h * v + 2), *grid), -1024, 1024, ordinal=True)
         self.then = nn.Identity() if then is None else then(coefficients)
@@ -160,7 +163,10 @@ def _responses(factors: tuple[int, int]) -> tuple[Tensor, ...]:
     return tuple(each.reshape(3, *size, 64).movedim(-1, 0).float() for each in first)
 
 
-def _image_shape(spec: CodeSpec) -> tuple[int, int | None, int | None]:
-    if len(spec.shape) != 3 or spec.shape[0] is None:
-        raise ValueError(f"this stem reads images (C, H, W); got codes of shape {spec.shape}")
-    return spec.shape[0], spec.shape[1], spec.shape[2]
+def _image_shape(spec: CodeSpec) -> tuple[int, int, int]:
+    channels, *size = spec.shape
+    # A patch at the end of a padded image would mix it with padding.
+    if channels is None or len(size) != 2 or None in size:
+        raise ValueError(f"this stem reads images (C, H, W) of one size; got codes of shape {spec.shape}: crop them")
+    height, width = (side or 0 for side in size)
+    return channels, height, width

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from lossy_lightning.codes import CodeSpec, Stem
+from lossy_lightning.codes import Codec, CodeSpec, CodeStatistics, Stem
 from lossy_lightning.functional import mcu_layout
-from lossy_lightning.nn.coefficients import zigzag
+from lossy_lightning.nn.coefficients import check_subsampling, zigzag
 
 
 class CoefficientPlanes(Stem):
@@ -50,6 +50,7 @@ class CoefficientPlanes(Stem):
     ) -> None:
         super().__init__()
         layout = mcu_layout(spec.shape[0], chroma_subsampling)
+        self.chroma_subsampling, self.components = chroma_subsampling, layout.components
         if not (1 <= luma <= 64 and 1 <= chroma <= 64 and 1 <= mean_bits <= 12 and 1 <= bits <= 12):
             raise ValueError(
                 "a block has 1 to 64 frequencies, and a level 1 to 12 bits of magnitude; got "
@@ -62,6 +63,14 @@ class CoefficientPlanes(Stem):
         self.register_buffer("others", torch.tensor(others, dtype=torch.long), persistent=False)
         self.mean_bits, self.bits = mean_bits, bits
         self.shape = (len(means) * (1 + mean_bits) + len(others) * (1 + bits), *spec.shape[1:])
+
+    def adapt(self, codec: Codec, statistics: CodeStatistics) -> None:
+        """Check that the codec lays out chroma as this stem expects; nothing is taken over.
+
+        Raises:
+            MisconfigurationException: Where it does not.
+        """
+        check_subsampling(self, self.chroma_subsampling, self.components, codec)
 
     def forward(self, code: Tensor) -> Tensor:
         """Features of a code."""

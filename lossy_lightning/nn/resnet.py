@@ -126,7 +126,8 @@ def load_rgb_weights(network: nn.Module, state: Mapping[str, Tensor]) -> list[st
     What reads the input may differ in shape, and so may ``fc``; they stay as they are.
 
     Args:
-        network: A `ResNet`, or a network that has parts of its names.
+        network: A `ResNet`, a network that has one in it, such as `UpSampling` or a task, or one that has parts of its
+            names.
         state: A state dict, such as that of ``torchvision.models.resnet50(weights="DEFAULT")``.
 
     Returns:
@@ -140,12 +141,15 @@ def load_rgb_weights(network: nn.Module, state: Mapping[str, Tensor]) -> list[st
         >>> load_rgb_weights(net, ResNet((3, 224, 224), 1000).state_dict())
         ['layer2.0.conv1.weight', 'layer2.0.downsample.0.weight', 'fc.weight', 'fc.bias']
     """
-    own = network.state_dict()
-    fitting = {name: value for name, value in state.items() if name in own and value.shape == own[name].shape}
+    inside = next((name for name, module in network.named_modules() if name and isinstance(module, ResNet)), "")
+    prefix = f"{inside}." if inside else ""
+    own, named = network.state_dict(), {prefix + name: value for name, value in state.items()}
+    fitting = {name: value for name, value in named.items() if name in own and value.shape == own[name].shape}
     if not fitting:
         raise ValueError(
             f"none of the {len(state)} tensors fits; names start with {next(iter(state), 'nothing')!r}, those of the "
-            f"network with {next(iter(own), 'nothing')!r}: pass the state dict of a ResNet of the same widths"
+            f"network with {next(iter(own), 'nothing')!r}: pass the state dict of a ResNet of the same widths, and the "
+            "backbone of a task"
         )
     network.load_state_dict(own | fitting)
     return [name for name in own if name not in fitting]

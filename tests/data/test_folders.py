@@ -90,6 +90,15 @@ def test_val_is_test_where_there_is_no_test(tmp_path):
     assert [len(data._dataset(split)) for split in ("train", "val", "test")] == [16, 4, 4]
 
 
+def test_whole_images_of_one_size_and_their_middles_are_not_taken_for_each_other(tmp_path):
+    fill(tmp_path, "train", ["a"], 3, [(16, 16)])
+    fill(tmp_path, "test", ["a"], 3, [(16, 16)])
+    for size, length in ((None, 3), ((16, 16), 2), (None, 3)):
+        data = ImageFolder(PCM(), tmp_path, size, cache_dir=tmp_path / "cache", val_fraction=0)
+        data.prepare_data()
+        assert len(next(iter(data.train_dataloader()))) == length
+
+
 def test_all_three_splits_are_taken_where_they_are(tmp_path):
     for split, count in (("train", 3), ("val", 2), ("test", 1)):
         fill(tmp_path, split, ["a"], count, SIZES)

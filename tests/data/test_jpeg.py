@@ -3,6 +3,7 @@
 import io
 import re
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image
 from lossy_lightning.bitstream.jpeg import read_coefficients
 from lossy_lightning.codecs import JPEG, PCM
 from lossy_lightning.data import JPEGFolder
+from lossy_lightning.nn import ResNet, Unfold
 from lossy_lightning.tasks import ClassificationTask
 from tests.data.test_encoded import Mean
 
@@ -235,7 +237,30 @@ def test_tables_travel_with_each_code(mixed):
         assert np.array_equal(one[384:448, 0, 0].view(8, 8), table)
 
 
+def test_crops_for_wide_mcus_are_whole_ones(mixed):
+    codec = JPEG(75, "4:1:1", dequantize=True)
+    with pytest.raises(ValueError, match="crop must be a multiple of 32 pixels; got 48"):
+        folder(mixed, codec, crop=48)
+    ((code, _),) = folder(mixed, codec, crop=32).test_dataloader()
+    assert code.shape[1:] == (384, 4, 1)
+
+
 # Quality by class.
+
+
+def test_a_stem_of_levels_refuses_classes_of_another_quality(uniform):
+    """Their levels would be multiplied with the tables of the others."""
+    for arguments in ({}, {"dequantize": True}):
+        first, other = (JPEG(quality, requantize=True, **arguments) for quality in (75, 20))
+        data = folder(uniform, first, crop=32, train_codecs={1: other})
+        backbone = partial(ResNet, depths=[1], widths=[4], strides=[1], bottleneck=False)
+        task = ClassificationTask(data.spec, 2, Unfold, backbone)
+        trainer = Trainer(fast_dev_run=1, accelerator="cpu", logger=False, enable_progress_bar=False)
+        if arguments:
+            trainer.fit(task, data)
+            continue
+        with pytest.raises(MisconfigurationException, match=r"one codec, but those of JPEG\(quality=20.* others"):
+            trainer.fit(task, data)
 
 
 def test_requantizing_starts_from_the_coded_image(uniform):

@@ -129,14 +129,14 @@ def test_unfolding_grey():
 def test_all_ways_to_know_the_tables_give_the_same(make):
     """Levels and the codec's tables, levels and the tables that travel with them, dequantized levels."""
     features = []
-    for arguments in ({}, {"tables": True}, {"dequantize": True}):
+    for arguments in ({}, {"tables": True}, {"dequantize": True}, {"dequantize": True, "tables": True}):
         codec = JPEG(60, **arguments)
         code = codec.encode(images())
         stem = make(codec.spec((3, 32, 64)), "4:2:0", **({"least_std": 1e-9} if make is FrequencyNorm else {}))
         features.append(adapted(stem, codec, code)(code))
     # What is always zero has a least deviation in other units.
-    torch.testing.assert_close(features[0], features[1])
-    torch.testing.assert_close(features[0], features[2])
+    for other in features[1:]:
+        torch.testing.assert_close(features[0], other)
 
 
 def test_tables_are_each_examples_own():
@@ -398,6 +398,52 @@ def test_pixels_are_flipped_each_by_its_own_draw():
 
 
 # Errors.
+
+
+@pytest.mark.parametrize("make", [Unfold, FrequencyNorm, FrequencyBatchNorm, CoefficientPlanes])
+def test_a_stem_of_another_subsampling_is_refused(make):
+    """The channels fit: 4:4:4 with tables has as many as 4:2:0, and 4:2:0 as many as 4:1:1."""
+    for ours, theirs in (("4:4:4", JPEG(75)), ("4:1:1", JPEG(75)), ("4:4:0", JPEG(75, "4:2:2"))):
+        code = theirs.encode(images())
+        stem = make(theirs.spec((3, 32, 64)), ours)
+        with pytest.raises(MisconfigurationException, match=rf"chroma_subsampling='{ours}'; got JPEG.*pass"):
+            stem.adapt(theirs, statistics(code))
+    grey = JPEG(75)
+    make(grey.spec((1, 32, 64)), "4:4:4").adapt(grey, statistics(grey.encode(images(channels=1))))
+
+
+@pytest.mark.parametrize(
+    ("codec", "others", "ok"),
+    [
+        (JPEG(75), [JPEG(75, requantize=True)], True),
+        (JPEG(75), [JPEG(75), JPEG(20)], False),
+        (JPEG(75, dequantize=True), [JPEG(20, dequantize=True)], True),
+        (JPEG(75, dequantize=True), [JPEG(20)], False),
+        (JPEG(75, tables=True), [JPEG(20, tables=True)], True),
+        (JPEG(75, tables=True), [JPEG(20, tables=True, dequantize=True)], False),
+        (JPEG(75, tables=True, dequantize=True), [JPEG(20, tables=True)], False),
+        (JPEG(75), [JPEG(75, "4:4:4")], False),
+    ],
+)
+def test_levels_of_codecs_with_other_tables_are_not_multiplied_alike(codec, others, ok):
+    stem = adapted(Unfold(codec.spec((3, 32, 64))), codec, codec.encode(images()))
+    if ok:
+        stem.check_codecs([codec, *others])
+    else:
+        with pytest.raises(MisconfigurationException, match=r"Unfold (multiplies levels|reads codes)"):
+            stem.check_codecs([codec, *others])
+
+
+@pytest.mark.parametrize("make", [SpaceToDepth, BlockDCT])
+def test_pixels_on_a_coarser_grid_are_of_images_of_one_size(make):
+    with pytest.raises(ValueError, match=r"\(C, H, W\) of one size; got codes of shape \(3, None, None\): crop them"):
+        make(PCM().spec((3, None, None)))
+
+
+def test_what_follows_the_convolution_is_a_class():
+    spec = PCM().spec((3, 32, 32))
+    with pytest.raises(ValueError, match=r"then makes a stem; got Identity\(...\), which is made already"):
+        BlockDCT(spec, then=torch.nn.Identity())
 
 
 def test_what_does_not_fit_is_named():

@@ -395,6 +395,18 @@ def test_shares(make):
         make()
 
 
+@pytest.mark.parametrize("make", [CoefficientBrightness, MCUZoom])
+def test_dequantized_codes_that_carry_tables_are_coefficients(make):
+    """The same as without tables, which are left alone."""
+    made = []
+    for tables in (False, True):
+        codec = JPEG(60, dequantize=True, tables=tables)
+        torch.manual_seed(0)
+        made.append(adapted(make(), codec)(codec.encode(images())))
+    assert torch.equal(made[1][:, :384], made[0])
+    assert torch.equal(made[1][:, 384:], codec.encode(images())[:, 384:])
+
+
 @pytest.mark.parametrize("make", [lambda: MCUShift(max_mcus=-1), lambda: CoefficientBrightness(most=-1)])
 def test_negative_numbers(make):
     with pytest.raises(ValueError, match="is at least 0; got -1"):

@@ -59,6 +59,34 @@ def test_the_tail_of_torchvisions_network(skip):
         torch.testing.assert_close(ours(x), theirs.fc(features.mean((2, 3))))
 
 
+def test_torchvisions_weights_are_loaded_into_a_network_that_has_a_residual_network():
+    theirs = randomised(torchvision.models.resnet50(weights=None))
+    ours = UpSampling((384, 8, 8), 10)
+    left = load_rgb_weights(ours, theirs.state_dict())
+    assert left == [
+        "resnet.layer2.0.conv1.weight",
+        "resnet.layer2.0.downsample.0.weight",
+        "resnet.fc.weight",
+        "resnet.fc.bias",
+    ]
+    assert torch.equal(ours.resnet.layer4[2].conv3.weight, theirs.layer4[2].conv3.weight)
+
+
+@pytest.mark.parametrize("network", [UpSampling, LateConcat])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"depths": (1, 1, 1)}, r"four stages of a ResNet.*got depths=\(1, 1, 1\)"),
+        ({"depths": (1, 1, 0, 1)}, r"1 or more each; got depths=\(1, 1, 0, 1\)"),
+        ({"widths": (4, 4)}, r"four stages of a ResNet.*widths=\(4, 4\)"),
+        ({"aware": 4}, r"aware is the width and the outputs of the aware blocks, or None for none; got 4"),
+    ],
+)
+def test_stages_that_are_not_four_are_refused(network, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        network((384, 8, 8), 10, **arguments)
+
+
 def test_what_reads_other_features_is_not_loaded():
     theirs = randomised(torchvision.models.resnet18(weights=None))
     ours = ResNet((192, 4, 4), 10, depths=(2, 2, 2, 2), bottleneck=False, skip=2)
