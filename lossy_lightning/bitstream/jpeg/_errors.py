@@ -12,7 +12,7 @@ _MARKERS |= {0xD0 + i: f"RST{i}" for i in range(8)} | {0xE0 + i: f"APP{i}" for i
 _UNSUPPORTED = "arithmetic, lossless and hierarchical coding are not supported; only SOF0, SOF1 and SOF2 are"
 _REASONS = {
     f.NOT_JPEG: "this is no JPEG file; it must start with FF D8",
-    f.TRUNCATED: "the data end early; on_truncation='fill' reads what there is, once a scan has begun",
+    f.TRUNCATED: "the data end early; on_truncation='fill' of read_coefficients reads what a scan that has begun has",
     f.BAD_LENGTH: "{detail} bytes is a wrong length for this segment",
     f.UNSUPPORTED: _UNSUPPORTED,
     f.UNKNOWN_MARKER: "unknown marker",
@@ -29,7 +29,7 @@ _REASONS = {
     f.TOO_MANY_BLOCKS: "{detail} blocks in an MCU; at most 10 are allowed",
     f.BAD_CODE: "no Huffman code matches the data (scan {detail})",
     f.BAD_RUN: "a run of zeros leaves its block (scan {detail})",
-    f.EARLY_MARKER: "the marker cuts entropy-coded data short; on_truncation='fill' fills in zeros",
+    f.EARLY_MARKER: "the marker cuts coded data short; on_truncation='fill' of read_coefficients fills in zeros",
     f.BAD_RESTART: "RST{detail} must stand here",
     f.NO_SCAN: "the file ends before its first scan",
     f.TOO_MUCH_WORK: "{detail} scans cost more than the file's length justifies",
