@@ -35,7 +35,7 @@ ACCURACIES: dict[str, list[str]] = {
     "readme-jpeg": [*COMPARED, NARROW, *FIVE],
     "jpeg-accuracy": [*COMPARED, NARROW, *OTHERS, *FIVE],
     "jpeg-files": [*COMPARED, *THREE, "--files", *FILES],
-    "jpeg-long": [*COMPARED, *THREE, "--epochs", "30"],
+    "jpeg-long": [*COMPARED[1:], *THREE, "--epochs", "30"],
     "jpeg-unfolding": [*UNFOLDINGS, *THREE, *ADAMW],
     "jpeg-steps": [*COMPARED, NARROW, UNFOLDINGS[1], *OTHERS, "--steps", "60"],
 }
