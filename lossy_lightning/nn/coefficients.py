@@ -78,7 +78,7 @@ class CoefficientStem(Stem):
             return code * self.steps[components].view(-1, 1, 1)
         split = 64 * len(components)
         # Tables are constant over the grid, so that a padded or shifted code has them in its first place too.
-        tables = torch.unflatten(code[:, split:, 0, 0].float(), 1, (-1, 64))
+        tables = torch.unflatten(code[:, split:, 0, 0].to(self.steps.dtype), 1, (-1, 64))
         tables = torch.where(self.carried, tables, self.steps)
         return code[:, :split] * tables[:, components].reshape(len(code), -1, 1, 1)
 

@@ -139,6 +139,17 @@ def test_all_ways_to_know_the_tables_give_the_same(make):
         torch.testing.assert_close(features[0], other)
 
 
+@pytest.mark.parametrize("tables", [False, True])
+def test_a_stem_of_reduced_precision_gives_features_of_its_own(tables):
+    codec = JPEG(60, tables=tables)
+    code = codec.encode(images())
+    stem = adapted(Unfold(codec.spec((3, 32, 64))), codec, code)
+    want = stem(code)
+    got = stem.bfloat16()(code)
+    assert got.dtype == torch.bfloat16
+    assert (got.float() - want).norm() < 0.01 * want.norm()
+
+
 def test_tables_are_each_examples_own():
     first, second = JPEG(20, tables=True), JPEG(90, tables=True)
     image = images(2)
