@@ -122,8 +122,8 @@ class ClassificationTask(LightningModule):
             )
         if stage == "fit" and isinstance(self.stem, Stem) and not self._adapted:
             self.stem.adapt(data.codec, data.statistics)
-            if (codecs := getattr(data, "codecs", None)) is not None:
-                self.stem.check_codecs(codecs.named.values())
+            # A datamodule that is none of ours may have no such thing, or another of this name.
+            self.stem.check_codecs(getattr(getattr(data, "codecs", None), "named", {}).values())
             self._adapted = True
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
