@@ -21,7 +21,6 @@ import contextlib
 import math
 import os
 import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 from itertools import chain, product
@@ -31,7 +30,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from keeping import EXAMPLES, kept, once, positive, recipe, spread
+from keeping import EXAMPLES, kept, once, positive, recipe, seconds, spread
 from lightning.pytorch import Callback
 from torch import Tensor, nn
 
@@ -195,20 +194,13 @@ def stepper(example: str, files: Files, bf16: bool) -> tuple[str, Callable[[], N
     return macs({f"{width}bit": count for width, count in counts.items()}), step
 
 
-def timed(step: Callable[[], None]) -> float:
-    """Seconds that it takes."""
-    start = time.perf_counter()
-    step()
-    return time.perf_counter() - start
-
-
 def steps(names: list[str], files: Files, precision: str, count: int) -> list[list[str]]:
     """Let the rows take turns, and make the table."""
     rows = {name: stepper(ROWS[name], files, precision.startswith("bf16")) for name in names}
     turns: dict[str, list[list[float]]] = {name: [] for name in names}
     for _ in range(math.ceil(count / TURN) + 1):
         for name, (_, step) in rows.items():
-            turns[name].append([timed(step) for _ in range(TURN + 1)])
+            turns[name].append([seconds(step) for _ in range(TURN + 1)])
     print(f"load {os.getloadavg()[0]:.1f}, {torch.get_num_threads()} threads, {precision}, {count} steps")
     medians = {name: statistics.median(chain(*(turn[1:] for turn in each[1:]))) for name, each in turns.items()}
     head = ["network", "MACs", "step, ms", f"times faster than {names[0]}"]

@@ -14,7 +14,6 @@ of the fastest step.
 import argparse
 import os
 import statistics
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
@@ -23,7 +22,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from keeping import positive
+from keeping import positive, seconds
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
@@ -111,12 +110,6 @@ def make(name: str, root: Path, batch_size: int, device: torch.device) -> Networ
     example = torch.zeros(1, *spec.shape, dtype=spec.dtype, device=device)
     macs = sum(count_macs(model, example).values())
     return Network(macs, train, (pixel_loader if in_pixels else code_loader)(root, batch_size))
-
-
-def seconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
 
 
 def epoch(network: Network, steps: int) -> None:

@@ -1,4 +1,4 @@
-"""What the scripts of accuracies share: a folder that keeps runs and figures, and runs nothing twice."""
+"""What scripts share: a folder that keeps runs and figures and runs nothing twice, arguments, a clock, a spread."""
 
 import argparse
 import contextlib
@@ -8,6 +8,7 @@ import os
 import re
 import statistics
 import tempfile
+import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
@@ -65,6 +66,13 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"a whole number, 1 or more, is expected; got {text!r}")
     return int(text)
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """Time that a call takes."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
 
 
 def spread(values: list[float]) -> str:

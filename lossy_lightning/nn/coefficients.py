@@ -55,8 +55,9 @@ class CoefficientStem(Stem):
                 subsampling.
         """
         for codec in codecs:
-            steps, dequantized = self._steps(codec).to(self.steps), getattr(codec, "dequantize", False)
-            if dequantized if self.carried else not torch.equal(steps, self.steps):
+            steps = self._steps(codec).to(self.steps)
+            misread = getattr(codec, "dequantize", False) if self.carried else not torch.equal(steps, self.steps)
+            if misread:
                 raise MisconfigurationException(
                     f"{type(self).__name__} multiplies levels with the tables of one codec, but those of {codec} are "
                     "others: use dequantize=True, or tables=True, for all codecs"

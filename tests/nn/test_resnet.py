@@ -70,6 +70,9 @@ def test_torchvisions_weights_are_loaded_into_a_network_that_has_a_residual_netw
         "resnet.fc.bias",
     ]
     assert torch.equal(ours.resnet.layer4[2].conv3.weight, theirs.layer4[2].conv3.weight)
+    task = ClassificationTask(JPEG().spec((3, 128, 128)), 10, FrequencyNorm, UpSampling)
+    assert {f"backbone.{name}" for name in left} < set(load_rgb_weights(task, theirs.state_dict()))
+    assert torch.equal(task.backbone.resnet.layer4[2].conv3.weight, theirs.layer4[2].conv3.weight)
 
 
 @pytest.mark.parametrize("network", [UpSampling, LateConcat])
