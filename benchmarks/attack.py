@@ -25,8 +25,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from lossy_lightning import CodeSpec
-from lossy_lightning.functional import (
+from lossy_lightning.attacks import (
     at_temperature,
     cross_entropy,
     differentiable,
@@ -37,6 +36,7 @@ from lossy_lightning.functional import (
     straight_through,
     worst_case,
 )
+from lossy_lightning.core import CodeSpec
 from lossy_lightning.nn import ConvNet, Scale
 from lossy_lightning.report import as_markdown, update_table
 

@@ -17,7 +17,7 @@ import brevitas.quant as bq
 import torch
 from torch import nn
 
-from lossy_lightning.nn.layers import conv2d
+from lossy_lightning.nn.layers.quantized import conv2d
 from lossy_lightning.report import as_markdown, update_table
 
 REFERENCE = "Hardtanh + float convolution"

@@ -35,9 +35,10 @@ from lightning.pytorch import Callback
 from torch import Tensor, nn
 
 from lossy_lightning.cli import LossyCLI
-from lossy_lightning.functional import SAMPLING_FACTORS, count_macs
+from lossy_lightning.functional import SAMPLING_FACTORS
 from lossy_lightning.nn import Unfold
-from lossy_lightning.nn.unfolding import inverse_basis
+from lossy_lightning.nn.stems.unfolding import inverse_basis
+from lossy_lightning.profiling import count_macs
 from lossy_lightning.report import as_markdown, update_table
 
 DRIFT = "transform of luma moved by, % of its norm"

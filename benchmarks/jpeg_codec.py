@@ -18,7 +18,7 @@ from PIL import Image
 from torchvision.io import decode_jpeg
 
 from lossy_lightning.codecs import JPEG, Decoded
-from lossy_lightning.codecs.libjpeg import decode_files, encode_images
+from lossy_lightning.codecs.standards._libjpeg import decode_files, encode_images
 from lossy_lightning.functional import quality_tables
 from lossy_lightning.report import as_markdown, update_table
 

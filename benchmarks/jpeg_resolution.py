@@ -32,7 +32,7 @@ from lossy_lightning.cli import LossyCLI
 from lossy_lightning.codecs import JPEG, PCM
 from lossy_lightning.data import ImageFolder, JPEGFolder
 from lossy_lightning.data.folders import class_files
-from lossy_lightning.functional import count_macs
+from lossy_lightning.profiling import count_macs
 from lossy_lightning.report import as_markdown, update_table
 from lossy_lightning.tasks import ClassificationTask
 

@@ -28,25 +28,27 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.io import ImageReadMode, decode_jpeg, read_file
 
-from lossy_lightning.codecs import JPEG, PCM
-from lossy_lightning.codes import CodeSpec
-from lossy_lightning.data import JPEGFolder
-from lossy_lightning.functional import count_macs
-from lossy_lightning.nn import (
+from lossy_lightning.augmentation import (
     CoefficientBrightness,
     CoefficientContrast,
-    FrequencyBatchNorm,
     FrequencyDropout,
-    LateConcat,
     MCUFlip,
     MCUShift,
     MCUTurn,
     MCUZoom,
     PixelFlip,
+)
+from lossy_lightning.codecs import JPEG, PCM
+from lossy_lightning.core import CodeSpec
+from lossy_lightning.data import JPEGFolder
+from lossy_lightning.nn import (
+    FrequencyBatchNorm,
+    LateConcat,
     ResNet,
     Scale,
     UpSampling,
 )
+from lossy_lightning.profiling import count_macs
 from lossy_lightning.report import as_markdown, update_table
 
 SIZE = 224

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from lossy_lightning.cli import LossyCLI
 from lossy_lightning.codecs import Decoded, TransformCodec
-from lossy_lightning.codes import Codec, TrainableCodec
+from lossy_lightning.core import Codec, TrainableCodec
 from lossy_lightning.report import as_markdown, update_table
 
 EXAMPLES = Path(__file__).parent.parent.absolute() / "examples"

@@ -5,7 +5,7 @@ from functools import partial
 from lightning.pytorch import Trainer, seed_everything
 from torch import Tensor
 
-from lossy_lightning import Codec, CodeSpec
+from lossy_lightning.core import Codec, CodeSpec
 from lossy_lightning.data import Digits
 from lossy_lightning.nn import MLP, Bits
 from lossy_lightning.tasks import ClassificationTask

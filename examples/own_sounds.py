@@ -13,10 +13,11 @@ import soundfile
 from lightning.pytorch import Trainer, seed_everything
 from torch import nn
 
+from lossy_lightning.augmentation import TimeShift
 from lossy_lightning.callbacks import ReconstructionMonitor
 from lossy_lightning.codecs import VQ
 from lossy_lightning.data import AudioFolder
-from lossy_lightning.nn import Embed, TimeShift
+from lossy_lightning.nn import Embed
 from lossy_lightning.tasks import ClassificationTask
 
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lossy_lightning.codes import Codec, FileCodec, TrainableCodec
+from lossy_lightning.core import Codec, FileCodec, TrainableCodec
 
 
 def mean_squared_error(signal: Tensor, decoded: Tensor) -> float:

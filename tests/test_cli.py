@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from lossy_lightning.cli import main
 from lossy_lightning.codecs import VQ
-from lossy_lightning.codes import CodeSpec
+from lossy_lightning.core import CodeSpec
 from lossy_lightning.tasks import ClassificationTask
 
 BORING = "lightning.pytorch.demos.boring_classes"

@@ -10,7 +10,7 @@ import torchvision
 from brevitas.quant import SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
 from torch import Tensor, nn
 
-from lossy_lightning.functional import (
+from lossy_lightning.profiling import (
     LayerProfile,
     count_lookups,
     count_macs,

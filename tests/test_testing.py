@@ -6,8 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from lossy_lightning import Codec, CodeSpec, FileCodec, TrainableCodec
 from lossy_lightning.codecs import PCM, VQ, Decoded
+from lossy_lightning.core import (
+    Codec,
+    CodeSpec,
+    FileCodec,
+    TrainableCodec,
+)
 from lossy_lightning.testing import check_codec, mean_squared_error
 
 SHAPE = (3, 8, 6)

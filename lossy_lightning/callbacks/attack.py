@@ -9,19 +9,24 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 
-from lossy_lightning.callbacks.distortion import distances, distortion, is_image
-from lossy_lightning.callbacks.inputs import first_tensor, second_item
-from lossy_lightning.callbacks.round_trip import decoded, signal_shape, through_files, write_pictures
-from lossy_lightning.callbacks.victim import Victim, find_victim, forward_of
-from lossy_lightning.codes import Codec, FileCodec
-from lossy_lightning.functional.attack.losses import cross_entropy
-from lossy_lightning.functional.attack.self_check import (
+from lossy_lightning.attacks.losses import cross_entropy
+from lossy_lightning.attacks.self_check import (
     Comparison,
     categorical_attacks,
     compare_attacks,
     ordinal_attacks,
 )
-from lossy_lightning.functional.tracing import undisturbed
+from lossy_lightning.callbacks._round_trip import (
+    decoded,
+    signal_shape,
+    through_files,
+    write_pictures,
+)
+from lossy_lightning.callbacks._victim import Victim, find_victim, forward_of
+from lossy_lightning.callbacks.distortion import distances, distortion, is_image
+from lossy_lightning.callbacks.inputs import first_tensor, second_item
+from lossy_lightning.core import Codec, FileCodec
+from lossy_lightning.functional import undisturbed
 
 
 def call(model: nn.Module, code: Tensor) -> Any:

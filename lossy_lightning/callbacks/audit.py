@@ -11,9 +11,14 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from lossy_lightning.functional.bit_widths import stray_values
-from lossy_lightning.functional.quantizers import declared_bit_width, is_quant_tensor, is_quantizer, owners
-from lossy_lightning.functional.tracing import undisturbed
+from lossy_lightning.functional import undisturbed
+from lossy_lightning.profiling.stray_values import stray_values
+from lossy_lightning.profiling.widths import (
+    declared_bit_width,
+    is_quant_tensor,
+    is_quantizer,
+    owners,
+)
 
 _PRODUCTS = frozenset(
     ["linear", "matmul", "__matmul__", "mm", "bmm"]

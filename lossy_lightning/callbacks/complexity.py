@@ -10,7 +10,12 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.trainer.states import TrainerFn
 
 from lossy_lightning.callbacks.inputs import first_example, first_tensor
-from lossy_lightning.functional import LayerProfile, layer_table, profile_layers, total_profile
+from lossy_lightning.profiling import (
+    LayerProfile,
+    layer_table,
+    profile_layers,
+    total_profile,
+)
 
 
 class ComplexityMonitor(Callback):

@@ -8,8 +8,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from lossy_lightning.callbacks.round_trip import signal_shape
-from lossy_lightning.codes import CodeSpec, FileCodec
+from lossy_lightning.callbacks._round_trip import signal_shape
+from lossy_lightning.core import CodeSpec, FileCodec
 from lossy_lightning.functional import index_entropy
 
 

@@ -11,7 +11,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
 from lossy_lightning.callbacks.distortion import distortion, is_image, is_sound, log_power
-from lossy_lightning.codes import Codec, CodeSpec, FileCodec
+from lossy_lightning.core import Codec, CodeSpec, FileCodec
 
 _ROWS, _HOP = 512, 128  # of the picture of a sound: samples of a window, and from window to window
 _RANGE = 80.0  # dB below the loudest that a picture of a sound shows

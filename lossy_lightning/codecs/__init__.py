@@ -1,16 +1,27 @@
 """Codecs: signal to integer code and back."""
 
-from lossy_lightning.codecs.analysis import Analysis, MelSpectrogram, Spectrogram
 from lossy_lightning.codecs.decoded import Decoded
-from lossy_lightning.codecs.encodec import EnCodec
-from lossy_lightning.codecs.jpeg import JPEG
-from lossy_lightning.codecs.labels import Labels, LearnedLabels, Relabeled, SimilarityLabels
-from lossy_lightning.codecs.lyra import Lyra
+from lossy_lightning.codecs.labels import (
+    Labels,
+    LearnedLabels,
+    Relabeled,
+    SimilarityLabels,
+)
+from lossy_lightning.codecs.learned import VQVAE
 from lossy_lightning.codecs.pcm import PCM
-from lossy_lightning.codecs.transform import TransformCodec
+from lossy_lightning.codecs.pretrained import (
+    EnCodec,
+    Lyra,
+)
+from lossy_lightning.codecs.standards import JPEG
+from lossy_lightning.codecs.transform import (
+    Analysis,
+    MelSpectrogram,
+    Spectrogram,
+    TransformCodec,
+)
 from lossy_lightning.codecs.uniform import Uniform
 from lossy_lightning.codecs.vq import VQ
-from lossy_lightning.codecs.vqvae import VQVAE
 
 __all__ = [
     "JPEG",

@@ -6,7 +6,7 @@ from typing import Self
 from torch import Tensor
 
 from lossy_lightning.codecs.pcm import PCM
-from lossy_lightning.codes import Codec, CodeSpec, TrainableCodec
+from lossy_lightning.core import Codec, CodeSpec, TrainableCodec
 
 
 class Decoded(TrainableCodec):

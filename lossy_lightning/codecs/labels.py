@@ -11,7 +11,7 @@ import torch
 from scipy.optimize import linear_sum_assignment, quadratic_assignment
 from torch import Tensor
 
-from lossy_lightning.codes import Codec, CodeSpec, TrainableCodec
+from lossy_lightning.core import Codec, CodeSpec, TrainableCodec
 from lossy_lightning.functional import to_bits
 
 _MOST_SWAPPED = 64  # levels up to which all pairs are tried for a better swap

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from lossy_lightning.codes import Codec, CodeSpec
+from lossy_lightning.core import Codec, CodeSpec
 
 _DTYPES = {8: torch.uint8, 16: torch.int16}
 

@@ -7,7 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from lossy_lightning.codes import CodeSpec, TrainableCodec
+from lossy_lightning.core import CodeSpec, TrainableCodec
 
 
 class Uniform(TrainableCodec):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 
-from lossy_lightning.codes import CodeSpec, TrainableCodec
+from lossy_lightning.core import CodeSpec, TrainableCodec
 from lossy_lightning.functional import crop, from_blocks, nearest_codewords, to_blocks
 
 _FLOAT_SAMPLE = 400_000

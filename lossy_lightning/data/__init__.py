@@ -1,18 +1,22 @@
 """Data sets seen through codecs."""
 
+from lossy_lightning.data.audio import read_sound
 from lossy_lightning.data.cache import EncodedDataset
+from lossy_lightning.data.coded_folder import JPEGFolder
 from lossy_lightning.data.encoded import EncodedDataModule
 from lossy_lightning.data.folders import ImageFolder
-from lossy_lightning.data.images import CIFAR10, MNIST, Digits, FashionMNIST
-from lossy_lightning.data.jpeg import JPEGFolder
+from lossy_lightning.data.images import (
+    CIFAR10,
+    MNIST,
+    Digits,
+    FashionMNIST,
+)
 from lossy_lightning.data.sounds import AudioFolder
 from lossy_lightning.data.speech_commands import SpeechCommands
-from lossy_lightning.data.transforms import AddNoise, RandomGain, RandomShift
 
 __all__ = [
     "CIFAR10",
     "MNIST",
-    "AddNoise",
     "AudioFolder",
     "Digits",
     "EncodedDataModule",
@@ -20,7 +24,6 @@ __all__ = [
     "FashionMNIST",
     "ImageFolder",
     "JPEGFolder",
-    "RandomGain",
-    "RandomShift",
     "SpeechCommands",
+    "read_sound",
 ]

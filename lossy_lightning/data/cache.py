@@ -21,8 +21,13 @@ from torch.utils._pytree import tree_map
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 from tqdm.auto import tqdm
 
-from lossy_lightning.codes import CodeSpec, CodeStatistics, TrainableCodec
-from lossy_lightning.data.statistics import moments, read_sample, stack_by_size, statistics_of
+from lossy_lightning.core import CodeSpec, CodeStatistics, TrainableCodec
+from lossy_lightning.data._statistics import (
+    moments,
+    read_sample,
+    stack_by_size,
+    statistics_of,
+)
 from lossy_lightning.functional import pad_codes
 
 _CHUNK_BYTES = 64 * 2**20

@@ -14,7 +14,9 @@ from lightning.pytorch.overrides.distributed import UnrepeatedDistributedSampler
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, default_collate
 
-from lossy_lightning.codes import Codec, CodeSpec, CodeStatistics
+from lossy_lightning.core import Codec, CodeSpec, CodeStatistics
+from lossy_lightning.data._chosen_codecs import ChosenCodecs
+from lossy_lightning.data._statistics import read_sample, sample_statistics
 from lossy_lightning.data.cache import (
     EncodedDataset,
     fingerprint_examples,
@@ -23,9 +25,7 @@ from lossy_lightning.data.cache import (
     open_codes,
     write_codes,
 )
-from lossy_lightning.data.chosen_codecs import ChosenCodecs
 from lossy_lightning.data.splits import Examples, PaddedDataset, Split, TransformedDataset, take_split
-from lossy_lightning.data.statistics import read_sample, sample_statistics
 
 _SPLITS: dict[str, tuple[Split, ...]] = {
     "fit": ("train", "val"),

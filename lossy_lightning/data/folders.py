@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
 from torchvision.io import ImageReadMode, decode_image
 
-from lossy_lightning.codes import Codec
+from lossy_lightning.core import Codec
 from lossy_lightning.data.encoded import EncodedDataModule
 from lossy_lightning.data.splits import Examples, Split
 

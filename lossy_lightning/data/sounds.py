@@ -7,12 +7,19 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from lossy_lightning.codes import Codec
-from lossy_lightning.data.audio import SOUND_EXTENSIONS, SoundFiles, SoundFormat, bad_files, num_channels, warn_of
+from lossy_lightning.core import Codec
+from lossy_lightning.data._groups import assign_splits, choose_groups
+from lossy_lightning.data.audio import (
+    SOUND_EXTENSIONS,
+    SoundFiles,
+    SoundFormat,
+    bad_files,
+    num_channels,
+    warn_of,
+)
 from lossy_lightning.data.cache import make_once
 from lossy_lightning.data.encoded import EncodedDataModule
 from lossy_lightning.data.folders import class_files, class_names, is_hidden, visible_files, visible_folders
-from lossy_lightning.data.groups import assign_splits, choose_groups
 from lossy_lightning.data.splits import Examples, Split
 
 

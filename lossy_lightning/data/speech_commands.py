@@ -6,11 +6,11 @@ from pathlib import Path
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
-from lossy_lightning.codes import Codec
+from lossy_lightning.core import Codec
+from lossy_lightning.data._groups import assign_splits, fold_of
 from lossy_lightning.data.audio import SOUND_EXTENSIONS, SoundFormat
 from lossy_lightning.data.encoded import EncodedDataModule
 from lossy_lightning.data.folders import visible_files, visible_folders
-from lossy_lightning.data.groups import assign_splits, fold_of
 from lossy_lightning.data.sounds import ListedFile, signals_of
 from lossy_lightning.data.splits import Examples, Split
 

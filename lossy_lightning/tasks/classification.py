@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
-from lossy_lightning.codes import CodeSpec, Stem
-from lossy_lightning.tasks.wiring import make_optimizers, reset_metrics, save_plain_hyperparameters
+from lossy_lightning.core import CodeSpec, Stem
+from lossy_lightning.tasks._wiring import make_optimizers, reset_metrics, save_plain_hyperparameters
 
 
 class ClassificationTask(LightningModule):

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
-from lossy_lightning.codes import CodeSpec
+from lossy_lightning.core import CodeSpec
 from lossy_lightning.tasks.classification import ClassificationTask
 
 

@@ -9,8 +9,8 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
 from lossy_lightning.codecs import VQVAE
-from lossy_lightning.codecs.vqvae import to_unit
-from lossy_lightning.codes import CodeSpec
+from lossy_lightning.codecs.learned.vqvae import to_unit
+from lossy_lightning.core import CodeSpec
 from lossy_lightning.tasks.classification import ClassificationTask
 from lossy_lightning.tasks.reconstruction import Reconstruction, check_samples, log_figures, show
 

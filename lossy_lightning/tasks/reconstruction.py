@@ -7,7 +7,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from lossy_lightning.codecs import PCM, VQVAE
-from lossy_lightning.codes import CodeSpec
+from lossy_lightning.core import CodeSpec
 from lossy_lightning.functional import index_entropy, perplexity
 
 _PICTURES = 8

@@ -11,10 +11,10 @@ from torch import Tensor
 from torchmetrics import MeanMetric, Metric
 
 from lossy_lightning.codecs import VQVAE
-from lossy_lightning.codecs.vqvae import to_unit
-from lossy_lightning.codes import CodeSpec
+from lossy_lightning.codecs.learned.vqvae import to_unit
+from lossy_lightning.core import CodeSpec
+from lossy_lightning.tasks._wiring import make_optimizers, reset_metrics, save_plain_hyperparameters
 from lossy_lightning.tasks.reconstruction import Reconstruction, check_samples, log_figures, show
-from lossy_lightning.tasks.wiring import make_optimizers, reset_metrics, save_plain_hyperparameters
 
 
 class VQVAETask(LightningModule):

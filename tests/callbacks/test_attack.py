@@ -14,10 +14,10 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from lossy_lightning import CodeSpec, FileCodec
 from lossy_lightning.callbacks import GradientAttackMonitor
 from lossy_lightning.cli import LossyCLI
 from lossy_lightning.codecs import JPEG, PCM, VQ, Decoded
+from lossy_lightning.core import CodeSpec, FileCodec
 from lossy_lightning.data import Digits
 from lossy_lightning.nn import MLP, Bits, LookupLinear, Scale
 from lossy_lightning.tasks import ClassificationTask
@@ -313,7 +313,7 @@ trainer:
       init_args:
         steps: [3]
         codec: lossy_lightning.codecs.PCM
-        loss_fn: lossy_lightning.functional.margin
+        loss_fn: lossy_lightning.attacks.margin
 """)
     monkeypatch.chdir(tmp_path)  # Lightning writes the configuration where it runs
     monkeypatch.setattr("sys.argv", ["lossy-lightning", "fit", "--config", str(config), "--test_after_fit", "false"])

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from lossy_lightning.callbacks import RateMonitor
 from lossy_lightning.callbacks.rate import count_values
 from lossy_lightning.codecs import JPEG, PCM
-from lossy_lightning.codes import CodeSpec
+from lossy_lightning.core import CodeSpec
 from lossy_lightning.data import EncodedDataModule
 from lossy_lightning.data.splits import Examples
 

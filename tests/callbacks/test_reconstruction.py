@@ -16,7 +16,7 @@ from torch.utils.data import TensorDataset
 from lossy_lightning.callbacks import ReconstructionMonitor
 from lossy_lightning.callbacks.distortion import distortion
 from lossy_lightning.codecs import JPEG, PCM, VQ
-from lossy_lightning.codes import Codec, CodeSpec
+from lossy_lightning.core import Codec, CodeSpec
 from lossy_lightning.data import AudioFolder, Digits, EncodedDataModule, JPEGFolder
 from tests.callbacks.foreign import Foreign, loader
 from tests.data.test_encoded import Recorder

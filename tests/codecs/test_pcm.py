@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from lossy_lightning import CodeSpec
 from lossy_lightning.codecs import PCM
+from lossy_lightning.core import CodeSpec
 
 DTYPES = {8: torch.uint8, 16: torch.int16}
 

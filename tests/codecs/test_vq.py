@@ -9,8 +9,8 @@ from scipy.stats import kstest
 from sklearn.cluster import MiniBatchKMeans
 from torchvision.datasets import MNIST
 
-from lossy_lightning import CodeSpec
 from lossy_lightning.codecs import VQ
+from lossy_lightning.core import CodeSpec
 
 
 def smooth_images(count=64, seed=0, channels=1):

@@ -11,7 +11,13 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lossy_lightning.data.audio import SoundFiles, SoundFormat, bad_files, num_channels, read_sound
+from lossy_lightning.data.audio import (
+    SoundFiles,
+    SoundFormat,
+    bad_files,
+    num_channels,
+    read_sound,
+)
 
 WHOLE = SoundFormat(16_000)
 OVERSHOOTING = ["baby_cry/2-107351-B.ogg", "dog_bark/3-144028-A.ogg", "fire_crackling/5-186924-A.ogg"]

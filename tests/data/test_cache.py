@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from lossy_lightning.codecs import PCM, VQ
-from lossy_lightning.codes import CodeSpec
+from lossy_lightning.core import CodeSpec
 from lossy_lightning.data import EncodedDataset
 from lossy_lightning.data import cache as cache_module
 from lossy_lightning.data.cache import fingerprint_examples, fit_once, open_codes, write_codes

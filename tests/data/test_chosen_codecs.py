@@ -5,7 +5,7 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from lossy_lightning.codecs import JPEG, PCM, VQ
-from lossy_lightning.data.chosen_codecs import ChosenCodecs
+from lossy_lightning.data._chosen_codecs import ChosenCodecs
 
 
 def test_names_are_those_of_the_arguments():

@@ -10,10 +10,11 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import nn
 from torch.utils.data import TensorDataset
 
+from lossy_lightning.augmentation import BitFlip
 from lossy_lightning.codecs import PCM, VQ, Decoded
-from lossy_lightning.codes import Codec, CodeSpec, Stem
+from lossy_lightning.core import Codec, CodeSpec, Stem
 from lossy_lightning.data import Digits, EncodedDataModule
-from lossy_lightning.nn import MLP, BitFlip, Bits
+from lossy_lightning.nn import MLP, Bits
 from lossy_lightning.tasks import ClassificationTask
 
 

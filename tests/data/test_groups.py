@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from lossy_lightning.data.groups import assign_splits, choose_groups, fold_of
+from lossy_lightning.data._groups import assign_splits, choose_groups, fold_of
 
 NAMES = st.lists(st.sampled_from("abcdefghijkl"), min_size=30)
 

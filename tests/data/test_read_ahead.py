@@ -10,7 +10,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities.data import _update_dataloader
 from torch.utils.data import Dataset, DistributedSampler
 
-from lossy_lightning.data.read_ahead import ReadAheadLoader
+from lossy_lightning.data._read_ahead import ReadAheadLoader
 
 COUNT = 23
 

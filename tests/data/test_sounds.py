@@ -15,9 +15,10 @@ import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 
+from lossy_lightning.augmentation import RandomGain, RandomShift
 from lossy_lightning.cli import main
 from lossy_lightning.codecs import PCM, VQ
-from lossy_lightning.data import AudioFolder, RandomGain, RandomShift, SpeechCommands
+from lossy_lightning.data import AudioFolder, SpeechCommands
 from lossy_lightning.data.speech_commands import speaker_of
 from tests.data.test_encoded import Recorder
 

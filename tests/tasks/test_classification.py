@@ -8,8 +8,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from lossy_lightning import CodeSpec, Stem
 from lossy_lightning.codecs import PCM, VQ
+from lossy_lightning.core import CodeSpec, Stem
 from lossy_lightning.data import Digits
 from lossy_lightning.functional import pad_codes
 from lossy_lightning.nn import MLP, Bits, LookupLinear, Scale

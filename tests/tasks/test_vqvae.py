@@ -12,10 +12,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch.utils.data import DataLoader, TensorDataset
 from vector_quantize_pytorch import FSQ, LFQ, ResidualVQ, VectorQuantize
 
-from lossy_lightning import CodeSpec
 from lossy_lightning.cli import main
 from lossy_lightning.codecs import PCM, VQ, VQVAE
-from lossy_lightning.codecs.vqvae import to_unit
+from lossy_lightning.codecs.learned.vqvae import to_unit
+from lossy_lightning.core import CodeSpec
 from lossy_lightning.data import Digits
 from lossy_lightning.functional import perplexity
 from lossy_lightning.nn import BlockDecoder, BlockEncoder, ConvDecoder, ConvEncoder

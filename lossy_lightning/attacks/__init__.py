@@ -1,0 +1,49 @@
+"""Quantized gradient attacks on codes, and their self-checks."""
+
+from lossy_lightning.attacks.gradient_step import quantized_gradient_step
+from lossy_lightning.attacks.losses import (
+    at_temperature,
+    cross_entropy,
+    margin,
+)
+from lossy_lightning.attacks.projected import (
+    projected_attack,
+    signal_budget,
+    worst_case,
+)
+from lossy_lightning.attacks.self_check import (
+    categorical_attacks,
+    compare_attacks,
+    ordinal_attacks,
+)
+from lossy_lightning.attacks.square import square_attack
+from lossy_lightning.attacks.straight_through import (
+    differentiable,
+    find_stem,
+    straight_through,
+    through_stem,
+)
+from lossy_lightning.attacks.substitution import (
+    substitution_attack,
+    substitution_scores,
+)
+
+__all__ = [
+    "at_temperature",
+    "categorical_attacks",
+    "compare_attacks",
+    "cross_entropy",
+    "differentiable",
+    "find_stem",
+    "margin",
+    "ordinal_attacks",
+    "projected_attack",
+    "quantized_gradient_step",
+    "signal_budget",
+    "square_attack",
+    "straight_through",
+    "substitution_attack",
+    "substitution_scores",
+    "through_stem",
+    "worst_case",
+]

@@ -1,0 +1,222 @@
+"""Gradient attacks that stay on the data's own grid: whole steps of a code, inside the range of each channel."""
+
+from collections.abc import Callable, Sequence
+from math import prod
+
+import torch
+from torch import Generator, Tensor
+
+from lossy_lightning.attacks.gradient_step import (
+    Bound,
+    check_code,
+    columns,
+    per_channel,
+    quantized_gradient_step,
+)
+from lossy_lightning.attacks.losses import Loss, cross_entropy, judged
+
+
+def projected_attack(
+    forward: Callable[[Tensor], Tensor],
+    code: Tensor,
+    target: Tensor,
+    budget: Bound,
+    steps: Sequence[int],
+    low: Bound,
+    high: Bound,
+    *,
+    bits: int | Sequence[int] | None = None,
+    k: int | None = None,
+    momentum: float = 0.0,
+    loss: Loss = cross_entropy,
+    targeted: bool = False,
+    random_start: bool = True,
+    restarts: int = 1,
+    within: Callable[[Tensor, Tensor], Tensor] | None = None,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Iterated gradient step, projected to a budget in code values; the best iterate of each example is kept.
+
+    An iterate is better where it fools the model and the other does not, or else where its loss is greater. Restarts
+    go on with the examples that still hold. Parameters get no gradient; put the model in eval mode yourself.
+
+    Args:
+        forward: Code values as float32 ``(N, C, *grid)`` to logits ``(N, K)``, differentiable: ``lambda x: net(x /
+            255)``. `through_stem` makes one of a model that reads integers.
+        code: ``(N, C, *grid)``, integer.
+        target: ``(N,)``, int64: the true classes, or the ones to reach where ``targeted``.
+        budget: Greatest change of a value, in code values.
+        steps: Greatest move of each iteration, in code values; as many numbers as iterations.
+        low: Least code value.
+        high: Greatest code value, inclusive.
+        bits: As of `quantized_gradient_step`.
+        k: As of `quantized_gradient_step`, in each iteration.
+        momentum: Share of the direction before that is added to each gradient, 0 to 1: for gradients that change from
+            one iteration to the next, as surrogates' do.
+        loss: What is increased, or reduced where ``targeted``.
+        targeted: Whether ``target`` is to be reached.
+        random_start: Whether to start at a random code within the budget instead of at the code itself.
+        restarts: Number of runs; more than one is of use with random starts only.
+        within: A further budget, such as a `signal_budget`: clean and moved codes to whether each example meets it,
+            ``(N,)``; the moves of least gain are undone until it is met.
+        generator: Of the random starts, on the code's device.
+
+    Returns:
+        Codes of the same shape and dtype, each within the budget.
+
+    Raises:
+        ValueError: Where code, range or steps do not fit, or no gradient reaches the input.
+
+    Source:
+        Madry et al., Towards deep learning models resistant to adversarial attacks, ICLR 2018, section 2.1; momentum:
+        Dong et al., Boosting adversarial attacks with momentum, CVPR 2018, algorithm 1.
+    """
+    check_code(code, low, high)
+    if not steps or restarts < 1:
+        raise ValueError(f"an attack needs one step or more, and one restart or more; got {steps=}, {restarts=}")
+    if not 0 <= momentum <= 1:
+        raise ValueError(f"momentum is a share of the direction before, 0 to 1; got {momentum}")
+    least, most = within_reach(code, budget, low, high)
+    best, done = code.clone(), torch.zeros(len(code), dtype=torch.bool, device=code.device)
+    for _ in range(restarts):
+        left = torch.nonzero(~done).squeeze(1)
+        if not len(left):
+            break
+        clean, wanted, low_, high_ = code[left], target[left], least[left], most[left]
+        current = _uniform(low_, high_, generator).to(code.dtype) if random_start else clean
+        if within is not None:
+            current = torch.where(columns(within(clean, current), current), current, clean)
+        kept, direction = Kept(current), torch.zeros(clean.shape, device=code.device)
+        for size in steps:
+            logits, losses, gradient = _slope(forward, current, wanted, loss)
+            kept.offer(current, logits, losses, wanted, targeted)
+            gradient = -gradient if targeted else gradient
+            direction = momentum * direction + _unit(gradient) if momentum else gradient
+            moved = quantized_gradient_step(current, direction, size, low_, high_, bits, k)
+            current = moved if within is None else _undo(clean, moved, gradient, within)
+        kept.offer(current, *judged(forward, current.float(), wanted, loss), wanted, targeted)
+        best[left], done[left] = kept.code, kept.success
+    return best
+
+
+def worst_case(
+    forward: Callable[[Tensor], Tensor],
+    code: Tensor,
+    target: Tensor,
+    attacks: Sequence[Callable[[Tensor, Tensor], Tensor]],
+) -> Tensor:
+    """One attack after another, each on the examples that the model still gets right: ``(N, C, *grid)`` codes.
+
+    Args:
+        forward: Codes to logits; the judge, which needs no gradient.
+        code: ``(N, C, *grid)``.
+        target: ``(N,)``, the true classes.
+        attacks: Each makes adversarial codes of codes and targets.
+
+    Returns:
+        For each example the first adversarial code that fools the model; the code itself where none does.
+    """
+    worst = code.clone()
+    with torch.no_grad():
+        right = forward(code).argmax(1) == target
+    for attack in attacks:
+        left = torch.nonzero(right).squeeze(1)
+        if not len(left):
+            break
+        candidate = attack(code[left], target[left])
+        with torch.no_grad():
+            fooled = forward(candidate).argmax(1) != target[left]
+        worst[left[fooled]], right[left[fooled]] = candidate[fooled], False
+    return worst
+
+
+def signal_budget(decode: Callable[[Tensor], Tensor], budget: float) -> Callable[[Tensor, Tensor], Tensor]:
+    """A budget in signal values, such as pixels, for `projected_attack`.
+
+    Args:
+        decode: Codes ``(N, C, *grid)`` to signals ``(N, *signal)``; it needs no gradient.
+        budget: Greatest change of a sample of the signal.
+
+    Returns:
+        Whether the signal of each moved code is within the budget of the clean code's, ``(N,)``.
+    """
+    return lambda clean, moved: (decode(moved).double() - decode(clean).double()).flatten(1).abs().amax(1) <= budget
+
+
+class Kept:
+    """The best code of each example so far.
+
+    Args:
+        code: ``(N, C, *grid)``, kept until something is offered.
+    """
+
+    def __init__(self, code: Tensor) -> None:
+        self.code = code.clone()
+        self.success = torch.zeros(len(code), dtype=torch.bool, device=code.device)
+        self.loss = torch.full((len(code),), -torch.inf, dtype=torch.float64, device=code.device)
+
+    def offer(self, code: Tensor, logits: Tensor, loss: Tensor, target: Tensor, targeted: bool = False) -> None:
+        """Take over the examples that are better: they fool the model, or else their loss is greater."""
+        hit = logits.argmax(1) == target
+        success, loss = (hit, -loss) if targeted else (~hit, loss)
+        better = (success & ~self.success) | ((success == self.success) & (loss > self.loss))
+        self.code[better] = code[better]
+        self.success |= success
+        self.loss = torch.where(better, loss.double(), self.loss)
+
+
+def _slope(
+    forward: Callable[[Tensor], Tensor], code: Tensor, target: Tensor, loss: Loss
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits, loss of each example, and the gradient of the losses with respect to the code's values."""
+    values = code.detach().float().requires_grad_()
+    with torch.enable_grad():
+        logits = forward(values)
+        losses = loss(logits, target)
+    slope = torch.autograd.grad(losses.sum(), values, allow_unused=True)[0] if losses.requires_grad else None
+    if slope is None:
+        raise ValueError(
+            "no gradient reaches the input: pass a forward that is differentiable in the code's values, "
+            "as `through_stem` makes of a model that reads integers"
+        )
+    return logits.detach(), losses.detach(), slope
+
+
+def _unit(gradient: Tensor) -> Tensor:
+    """Each example's gradient over its mean magnitude."""
+    size = gradient.flatten(1).abs().mean(1).clamp(min=torch.finfo(gradient.dtype).tiny)
+    return gradient / columns(size, gradient)
+
+
+def _undo(clean: Tensor, moved: Tensor, gradient: Tensor, within: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """As many moves of greatest first-order gain as the further budget allows, found by bisection."""
+    gain = (gradient * (moved.to(torch.int64) - clean)).flatten(1)
+    rank = gain.argsort(1, descending=True).argsort(1).view_as(clean)
+    kept = clean
+    fewest = torch.zeros(len(clean), dtype=torch.int64, device=clean.device)
+    most = torch.full_like(fewest, prod(clean.shape[1:]) + 1)
+    while bool((most - fewest > 1).any()):
+        count = (fewest + most) // 2
+        candidate = torch.where(rank < columns(count, rank), moved, clean)
+        fits = within(clean, candidate)
+        kept = torch.where(columns(fits & (count > fewest), clean), candidate, kept)
+        fewest, most = torch.where(fits, count, fewest), torch.where(fits, most, count)
+    return kept
+
+
+def within_reach(code: Tensor, budget: Bound, low: Bound, high: Bound) -> tuple[Tensor, Tensor]:
+    """Least and greatest value that each entry of a code may take under a budget: int64, of the code's shape.
+
+    Raises:
+        ValueError: Where the budget is negative.
+    """
+    reach, values = per_channel(budget, code), code.to(torch.int64)
+    if (reach < 0).any():
+        raise ValueError(f"a budget is a whole number of code values, at least 0; got {budget}")
+    return torch.maximum(values - reach, per_channel(low, code)), torch.minimum(values + reach, per_channel(high, code))
+
+
+def _uniform(low: Tensor, high: Tensor, generator: Generator | None) -> Tensor:
+    """Random integers, each from low to high, inclusive."""
+    fraction = torch.rand(low.shape, dtype=torch.float64, device=low.device, generator=generator)
+    return low + (fraction * (high - low + 1)).long()

@@ -1,0 +1,200 @@
+"""Gradients where a model's own are dead: past rounding, bits, tables and codecs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lossy_lightning.attacks.first_order import feature_owners, first_order_change
+from lossy_lightning.attacks.gradient_step import Bound, columns, per_channel
+
+Forward = Callable[[Tensor], Tensor]
+
+
+def identity(x: Tensor) -> Tensor:
+    """The input itself."""
+    return x
+
+
+def straight_through(function: Forward, surrogate: Forward = identity) -> Forward:
+    """The function forward, a differentiable surrogate backward (BPDA), for a model behind a codec.
+
+    Args:
+        function: Such as encoding and decoding a signal; it may be of integers inside, and needs no gradient.
+        surrogate: A differentiable stand-in with outputs of the same shape; by default the identity, right for
+            anything that gives back nearly what it gets.
+
+    Returns:
+        A function of float tensors with the values of the one and the gradient of the other.
+
+    Source: Athalye et al., Obfuscated gradients give a false sense of security, ICML 2018, section 4.1.
+
+    Example:
+        >>> x = torch.tensor([0.4, 1.7], requires_grad=True)
+        >>> straight_through(torch.round)(x).sum().backward()
+        >>> x.grad
+        tensor([1., 1.])
+    """
+
+    def call(x: Tensor) -> Tensor:
+        with torch.no_grad():
+            value = function(x.detach())
+        smooth = surrogate(x)
+        return smooth + (value - smooth).detach()
+
+    return call
+
+
+def find_stem(forward: Forward, code: Tensor, model: nn.Module) -> nn.Module | None:
+    """The innermost module that reads the integer code itself and returns floats, such as an embedding or a stem.
+
+    Args:
+        forward: Codes to logits, by means of the model.
+        code: ``(N, C, *grid)``, integer.
+        model: Whose modules are looked at, itself excepted.
+
+    Returns:
+        The first such module; None where the model makes floats of the code without one.
+    """
+    found: list[nn.Module] = []
+
+    def note(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        x = args[0] if args else None
+        if not isinstance(x, Tensor) or not isinstance(output, Tensor):
+            return
+        reads_code = not x.is_floating_point() and x.shape == code.shape and bool((x == code).all())
+        if reads_code and output.is_floating_point():
+            found.append(module)
+
+    handles = [module.register_forward_hook(note) for module in model.modules() if module is not model]
+    try:
+        with torch.no_grad():
+            forward(code)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found[0] if found else None
+
+
+def through_stem(forward: Forward, stem: nn.Module, example: Tensor, low: Bound, high: Bound, width: Bound) -> Forward:
+    """The forward as a function of the code's values, with a gradient through a stem that has none of its own.
+
+    The stem's outputs are exact; its gradient is the secant over ``[code - width, code + width]``, of each value
+    alone. So a threshold that the attack can cross has a slope, whichever way the stem is built.
+
+    Args:
+        forward: Codes to logits, by means of the stem.
+        stem: The module that reads the code: bits, one-hot, thermometer, a table. From `find_stem`.
+        example: Codes ``(N, C, *grid)``, integer, such as those to be attacked; the stem is tried on a few of them.
+        low: Least code value.
+        high: Greatest code value, inclusive.
+        width: How far the secant reaches, in code values; the attack's budget is a good choice.
+
+    Returns:
+        Code values as float32 ``(N, C, *grid)`` to logits.
+
+    Source: the surrogate of Athalye et al., ICML 2018, section 4.1, taken from the stem itself.
+    """
+    owner = feature_owners(stem, example, low, high)
+
+    def change(code: Tensor, other: Tensor, feature_gradient: Tensor) -> Tensor:
+        return first_order_change(stem, code, other, feature_gradient, owner)
+
+    def call(values: Tensor) -> Tensor:
+        code = values.detach().to(example.dtype)
+        span = per_channel(low, code), per_channel(high, code), per_channel(width, code)
+
+        def attach(module: nn.Module, args: Any, features: Tensor) -> Tensor:
+            attached: Tensor = _Secant.apply(values, features.detach(), change, code, *span)  # type: ignore[no-untyped-call]
+            return attached
+
+        with stem.register_forward_hook(attach):
+            return forward(code)
+
+    return call
+
+
+def differentiable(
+    forward: Forward, code: Tensor, model: nn.Module, low: Bound, high: Bound, width: Bound
+) -> tuple[Forward, Forward]:
+    """The forward as a function of the code's values, twice: with the model's own gradient, and with one that is alive.
+
+    Where the model makes floats of the code by differentiable operations, both are the same. Where a stem has no
+    gradient of its own (bits, one-hot, tables), the first one's gradient is zero and the second is `through_stem`.
+
+    Args: as of `find_stem` and `through_stem`.
+
+    Returns:
+        The naive and the adaptive forward, each of float32 code values ``(N, C, *grid)``.
+
+    Raises:
+        ValueError: Where there is no stem and no gradient reaches the input.
+    """
+    stem = find_stem(forward, code[:1], model)
+    if stem is None:
+        if not _is_alive(forward, code[:1]):
+            raise ValueError(
+                "no gradient reaches the input: make a forward that does with `straight_through`, or let a module "
+                "of the model read the integer code itself"
+            )
+        return forward, forward
+    if _is_alive(stem.forward, code[:1]):
+        own = _into_stem(forward, stem, code.dtype)
+        return own, own
+    return _without_gradient(forward, code.dtype), through_stem(forward, stem, code, low, high, width)
+
+
+class _Secant(torch.autograd.Function):
+    """Features forward; backward the slope of the stem over the reach of the attack."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, features: Tensor, change: Any, code: Tensor, *span: Tensor) -> Tensor:
+        ctx.change, ctx.code, ctx.span = change, code, span
+        return features.view_as(features)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Any:
+        (gradient,), code, (low, high, width) = grad_outputs, ctx.code, ctx.span
+        up = torch.minimum(code + width, high).to(code.dtype)
+        down = torch.maximum(code.to(torch.int64) - width, low).to(code.dtype)
+        # From end to end, the other values at their low ends too and not as they are: half as many runs, and the same
+        # slope where what each value does to the features adds up.
+        rise = ctx.change(down, up, gradient)
+        run = (up.to(torch.int64) - down.to(torch.int64)).clamp(min=1)
+        return rise.float() / run, *[None] * 6
+
+
+def _into_stem(forward: Forward, stem: nn.Module, dtype: torch.dtype) -> Forward:
+    """The forward, whose stem reads the values themselves and so carries their gradient."""
+
+    def call(values: Tensor) -> Tensor:
+        with stem.register_forward_pre_hook(lambda module, args: (values, *args[1:])):
+            return forward(values.detach().to(dtype))
+
+    return call
+
+
+def _without_gradient(forward: Forward, dtype: torch.dtype) -> Forward:
+    """The forward with a gradient of zero, which is what an attacker gets who does not look."""
+
+    def call(values: Tensor) -> Tensor:
+        logits = forward(values.detach().to(dtype))
+        return logits + 0 * columns(values.flatten(1).sum(1), logits)
+
+    return call
+
+
+def _is_alive(function: Forward, code: Tensor) -> bool:
+    """Whether the function's own gradient reaches the code's values at all."""
+    values = code.float().requires_grad_()
+    with torch.enable_grad():
+        try:
+            output = function(values)
+        except (RuntimeError, TypeError, IndexError):
+            return False  # such as an embedding, which reads integers only
+        if not output.requires_grad:
+            return False
+        weights = torch.linspace(1, 2, output.numel(), device=code.device).view_as(output)  # so that none cancel
+        slope = torch.autograd.grad((output * weights).sum(), values, allow_unused=True)[0]
+    return slope is not None and bool((slope != 0).any())

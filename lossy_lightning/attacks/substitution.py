@@ -1,0 +1,130 @@
+"""Attacks on categorical codes: replace indices, to first order past the stem, verified by forward passes."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from lossy_lightning.attacks.first_order import feature_owners, first_order_change
+from lossy_lightning.attacks.gradient_step import Bound, check_code, per_channel
+from lossy_lightning.attacks.losses import Loss, cross_entropy, judged
+from lossy_lightning.attacks.projected import Kept
+
+
+@torch.no_grad()
+def substitution_scores(
+    stem: nn.Module, code: Tensor, feature_gradient: Tensor, low: Bound, high: Bound, owner: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Change of a loss, to first order after the stem, for each replacement of one value of a code.
+
+    Args:
+        stem: Codes to features: an embedding, a look-up, one-hot vectors, bits.
+        code: ``(N, C, *grid)``, integer.
+        feature_gradient: Of the loss with respect to the stem's features.
+        low: Least code value.
+        high: Greatest code value, inclusive.
+        owner: The channel that each feature reads, as of `first_order_change`.
+
+    Returns:
+        The change ``(N, levels, C, *grid)``, minus infinity where a value is out of its channel's range or there
+        already, and the value of each level ``(levels,)``.
+
+    Source: Ebrahimi et al., HotFlip: white-box adversarial examples for text classification, ACL 2018, section 4.
+    """
+    least, greatest = per_channel(low, code), per_channel(high, code)
+    values = torch.arange(int(least.min()), int(greatest.max()) + 1, device=code.device)
+    features, scores = stem.forward(code), []
+    for value in values:
+        # Out of a channel's range a table may have no row, so the clamped value is looked up and then struck out.
+        other = value.clamp(least, greatest).to(code.dtype).expand_as(code)
+        allowed = (value >= least) & (value <= greatest) & (value != code)
+        change = first_order_change(stem, code, other, feature_gradient, owner, features)
+        scores.append(change.float().masked_fill(~allowed, -torch.inf))
+    return torch.stack(scores, 1), values
+
+
+def substitution_attack(
+    forward: Callable[[Tensor], Tensor],
+    stem: nn.Module,
+    code: Tensor,
+    target: Tensor,
+    substitutions: int,
+    low: Bound,
+    high: Bound,
+    *,
+    candidates: int = 8,
+    loss: Loss = cross_entropy,
+    targeted: bool = False,
+) -> Tensor:
+    """Replace one value after another, each time the best of the most promising by trial.
+
+    Each round takes the loss's gradient at the stem's features, ranks all single replacements by it, tries the
+    ``candidates`` best ones by forward passes, and goes on with the one of greatest loss. The best code tried is kept.
+
+    Args:
+        forward: Integer codes ``(N, C, *grid)`` to logits ``(N, K)``, by means of the stem.
+        stem: The module that reads the code, from `find_stem`.
+        code: ``(N, C, *grid)``, integer.
+        target: ``(N,)``, int64: the true classes, or the ones to reach where ``targeted``.
+        substitutions: Greatest number of replaced values, the budget.
+        low: Least code value.
+        high: Greatest code value, inclusive.
+        candidates: Replacements tried in each round.
+        loss: What is increased, or reduced where ``targeted``.
+        targeted: Whether ``target`` is to be reached.
+
+    Returns:
+        Codes of the same shape and dtype, each with at most so many values replaced.
+
+    Raises:
+        ValueError: Where the code does not fit its range, or the numbers are less than 1.
+    """
+    check_code(code, low, high)
+    if substitutions < 1 or candidates < 1:
+        raise ValueError(f"substitutions and candidates are at least 1; got {substitutions} and {candidates}")
+    kept, current, owner = Kept(code), code, feature_owners(stem, code, low, high)
+    for _ in range(substitutions):
+        logits, losses, feature_gradient = _at_features(forward, stem, current, target, loss)
+        kept.offer(current, logits, losses, target, targeted)
+        sign = -1 if targeted else 1
+        scores, values = substitution_scores(stem, current, sign * feature_gradient, low, high, owner)
+        tried = Kept(current)
+        for candidate in _most_promising(current, scores, values, candidates):
+            logits, losses = judged(forward, candidate, target, loss)
+            tried.offer(candidate, logits, losses, target, targeted)
+            kept.offer(candidate, logits, losses, target, targeted)
+        if bool(kept.success.all()):
+            break
+        current = tried.code
+    return kept.code
+
+
+def _most_promising(code: Tensor, scores: Tensor, values: Tensor, count: int) -> list[Tensor]:
+    """Copies of the codes, each with one value replaced: the best ones of each example, best first."""
+    places = code[0].numel()
+    best = scores.flatten(1).topk(min(count, scores[0].numel()))
+    copies = []
+    for score, index in zip(best.values.unbind(1), best.indices.unbind(1), strict=True):
+        flat, place = code.flatten(1).clone(), (index % places).unsqueeze(1)
+        value = values[index // places].to(code.dtype).unsqueeze(1)
+        # Fewer replacements than candidates are allowed in a small code; the rest leave it as it is.
+        flat.scatter_(1, place, torch.where(score.isfinite().unsqueeze(1), value, flat.gather(1, place)))
+        copies.append(flat.view_as(code))
+    return copies
+
+
+def _at_features(
+    forward: Callable[[Tensor], Tensor], stem: nn.Module, code: Tensor, target: Tensor, loss: Loss
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits, loss of each example, and the losses' gradient with respect to the stem's features."""
+    read: list[Tensor] = []
+
+    def detach(module: nn.Module, args: tuple[Tensor, ...], features: Tensor) -> Tensor:
+        read.append(features.detach().requires_grad_())
+        return read[-1]
+
+    with torch.enable_grad(), stem.register_forward_hook(detach):
+        logits = forward(code)
+        losses = loss(logits, target)
+        (gradient,) = torch.autograd.grad(losses.sum(), read[0])
+    return logits.detach(), losses.detach(), gradient

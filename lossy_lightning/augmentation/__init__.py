@@ -1,0 +1,55 @@
+"""Augmentations: of signals before they are encoded, and of codes."""
+
+from lossy_lightning.augmentation.codes import (
+    BitFlip,
+    Chain,
+    StageDropout,
+)
+from lossy_lightning.augmentation.jpeg import (
+    CoefficientBrightness,
+    CoefficientContrast,
+    FrequencyDropout,
+    MCUCrop,
+    MCUFlip,
+    MCUShift,
+    MCUTurn,
+    MCUZoom,
+)
+from lossy_lightning.augmentation.pixels import (
+    PixelFlip,
+    PixelShift,
+)
+from lossy_lightning.augmentation.signals import (
+    AddNoise,
+    RandomGain,
+    RandomShift,
+)
+from lossy_lightning.augmentation.sound import (
+    FrequencyMask,
+    FrequencyStretch,
+    TimeMask,
+    TimeShift,
+)
+
+__all__ = [
+    "AddNoise",
+    "BitFlip",
+    "Chain",
+    "CoefficientBrightness",
+    "CoefficientContrast",
+    "FrequencyDropout",
+    "FrequencyMask",
+    "FrequencyStretch",
+    "MCUCrop",
+    "MCUFlip",
+    "MCUShift",
+    "MCUTurn",
+    "MCUZoom",
+    "PixelFlip",
+    "PixelShift",
+    "RandomGain",
+    "RandomShift",
+    "StageDropout",
+    "TimeMask",
+    "TimeShift",
+]

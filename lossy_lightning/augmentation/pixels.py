@@ -1,0 +1,79 @@
+"""Augmentations of pixels, the controls of those of codes."""
+
+import torch
+from torch import Tensor, nn
+
+from lossy_lightning.augmentation._draws import check_counts, check_shares, choose
+
+
+class PixelFlip(nn.Module):
+    """Flips each image of a batch of pixels by a draw of its own, as `MCUFlip` does codes of JPEG.
+
+    Args:
+        horizontal: Probability that left and right are changed.
+        vertical: Probability that top and bottom are changed.
+
+    Raises:
+        ValueError: Where a probability is none.
+
+    Example:
+        >>> PixelFlip(horizontal=1)(torch.arange(3).view(1, 1, 1, 3)).flatten()
+        tensor([2, 1, 0])
+    """
+
+    def __init__(self, horizontal: float = 0.5, vertical: float = 0.0) -> None:
+        super().__init__()
+        check_shares(horizontal=horizontal, vertical=vertical)
+        self.horizontal, self.vertical = horizontal, vertical
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Flipped pixels ``(N, C, H, W)``."""
+        for axis, probability in ((-1, self.horizontal), (-2, self.vertical)):
+            if probability > 0:
+                code = choose(torch.rand(len(code), device=code.device) < probability, code.flip(axis), code)
+        return code
+
+    def extra_repr(self) -> str:
+        """The arguments."""
+        return f"horizontal={self.horizontal}, vertical={self.vertical}"
+
+
+class PixelShift(nn.Module):
+    """Moves each image ``(N, channels, height, width)`` along both axes, by a number of pixels of its own.
+
+    It is for codes that are pixels, those of `PCM`. Edges are repeated where nothing moves in.
+
+    Args:
+        max_pixels: Greatest move to either side.
+
+    Raises:
+        ValueError: Where that is negative.
+
+    Example:
+        >>> PixelShift(max_pixels=2)(torch.zeros(4, 1, 28, 28, dtype=torch.uint8)).shape
+        torch.Size([4, 1, 28, 28])
+    """
+
+    def __init__(self, max_pixels: int) -> None:
+        super().__init__()
+        check_counts(max_pixels=max_pixels)
+        self.max_pixels = max_pixels
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Moved images.
+
+        Raises:
+            ValueError: Where these are no images.
+        """
+        if code.ndim != 4:
+            raise ValueError(f"PixelShift takes images (N, channels, height, width); got {tuple(code.shape)}")
+        for axis in (2, 3):
+            ones = [1] * (code.ndim - 1)
+            move = torch.randint(-self.max_pixels, self.max_pixels + 1, (len(code), *ones), device=code.device)
+            places = torch.arange(code.shape[axis], device=code.device).view([-1 if i == axis else 1 for i in range(4)])
+            code = code.gather(axis, (places - move).clamp(0, code.shape[axis] - 1).expand_as(code))
+        return code
+
+    def extra_repr(self) -> str:
+        """The arguments."""
+        return f"max_pixels={self.max_pixels}"

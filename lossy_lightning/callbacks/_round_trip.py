@@ -1,0 +1,54 @@
+"""Adversarial codes beside the clean ones: as signals, through files, and in pictures."""
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor, nn
+
+from lossy_lightning.core import Codec, FileCodec
+
+
+def through_files(
+    codec: FileCodec, clean: Tensor, moved: Tensor, shape: tuple[int, ...]
+) -> tuple[Tensor, dict[str, float]]:
+    """Codes after writing and reading files, and the files' sizes.
+
+    Args:
+        codec: Of the files.
+        clean: Codes ``(N, C, *grid)``.
+        moved: The same shape.
+        shape: Of a signal, without batch.
+
+    Returns:
+        ``moved`` as it was read again; ``file_bytes`` of its files, and by how much they exceed the clean ones,
+        ``file_bytes_change``, bytes, averaged over the batch.
+    """
+    sizes = [len(codec.write(code, shape)) for code in clean.cpu()]
+    files = [codec.write(code, shape) for code in moved.cpu()]
+    before, after = sum(sizes) / len(sizes), sum(map(len, files)) / len(files)
+    again = torch.stack([codec.read(data)[0] for data in files]).to(moved)
+    return again, {"file_bytes": after, "file_bytes_change": after - before}
+
+
+def decoded(codec: Codec, code: Tensor, shape: tuple[int, ...] | None) -> Tensor:
+    """Signals of codes, on the host where the codec runs there only."""
+    if isinstance(codec, nn.Module):
+        codec.to(code.device)
+    return codec.decode(code if codec.on_device else code.cpu(), shape)
+
+
+def signal_shape(trainer: Trainer) -> tuple[int, ...] | None:
+    """The datamodule's, where it is fixed."""
+    shape = getattr(getattr(trainer, "datamodule", None), "signal_shape", None)
+    return None if shape is None or None in shape else tuple(shape)
+
+
+def write_pictures(trainer: Trainer, clean: Tensor, moved: Tensor, tag: str, count: int = 8) -> None:
+    """Clean, adversarial, and ten times the difference on grey, side by side, to TensorBoard."""
+    if clean.shape[1] not in (1, 3):
+        return
+    difference = (128 + 10 * (moved[:count].int() - clean[:count].int())).clamp(0, 255).to(torch.uint8)
+    rows = torch.cat([clean[:count], moved[:count], difference], dim=3)
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.experiment.add_image(tag, torch.cat(list(rows), dim=1), trainer.global_step)

@@ -1,0 +1,228 @@
+"""Learned codes: an encoder network, a quantizer, and a decoder network."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from jsonargparse import ArgumentParser
+from torch import Tensor, nn
+
+from lossy_lightning.codecs.learned._quantizers import (
+    Latents,
+    books_of,
+    check_quantizer,
+    dim_of,
+    in_double,
+    is_initialized,
+    levels_of,
+    nearest_indices,
+    quantize,
+    words,
+)
+from lossy_lightning.core import Codec, CodeSpec
+from lossy_lightning.functional import crop, pad_to_multiple, undisturbed
+
+_PREFIXES = ("codec.", "stem.codec.")
+
+
+class VQVAE(Codec, nn.Module):
+    """A learned codec: an encoder makes features, a quantizer indices of them, a decoder a signal of its words.
+
+    Images are uint8, sounds int16; both are scaled to [-1, 1] for the networks. Each cell of the grid gets as many
+    indices as the quantizer has (stages or codebooks), each from 0 to its number of words less one. `VQVAETask` and
+    `JointTask` train it; `from_checkpoint` takes it from the checkpoint of such a run.
+
+    `encode` and `decode` never train anything, whatever mode the codec is in, and compute in float64, so that a code
+    does not depend on the batch that its signal came in.
+
+    Args:
+        encoder: Signal ``(N, channels, *size)`` to features ``(N, dim, *grid)``. Its attribute ``stride`` tells the
+            samples of a cell along each axis, one axis for sounds and two for images; sizes come padded to multiples
+            of it, and ``grid = size / stride``.
+        quantizer: A `VectorQuantize`, `ResidualVQ`, `FSQ` or `LFQ` of vector-quantize-pytorch, that takes ``dim``
+            features as they are.
+        decoder: Quantized features ``(N, dim, *grid)`` to a signal ``(N, channels, *(grid * stride))``.
+        sample_rate: Sound: the rate in Hz that it is trained for.
+
+    Raises:
+        ValueError: Where the encoder tells no stride, or the quantizer is another or changes the features itself.
+
+    Source:
+        van den Oord et al., Neural discrete representation learning, NeurIPS 2017; Zeghidour et al., SoundStream,
+        IEEE TASLP 30, 2022 (residual); Mentzer et al., Finite scalar quantization, ICLR 2024; Yu et al., Language
+        model beats diffusion, ICLR 2024 (LFQ).
+
+    Example:
+        >>> from vector_quantize_pytorch import LFQ
+        >>> from lossy_lightning.nn import BlockDecoder, BlockEncoder
+        >>> codec = VQVAE(BlockEncoder((4, 4), dim=4), LFQ(dim=4), BlockDecoder((4, 4), dim=4))
+        >>> codec.encode(torch.zeros(2, 1, 28, 28, dtype=torch.uint8)).shape, codec.spec((1, 28, 28)).num_bits
+        (torch.Size([2, 1, 7, 7]), 196)
+    """
+
+    idempotent = False
+
+    def __init__(
+        self, encoder: nn.Module, quantizer: nn.Module, decoder: nn.Module, sample_rate: int | None = None
+    ) -> None:
+        super().__init__()
+        stride: Any = getattr(encoder, "stride", None)
+        if not isinstance(stride, (tuple, list)) or len(stride) not in (1, 2):
+            raise ValueError(
+                f"the encoder of a VQVAE tells the samples of a cell along each axis, such as stride=(4, 4); got "
+                f"{stride!r} from {type(encoder).__name__}"
+            )
+        check_quantizer(quantizer)
+        self.encoder = encoder
+        self.quantizer = quantizer
+        self.decoder = decoder
+        self.sample_rate = sample_rate
+        self.stride: tuple[int, ...] = tuple(stride)
+
+    @classmethod
+    def from_checkpoint(cls, path: str | Path) -> "VQVAE":
+        """The codec in the checkpoint of a `VQVAETask` or `JointTask` that the command line ran.
+
+        In YAML: ``codec: {class_path: lossy_lightning.codecs.VQVAE.from_checkpoint, init_args: {path: …}}``.
+
+        Args:
+            path: Of the checkpoint.
+
+        Raises:
+            ValueError: Where there is no such file, it is no checkpoint, or it holds no such codec.
+        """
+        if not Path(path).is_file():
+            raise ValueError(f"there is no checkpoint {path}; train the codec first, or set another path")
+        checkpoint = _loaded(path)
+        made = checkpoint.get("hyper_parameters", {}).get("codec")
+        if not isinstance(made, dict):
+            raise ValueError(
+                f"the checkpoint {path} does not say how its codec is made, as those of a VQVAETask or JointTask on "
+                "the command line do; for one made in Python, load_from_checkpoint(path, codec=…) and take task.codec"
+            )
+        codec = _made(made)
+        state = checkpoint["state_dict"]
+        prefix = next(prefix for prefix in _PREFIXES if any(name.startswith(prefix) for name in state))
+        codec.load_state_dict({n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)})
+        return codec
+
+    @property
+    def dim(self) -> int:
+        """Number of features of a cell."""
+        return dim_of(self.quantizer)
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Number of words of each index."""
+        return tuple(levels_of(self.quantizer))
+
+    def forward(self, signal: Tensor) -> Latents:
+        """Quantized features of a signal ``(N, channels, *size)``, with gradients; what training goes through."""
+        latents: Latents = quantize(self.quantizer, self.encoder(self._padded(to_unit(signal))))
+        return latents
+
+    def reconstruct(self, values: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Signal in [-1, 1] of quantized features, cropped to ``shape``, with gradients."""
+        return crop(self.decoder(values), shape[-len(self.stride) :])
+
+    def encode(self, signal: Tensor) -> Tensor:
+        """Indices of a signal ``(..., channels, *size)``: ``(..., indices, *grid)``.
+
+        Raises:
+            ValueError: Where the signal is not of the codec's axes and dtype.
+            RuntimeError: Where the codebooks await the first batch of training.
+        """
+        if not is_initialized(self.quantizer):
+            raise RuntimeError("this VQVAE has no codebooks yet; train it, or take it from a checkpoint")
+        self._check(signal)
+        axes = len(self.stride) + 1
+        batch = signal.shape[:-axes]
+        with undisturbed(self):
+            unit = self._padded(to_unit(signal.reshape(-1, *signal.shape[-axes:]), torch.float64))
+            indices = nearest_indices(self.quantizer, in_double(self.encoder, unit))
+        return indices.to(self.spec(tuple(signal.shape[-axes:])).dtype).view(*batch, *indices.shape[1:])
+
+    def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
+        """Signal of a code ``(..., indices, *grid)``, rounded to whole samples and cropped to ``shape``."""
+        axes = len(self.stride) + 1
+        batch = code.shape[:-axes]
+        with undisturbed(self):
+            values = words(self.quantizer, code.reshape(-1, *code.shape[-axes:]).long())
+            signal = from_unit(in_double(self.decoder, values), self.dtype)
+        signal = signal.view(*batch, *signal.shape[1:])
+        return signal if shape is None else crop(signal, shape[-len(self.stride) :])
+
+    def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
+        """One channel an index, on the grid of cells.
+
+        Raises:
+            ValueError: Where the shape has not one axis an axis of the stride, after the channels.
+        """
+        if len(shape) != len(self.stride) + 1:
+            raise ValueError(
+                f"this VQVAE takes signals (channels, *size) with {len(self.stride)} sizes; got shape {tuple(shape)}"
+            )
+        sizes = zip(shape[1:], self.stride, strict=True)
+        grid = tuple(None if size is None else -(-size // width) for size, width in sizes)
+        return CodeSpec((len(self.levels), *grid), (0,) * len(self.levels), tuple(n - 1 for n in self.levels), False)
+
+    def codebooks(self) -> Tensor | None:
+        """``(indices, levels, dim)``, of features; None where the indices have codebooks of unequal size."""
+        return torch.stack(books_of(self.quantizer)) if len(set(self.levels)) == 1 else None
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the signals: uint8 for images, int16 for sounds."""
+        return torch.uint8 if len(self.stride) == 2 else torch.int16
+
+    def _check(self, signal: Tensor) -> None:
+        if signal.ndim < len(self.stride) + 1 or signal.dtype != self.dtype:
+            raise ValueError(
+                f"this VQVAE takes signals (..., channels, *size) with {len(self.stride)} sizes, of {self.dtype}; got "
+                f"shape {tuple(signal.shape)} of {signal.dtype}"
+            )
+
+    def _padded(self, signal: Tensor) -> Tensor:
+        return pad_to_multiple(signal, self.stride)
+
+
+def to_unit(signal: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Integer samples scaled to [-1, 1].
+
+    Example:
+        >>> to_unit(torch.tensor([0, 255], dtype=torch.uint8))
+        tensor([-1.,  1.])
+    """
+    info = torch.iinfo(signal.dtype)
+    return (signal.to(dtype) - info.min) * (2 / (info.max - info.min)) - 1
+
+
+def from_unit(values: Tensor, dtype: torch.dtype) -> Tensor:
+    """Values in [-1, 1] as integer samples, rounded and clipped; the inverse of `to_unit`."""
+    info = torch.iinfo(dtype)
+    samples = (values + 1) * ((info.max - info.min) / 2) + info.min
+    return samples.round().clamp(info.min, info.max).to(dtype)
+
+
+def _loaded(path: str | Path) -> dict[str, Any]:
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # bytes of another kind make the unpickler raise whatever they happen to mean
+        checkpoint = None
+    if not isinstance(checkpoint, dict):
+        # Raised out here, lest torch's advice to load the file unsafely be shown too.
+        raise ValueError(
+            f"{path} is empty, damaged or no checkpoint; expected is that of a VQVAETask or JointTask that the command "
+            "line ran: train the codec again, or set another path"
+        )
+    return checkpoint
+
+
+def _made(made: dict[str, Any]) -> VQVAE:
+    """Make a codec from what the command line was told."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(Codec, "codec", fail_untyped=False)  # the quantizers' arguments have no types
+    codec = parser.instantiate(parser.parse_object({"codec": made})).codec
+    if not isinstance(codec, VQVAE):
+        raise ValueError(f"the checkpoint's codec is no VQVAE but {codec}")
+    return codec

@@ -1,0 +1,342 @@
+"""JPEG: quantized DCT coefficients, as they stand in files."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lossy_lightning.bitstream.jpeg import JPEGCoefficients, JPEGComponent, read_coefficients, write_coefficients
+from lossy_lightning.codecs.standards import _libjpeg as libjpeg
+from lossy_lightning.codecs.standards._subsampling import with_subsampling
+from lossy_lightning.core import CodeSpec, FileCodec
+from lossy_lightning.functional import (
+    SAMPLING_FACTORS,
+    coefficients_to_image,
+    image_to_coefficients,
+    pad_to_mcus,
+    quality_tables,
+    round_divide,
+    stack_mcus,
+    unstack_mcus,
+    write_mcus,
+)
+
+
+class _Components(NamedTuple):
+    """What a code holds: coefficients ``(..., rows, columns, 8, 8)`` and tables ``(..., 8, 8)`` of each component."""
+
+    coefficients: tuple[Tensor, ...]
+    tables: tuple[Tensor, ...]
+
+
+class JPEG(FileCodec):
+    """Baseline JPEG of grey or RGB images, to the bit what libjpeg-turbo writes and decodes (accurate integer DCT).
+
+    An image ``(C, H, W)`` gives one tensor with an MCU per grid cell and 64 channels per block, in natural order
+    ``[v][u]``: ``(64, H/8, W/8)`` for grey; ``(384, H/16, W/16)`` for 4:2:0, with the channels Y00 Y01 Y10 Y11 Cb Cr;
+    ``(256, H/8, W/16)`` for 4:2:2; ``(192, H/8, W/8)`` for 4:4:4, sizes rounded up.
+
+    Levels are -1024 to 1023. Dequantized ones are -2048 to 2047, whatever the tables: a coefficient of 8-bit samples
+    is at most 1024, and rounding to a multiple of a step at most doubles it.
+
+    Args:
+        quality: 1 (coarse) to 100 (fine); scales the standard's example tables as libjpeg does.
+        chroma_subsampling: ``"4:4:4"``, ``"4:2:2"``, ``"4:2:0"``, ``"4:4:0"`` or ``"4:1:1"``. Unused for grey images.
+        dequantize: Whether codes are coefficients times their table, so that qualities can mix. They are written with
+            the codec's own tables, unless they carry their file's.
+        tables: Whether the quantization table of each component follows as 64 constant channels, 1 to 255, natural
+            order: 64 more channels for grey, 192 for colour, since files may have a table each for Cb and Cr.
+        requantize: Whether coefficients of files with other tables are rounded to multiples of the codec's own. No
+            pixel is computed, so that nothing of the file is lost but by that rounding.
+        quantization_tables: Two 8 x 8 tables, for luma and for chroma, in natural order, 1 to 255; they take the place
+            of the quality's.
+
+    Raises:
+        ValueError: Where an argument is none of these.
+
+    Source: ITU-T T.81 (1992); T.871 (2011), JFIF.
+
+    Example:
+        >>> codec = JPEG(quality=75)
+        >>> code = codec.encode(torch.full((3, 30, 40), 128, dtype=torch.uint8))
+        >>> code.shape, codec.decode(code, (3, 30, 40)).shape
+        (torch.Size([384, 2, 3]), torch.Size([3, 30, 40]))
+    """
+
+    idempotent = False  # averaged chroma, clipped pixels
+
+    def __init__(
+        self,
+        quality: int = 75,
+        chroma_subsampling: str = "4:2:0",
+        dequantize: bool = False,
+        tables: bool = False,
+        requantize: bool = False,
+        quantization_tables: Sequence[Sequence[Sequence[int]]] | Tensor | None = None,
+    ) -> None:
+        if chroma_subsampling not in SAMPLING_FACTORS:
+            raise ValueError(f"chroma_subsampling must be one of {list(SAMPLING_FACTORS)}; got {chroma_subsampling!r}")
+        self.quality = quality
+        self.chroma_subsampling = chroma_subsampling
+        self.dequantize = dequantize
+        self.tables = tables
+        self.requantize = requantize
+        self.quantization_tables = quantization_tables
+        if quantization_tables is None:
+            self._tables = quality_tables(quality)
+        else:
+            self._tables = _checked_tables(quantization_tables)
+        luma, chroma = self._tables
+        self._component_tables = luma, chroma, chroma
+        self._table_bytes = [table.to(torch.uint16).numpy().tobytes() for table in self._component_tables]
+
+    def encode(self, signal: Tensor) -> Tensor:
+        """Coefficients of images: ``(..., C, H, W)`` uint8 to ``(..., C', *grid)`` int16.
+
+        Raises:
+            ValueError: Where the signal is not uint8 with one or three channels.
+        """
+        _check_image(signal)
+        factors = self._factors(signal.shape[-3])
+        luma, *chroma = image_to_coefficients(signal, self._tables, factors)
+        tables = self._own_tables(signal.shape[-3], signal.device)
+        components = _Components((pad_to_mcus(luma, factors), *chroma), tables)
+        code = stack_mcus(self._levels(components), factors)
+        if not self.tables:
+            return code
+        carried = torch.stack(tables).to(code.dtype).view(-1, 1, 1)
+        return torch.cat([code, carried.expand(*code.shape[:-3], -1, *code.shape[-2:])], -3)
+
+    def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
+        """The image that libjpeg decodes, ``(..., C, H, W)`` uint8; whole MCUs where no shape is given.
+
+        Raises:
+            ValueError: Where the code is not of that shape.
+        """
+        components, shape = self._unpack(code, shape)
+        tables = [table[..., None, None, :, :] for table in components.tables]
+        if self.dequantize:
+            tables = [torch.ones_like(table) for table in tables]
+        return coefficients_to_image(components.coefficients, tables, shape[1:], self._factors(shape[0]))
+
+    def round_trip(self, signal: Tensor) -> Tensor:
+        """The image that libjpeg decodes; on the CPU it is libjpeg that encodes and decodes, much faster.
+
+        Raises:
+            ValueError: As `encode`.
+        """
+        _check_image(signal)
+        if not libjpeg.takes(signal, self.chroma_subsampling):
+            return super().round_trip(signal)
+        return libjpeg.round_trip(signal, self._tables, self.chroma_subsampling)
+
+    def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
+        """Channels of an MCU on the grid of MCUs, then those of the tables.
+
+        Raises:
+            ValueError: Where the shape is not (1 or 3, height, width).
+        """
+        if len(shape) != 3 or shape[0] not in (1, 3):
+            raise ValueError(f"JPEG takes images of shape (1 or 3, height, width); got {tuple(shape)}")
+        h, v = self._factors(shape[0])
+        channels, carried = 64 * (h * v + shape[0] - 1), 64 * shape[0] * self.tables
+        grid = (
+            None if size is None else -(-size // (8 * factor)) for size, factor in zip(shape[1:], (v, h), strict=True)
+        )
+        most = 2048 if self.dequantize else 1024
+        low, high = (-most,) * channels + (1,) * carried, (most - 1,) * channels + (255,) * carried
+        return CodeSpec((channels + carried, *grid), low, high, ordinal=True)
+
+    def steps(self, channels: int = 3) -> Tensor:
+        """What levels are multiplied with to give coefficients, ``(channels, 8, 8)`` float32, natural order.
+
+        The codec's own tables; ones where codes are dequantized. Codes that carry their tables tell by themselves.
+        """
+        tables = torch.stack(self._own_tables(channels)).float()
+        return torch.ones_like(tables) if self.dequantize else tables
+
+    def read(self, data: bytes) -> tuple[Tensor, tuple[int, ...]]:
+        """Code in a JPEG file, and its image's shape; entropy decoding only.
+
+        Raises:
+            ValueError: Where the file is broken, or its colour space, subsampling or tables differ from this codec's;
+                the message says what to do.
+        """
+        return self.from_coefficients(read_coefficients(data))
+
+    def write(self, code: Tensor, shape: tuple[int, ...]) -> bytes:
+        """Bytes of a baseline JPEG file that holds this code; decoders make the same pixels of it.
+
+        Raises:
+            ValueError: Where the code is not of that shape, or a batch.
+        """
+        image = self.to_coefficients(code, shape)
+        # Only codes that no encoder makes need more than the standard Huffman tables.
+        optimize = max(np.abs(component.coefficients).max() for component in image.components) > 1023
+        return write_coefficients(image, optimize=bool(optimize))
+
+    def from_coefficients(self, image: JPEGCoefficients, out: Tensor | None = None) -> tuple[Tensor, tuple[int, ...]]:
+        """Code of what a file holds, and its image's shape: `read` after entropy decoding.
+
+        Args:
+            image: What the file holds.
+            out: Where to write the code, such as one row of a batch, int16.
+
+        Raises:
+            ValueError: As `read`.
+        """
+        h, v = self._check_layout(image)
+        components = self._stored(image, h, v)
+        count = len(components.tables)
+        split = 64 * (h * v + count - 1)
+        if out is None:
+            rows, columns = components.coefficients[0].shape[:2]
+            size = (rows // v, columns // h, split + 64 * count * self.tables)
+            out = torch.empty(size, dtype=torch.int16).movedim(-1, 0)
+        units = out.movedim(0, -1).numpy()
+        write_mcus([c.numpy() for c in self._levels(components)], (h, v), units[..., :split])
+        if self.tables:
+            units[..., split:] = torch.stack(components.tables).flatten()
+        most = 2048 if self.dequantize else 1024
+        least, greatest = int(units.min()), int(units.max())
+        if least < -most or greatest >= most:
+            raise ValueError(
+                f"levels of this codec range from {-most} to {most - 1}; the file has {least} to {greatest}, beyond "
+                "what encoders of 8-bit images make: leave it out, or decode the file and encode its pixels"
+            )
+        return out, (count, image.height, image.width)
+
+    def with_layout(self, image: JPEGCoefficients) -> JPEGCoefficients:
+        """A grey or YCbCr image with three components of this codec's chroma subsampling.
+
+        Raises:
+            ValueError: As `with_subsampling`; where chroma had the codec's quantization table and is no multiple of it
+                any more, but the codec takes no other tables.
+        """
+        changed = with_subsampling(image, self._factors(3), self._tables[1])
+        fixed = not (self.dequantize or self.tables or self.requantize)
+        if fixed and changed is not image and self._has_own_tables(image) and not self._has_own_tables(changed):
+            raise ValueError(
+                f"the file has chroma subsampling {_subsampling(image)}, this codec {self.chroma_subsampling}, and "
+                "chroma that is brought to it is no multiple of its quantization table any more: use requantize=True, "
+                "dequantize=True or tables=True, or a codec of the file's subsampling"
+            )
+        return changed
+
+    def to_coefficients(self, code: Tensor, shape: tuple[int, ...]) -> JPEGCoefficients:
+        """What a file of this code holds: `write` before entropy coding.
+
+        Raises:
+            ValueError: As `write`.
+        """
+        if code.ndim != 3:
+            raise ValueError(f"a JPEG file holds one code (channels, rows, columns); got shape {tuple(code.shape)}")
+        (coefficients, tables), (channels, height, width) = self._unpack(code.cpu(), shape)
+        if self.dequantize:
+            coefficients = tuple(round_divide(c, table) for c, table in zip(coefficients, tables, strict=True))
+        factors = [self._factors(channels), (1, 1), (1, 1)]
+        components = tuple(
+            JPEGComponent(np.ascontiguousarray(c.numpy(), np.int16), table.numpy().astype(np.uint16), f)
+            for c, table, f in zip(coefficients, tables, factors, strict=False)
+        )
+        return JPEGCoefficients(width, height, "grey" if channels == 1 else "YCbCr", components)
+
+    def _factors(self, channels: int) -> tuple[int, int]:
+        return SAMPLING_FACTORS[self.chroma_subsampling] if channels == 3 else (1, 1)
+
+    def _own_tables(self, components: int, device: torch.device | None = None) -> tuple[Tensor, ...]:
+        return tuple(table.to(device) for table in self._component_tables[:components])
+
+    def _levels(self, components: _Components) -> tuple[Tensor, ...]:
+        """What the code says of quantized coefficients, int16: themselves, or times their tables.
+
+        What is beyond int16 becomes the greatest or least value there is, which is still no level.
+        """
+        levels, tables = components
+        if self.dequantize:
+            levels = tuple(c * table.int() for c, table in zip(levels, tables, strict=True))
+        return tuple(c if c.dtype == torch.int16 else c.clamp(-(2**15), 2**15 - 1).short() for c in levels)
+
+    def _unpack(self, code: Tensor, shape: tuple[int, ...] | None) -> tuple[_Components, tuple[int, int, int]]:
+        """Components of a code, as they stand there, and the image's shape."""
+        if shape is None:
+            channels = 1 if code.shape[-3] == self.spec((1, None, None)).shape[0] else 3
+            h, v = self._factors(channels)
+            shape = (channels, 8 * v * code.shape[-2], 8 * h * code.shape[-1])
+        channels, height, width = shape[-3:]
+        self.spec((channels, height, width)).check_layout(code)
+        tables = self._own_tables(channels, code.device)
+        if self.tables:
+            carried = code[..., -64 * channels :, 0, 0]
+            code = code[..., : -64 * channels, :, :]
+            tables = tuple(carried.reshape(*carried.shape[:-1], channels, 8, 8).unbind(-3))
+        return _Components(unstack_mcus(code, self._factors(channels)), tables), (channels, height, width)
+
+    def _check_layout(self, image: JPEGCoefficients) -> tuple[int, int]:
+        """Luma's sampling factors of a file that this codec can hold."""
+        if image.precision != 8 or image.color_space not in ("grey", "YCbCr"):
+            raise ValueError(
+                f"JPEG holds 8-bit grey or YCbCr files; got {image.precision}-bit {image.color_space}: decode the file "
+                "and encode its pixels"
+            )
+        want = self._factors(len(image.components))
+        (h, v), *chroma = (component.sampling_factors for component in image.components)
+        if chroma and any((h, v) != (want[0] * x, want[1] * y) for x, y in chroma):
+            raise ValueError(
+                f"this codec has chroma subsampling {self.chroma_subsampling}; the file has {_subsampling(image)}: use "
+                "a codec of that subsampling, or decode the file and encode its pixels"
+            )
+        return want
+
+    def _has_own_tables(self, image: JPEGCoefficients) -> bool:
+        tables = [component.quantization_table.tobytes() for component in image.components]
+        return tables == self._table_bytes[: len(tables)]
+
+    def _stored(self, image: JPEGCoefficients, h: int, v: int) -> _Components:
+        """What a file holds in the MCUs that cover the image, requantized where that is wanted."""
+        rows, columns = -(-image.height // (8 * v)), -(-image.width // (8 * h))
+        sizes = [(v * rows, h * columns), (rows, columns), (rows, columns)]
+        pairs = zip(image.components, sizes, strict=False)
+        coefficients = tuple(torch.from_numpy(c.coefficients[:height, :width]) for c, (height, width) in pairs)
+        own = self._own_tables(len(coefficients))
+        if self._has_own_tables(image):
+            return _Components(coefficients, own)
+        tables = tuple(torch.from_numpy(c.quantization_table.astype(np.int32)) for c in image.components)
+        if self.requantize:
+            triples = zip(coefficients, tables, own, strict=True)
+            return _Components(tuple(round_divide(c * theirs, mine) for c, theirs, mine in triples), own)
+        if not (self.dequantize or self.tables):
+            raise ValueError(
+                f"the file's quantization tables are not those of {self!r}: use a codec of the file's tables, or let "
+                "files differ by dequantize=True or tables=True, or bring them to this codec's by requantize=True"
+            )
+        if self.tables and not all(1 <= int(table.min()) <= int(table.max()) <= 255 for table in tables):
+            raise ValueError("codes carry quantization tables of 1 to 255; this file's leave that: use dequantize=True")
+        return _Components(coefficients, tables)
+
+
+def _subsampling(image: JPEGCoefficients) -> str:
+    """Name of a colour file's chroma subsampling."""
+    (h, v), *chroma = (component.sampling_factors for component in image.components)
+    ratios = {(h / x, v / y) for x, y in chroma}
+    return next((name for name, pair in SAMPLING_FACTORS.items() if ratios == {pair}), f"the ratios {ratios}")
+
+
+def _check_image(signal: Tensor) -> None:
+    if signal.dtype != torch.uint8 or signal.ndim < 3 or signal.shape[-3] not in (1, 3):
+        raise ValueError(
+            f"JPEG takes images (..., 1 or 3, height, width) of torch.uint8; got {signal.dtype} of shape "
+            f"{tuple(signal.shape)}"
+        )
+
+
+def _checked_tables(tables: Sequence[Sequence[Sequence[int]]] | Tensor) -> Tensor:
+    checked = torch.as_tensor(tables)
+    if checked.shape != (2, 8, 8) or checked.is_floating_point() or checked.min() < 1 or checked.max() > 255:
+        raise ValueError(
+            "quantization_tables are two 8 x 8 tables of integers from 1 to 255, for luma and for chroma; got "
+            f"{checked.dtype} of shape {tuple(checked.shape)}, {checked.min()} to {checked.max()}"
+        )
+    return checked.cpu().int()

@@ -1,0 +1,25 @@
+"""The vocabulary: what a code is, what makes codes, and what reads them first."""
+
+import torch
+
+from lossy_lightning.core.codec import (
+    Codec,
+    FileCodec,
+    TrainableCodec,
+)
+from lossy_lightning.core.spec import (
+    CodeSpec,
+    CodeStatistics,
+)
+from lossy_lightning.core.stem import Stem
+
+__all__ = [
+    "CodeSpec",
+    "CodeStatistics",
+    "Codec",
+    "FileCodec",
+    "Stem",
+    "TrainableCodec",
+]
+
+torch.serialization.add_safe_globals([CodeSpec])  # checkpoints hold a spec and load weights-only

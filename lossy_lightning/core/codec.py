@@ -1,0 +1,145 @@
+"""What makes codes."""
+
+import hashlib
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any, Self
+
+import numpy as np
+from torch import Tensor, nn
+
+from lossy_lightning.core.spec import CodeSpec
+
+
+class Codec(ABC):
+    """Turns signals into integer codes and back.
+
+    A signal is channel first: an image ``(channels, height, width)`` uint8, a sound ``(channels, samples)`` int16.
+    Leading dimensions are a batch. A constructor keeps each argument as an attribute of the same name, as in
+    scikit-learn: `repr` and `fingerprint` are read off them. `lossy_lightning.testing.check_codec` checks the whole
+    contract for a codec of your own.
+    """
+
+    sample_rate: int | None = None
+    """Sound: the rate in Hz that the codec expects; None for any rate, or no sound."""
+    on_device: bool = True
+    """False where the codec runs on the host only, so that it is called in the loader's workers."""
+    keeps_phase: bool = True
+    """Sound: False where decoding makes up the phase, so that samples cannot be compared with the original's."""
+    idempotent: bool
+    """Whether ``encode(decode(encode(x))) == encode(x)``."""
+
+    @abstractmethod
+    def encode(self, signal: Tensor) -> Tensor:
+        """Code of a signal: ``(..., *signal)`` to ``(..., C, *grid)``, integer; edges are padded by replication."""
+
+    @abstractmethod
+    def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
+        """Signal of a code ``(..., C, *grid)``, cropped to ``shape``, the signal's own, with or without its batch."""
+
+    def round_trip(self, signal: Tensor) -> Tensor:
+        """What is left of a signal, ``decode(encode(signal))``, for codecs that know a faster way to the same."""
+        # The shape matters beyond cropping: decoders treat the edges of an image apart from what pads them.
+        return self.decode(self.encode(signal), tuple(signal.shape))
+
+    @abstractmethod
+    def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
+        """Spec of the code of a signal of that shape (None: varies). Depends on the constructor only, not on data."""
+
+    def prepare(self) -> None:  # noqa: B027  most codecs need nothing
+        """Fetch what coding needs from elsewhere, such as published weights; by default nothing.
+
+        A datamodule calls it in `prepare_data`, once a machine; nothing else downloads.
+        """
+
+    def codebooks(self) -> Tensor | None:
+        """Codebooks ``(C, levels, dim)`` where codes are codebook indices, else None.
+
+        Channels of a residual code are stages, whose words are added up; there the index -1 is a stage not sent.
+        """
+        return None
+
+    def fingerprint(self) -> str:
+        """Text that is equal for equal codecs, in any process, and differs otherwise.
+
+        It names the class and its constructor arguments, and ends in a hash of fitted or loaded tensors, if any.
+
+        Raises:
+            TypeError: Where a constructor argument is not kept as an attribute, or has no stable text.
+        """
+        module = type(self).__module__.replace("__mp_main__", "__main__")
+        name = f"{module}.{self!r}"
+        return f"{name} {_digest(self)}" if isinstance(self, nn.Module) else name
+
+    def __repr__(self) -> str:
+        arguments = (f"{name}={_describe(value)}" for name, value in self._arguments().items())
+        return f"{type(self).__qualname__}({', '.join(arguments)})"
+
+    def _arguments(self) -> dict[str, Any]:
+        names = list(inspect.signature(type(self)).parameters)
+        missing = [name for name in names if not hasattr(self, name)]
+        if missing:
+            raise TypeError(
+                f"{type(self).__qualname__} keeps no attribute for its constructor arguments {missing}; "
+                "store each argument under its own name"
+            )
+        return {name: getattr(self, name) for name in names}
+
+
+class FileCodec(Codec):
+    """A codec whose codes live in standard files, such as JPEG or MP3."""
+
+    @abstractmethod
+    def read(self, data: bytes) -> tuple[Tensor, tuple[int, ...]]:
+        """Code in a file's bytes, and the shape of its signal.
+
+        Raises:
+            ValueError: Where the file is broken, or its rate, layout or tables differ from this codec's and the code
+                does not carry them.
+        """
+
+    @abstractmethod
+    def write(self, code: Tensor, shape: tuple[int, ...]) -> bytes:
+        """Bytes of a standard file that holds exactly this code of a signal of that shape."""
+
+
+class TrainableCodec(Codec, nn.Module):
+    """A codec with tensors that are fitted to data, such as a codebook; an `nn.Module`, so they are saved and moved."""
+
+    @property
+    @abstractmethod
+    def fitted(self) -> bool:
+        """Whether the codec can encode; loading a fitted state counts."""
+
+    @abstractmethod
+    def fit(self, signals: Iterable[Tensor]) -> Self:
+        """Fit to batches of signals, each ``(N, *signal)``, read once; returns the codec itself."""
+
+
+def _describe(value: Any) -> str:
+    """Text of a constructor argument that is the same in every process."""
+    match value:
+        case Tensor() | np.ndarray():
+            array = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
+            digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]
+            return f"{array.dtype}{array.shape}#{digest}"
+        case dict():
+            return "{" + ", ".join(f"{_describe(k)}: {_describe(v)}" for k, v in value.items()) + "}"
+        case list() | tuple():
+            # A YAML list and a Python tuple make the same codec.
+            return "(" + ", ".join(map(_describe, value)) + ")"
+        case nn.Module() if not isinstance(value, Codec):
+            return f"{value!r}#{_digest(value)}"
+    text = repr(value)
+    if " at 0x" in text:
+        raise TypeError(f"the constructor argument {text} has no text of its own; give its class a __repr__")
+    return text
+
+
+def _digest(module: nn.Module) -> str:
+    """Hash of a module's state."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(f"{name}={_describe(value)};".encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,137 @@
+"""Which codec an example goes through, by its split and its class."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from torch import Tensor, nn
+
+from lossy_lightning.core import Codec, CodeSpec, TrainableCodec
+from lossy_lightning.data.splits import Split
+
+AnyCodec = TypeVar("AnyCodec", bound=Codec)
+
+
+class ChosenCodecs(Generic[AnyCodec]):
+    """The codecs of a datamodule: one for all examples, or others for training, for test, or for some classes.
+
+    Args:
+        codec: Of each example that has no other.
+        train: Of the training and validation examples, for all classes or by class.
+        test: Of the test examples, likewise.
+
+    Attributes:
+        named: All of them, by the names that a datamodule's user knows them by.
+
+    Raises:
+        ValueError: Where one is no codec.
+
+    Example:
+        >>> from lossy_lightning.codecs import JPEG
+        >>> codecs = ChosenCodecs(JPEG(75), test={1: JPEG(25)})
+        >>> [codecs.of(split, label).quality for split, label in (("train", 1), ("test", 1), ("test", 0))]
+        [75, 25, 75]
+    """
+
+    def __init__(
+        self,
+        codec: AnyCodec,
+        train: AnyCodec | dict[int, AnyCodec] | None = None,
+        test: AnyCodec | dict[int, AnyCodec] | None = None,
+    ) -> None:
+        self.codec = codec
+        self.train = train
+        self.test = test
+        self.named = {"codec": codec, **_named("train_codecs", train), **_named("test_codecs", test)}
+        for name, each in self.named.items():
+            if not isinstance(each, Codec):
+                raise ValueError(f"{name} must be a Codec, such as PCM() or VQ((4, 4), 16); got {each!r}")
+
+    def of(self, split: Split, label: Any) -> AnyCodec:
+        """Codec of an example of a class."""
+        chosen = self._chosen(split)
+        return chosen.get(label, self.codec) if isinstance(chosen, dict) else chosen or self.codec
+
+    def encoder(self, split: Split, spec: CodeSpec) -> Callable[[Tensor, Any], Tensor]:
+        """What makes codes of that spec of a batch of signals and their targets; workers get it by itself."""
+        return partial(self._encode, split, spec)
+
+    def _chosen(self, split: Split) -> AnyCodec | dict[int, AnyCodec] | None:
+        return self.test if split == "test" else self.train
+
+    def _encode(self, split: Split, spec: CodeSpec, signals: Tensor, targets: Any) -> Tensor:
+        if not isinstance(self._chosen(split), dict):
+            return _on(self.of(split, None), signals.device).encode(signals)
+        labels = torch.as_tensor(targets, device=signals.device)
+        shape = tuple(size or 0 for size in spec.shape)
+        codes = torch.empty((len(signals), *shape), dtype=spec.dtype, device=signals.device)
+        for label in set(labels.tolist()):
+            where = labels == label
+            codes[where] = _on(self.of(split, label), signals.device).encode(signals[where]).to(codes.dtype)
+        return codes
+
+    @property
+    def on_device(self) -> bool:
+        """Whether all of them encode on the device of their signals."""
+        return all(codec.on_device for codec in self.named.values())
+
+    @property
+    def trainable(self) -> dict[str, TrainableCodec]:
+        """Those that can be fitted."""
+        return {name: codec for name, codec in self.named.items() if isinstance(codec, TrainableCodec)}
+
+    def fingerprint(self) -> str:
+        """What tells these codecs from others."""
+        return ", ".join(f"{name}={codec.fingerprint()}" for name, codec in self.named.items())
+
+    def check_classes(self, num_classes: int) -> None:
+        """Check that codecs are chosen for classes that there are.
+
+        Raises:
+            MisconfigurationException: Where one is not.
+        """
+        for name, chosen in (("train_codecs", self.train), ("test_codecs", self.test)):
+            unknown = [label for label in chosen if not 0 <= label < num_classes] if isinstance(chosen, dict) else []
+            if unknown:
+                raise MisconfigurationException(
+                    f"{name} names the classes {unknown}; this data has the classes 0 to {num_classes - 1}"
+                )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Fingerprints, and the tensors of those that can be fitted."""
+        return {
+            name: {
+                "codec": repr(codec) if isinstance(codec, TrainableCodec) else codec.fingerprint(),
+                "state": codec.state_dict() if isinstance(codec, TrainableCodec) else {},
+            }
+            for name, codec in self.named.items()
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over the fitted codecs of a checkpoint.
+
+        Raises:
+            MisconfigurationException: Where it was made with other codecs.
+        """
+        own = self.state_dict()
+        for name in sorted(own.keys() | state_dict.keys()):
+            mine, saved = (state.get(name, {"codec": "none"})["codec"] for state in (own, state_dict))
+            if mine != saved:
+                raise MisconfigurationException(
+                    f"the checkpoint was made with {name} = {saved}, but this datamodule has {mine}; "
+                    "use the codec of the checkpoint"
+                )
+        for name, codec in self.trainable.items():
+            codec.load_state_dict(state_dict[name]["state"])
+
+
+def _named(name: str, chosen: AnyCodec | dict[int, AnyCodec] | None) -> dict[str, AnyCodec]:
+    if isinstance(chosen, dict):
+        return {f"{name}[{label}]": codec for label, codec in chosen.items()}
+    return {} if chosen is None else {name: chosen}
+
+
+def _on(codec: Codec, device: torch.device) -> Codec:
+    return codec.to(device) if isinstance(codec, nn.Module) else codec

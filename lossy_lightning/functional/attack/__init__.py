@@ -1,1 +1,0 @@
-"""Attacks that stay on the data's own grid, and checks of what they find."""

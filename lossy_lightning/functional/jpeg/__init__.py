@@ -1,0 +1,49 @@
+"""JPEG as arithmetic on tensors: quantization, minimum coded units, and their geometry."""
+
+from lossy_lightning.functional.jpeg.codec import (
+    coefficients_to_image,
+    image_to_coefficients,
+    inverse_jpeg_transform,
+    jpeg_transform,
+    quality_tables,
+    quantize,
+    round_divide,
+)
+from lossy_lightning.functional.jpeg.geometry import (
+    flip_mcus,
+    transpose_mcus,
+)
+from lossy_lightning.functional.jpeg.mcu import (
+    SAMPLING_FACTORS,
+    MCULayout,
+    mcu_layout,
+    pad_to_mcus,
+    repeat,
+    spread,
+    stack_mcus,
+    unstack_mcus,
+    write_mcus,
+    zigzag,
+)
+
+__all__ = [
+    "SAMPLING_FACTORS",
+    "MCULayout",
+    "coefficients_to_image",
+    "flip_mcus",
+    "image_to_coefficients",
+    "inverse_jpeg_transform",
+    "jpeg_transform",
+    "mcu_layout",
+    "pad_to_mcus",
+    "quality_tables",
+    "quantize",
+    "repeat",
+    "round_divide",
+    "spread",
+    "stack_mcus",
+    "transpose_mcus",
+    "unstack_mcus",
+    "write_mcus",
+    "zigzag",
+]

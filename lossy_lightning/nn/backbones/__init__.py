@@ -1,0 +1,29 @@
+"""Backbones: the networks behind a stem."""
+
+from lossy_lightning.nn.backbones.binarynet import BinaryNet
+from lossy_lightning.nn.backbones.convnet import ConvNet
+from lossy_lightning.nn.backbones.jpeg_resnet import (
+    LateConcat,
+    UpSampling,
+)
+from lossy_lightning.nn.backbones.mlp import MLP
+from lossy_lightning.nn.backbones.residual import ResidualNet
+from lossy_lightning.nn.backbones.resnet import (
+    ResNet,
+    load_rgb_weights,
+)
+from lossy_lightning.nn.backbones.sequence import SequenceNet
+from lossy_lightning.nn.backbones.spectrogram import SpectrogramCNN
+
+__all__ = [
+    "MLP",
+    "BinaryNet",
+    "ConvNet",
+    "LateConcat",
+    "ResNet",
+    "ResidualNet",
+    "SequenceNet",
+    "SpectrogramCNN",
+    "UpSampling",
+    "load_rgb_weights",
+]

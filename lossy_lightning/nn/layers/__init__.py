@@ -1,0 +1,1 @@
+"""Layers that stems and backbones share: quantized layers, padding, tables of rows."""

@@ -1,0 +1,280 @@
+"""What a model costs: multiply-accumulates, table look-ups, parameters, memory; each by bit width and by layer.
+
+A multiply-accumulate is as wide as its wider factor. A factor is as wide as the quantizer that made it declares
+(Brevitas, or anything that tells a `bit_width` as it does), otherwise as wide as its dtype: float32 counts as 32.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from lossy_lightning.functional import undisturbed
+from lossy_lightning.profiling.tracing import (
+    Lookups,
+    trace,
+    warn_of_unseen,
+)
+from lossy_lightning.profiling.widths import declared_bit_width, dtype_bit_width, owners
+
+
+class WeightMemory(NamedTuple):
+    """Memory of all parameters in bytes.
+
+    Attributes:
+        stored: Each scalar at its true bit width.
+        float32: Each scalar at 32 bits: what the same network takes without quantization.
+    """
+
+    stored: int
+    float32: int
+
+
+class LayerProfile(NamedTuple):
+    """What one module does itself, without the modules inside it. Profiles add up to the model's totals.
+
+    Attributes:
+        name: As in `torch.nn.Module.named_modules`; empty for the model itself.
+        type: Name of its class.
+        output_shape: Of the first tensor that it returned, None where it was not called.
+        macs: Bit width -> multiply-accumulates.
+        lookups: Rows read and additions of table layers.
+        parameters: Bit width -> scalars, as `count_parameters` counts them.
+        features: Bit width -> values, as `feature_memory` counts them.
+    """
+
+    name: str
+    type: str
+    output_shape: tuple[int, ...] | None
+    macs: Counter[int]
+    lookups: Lookups
+    parameters: Counter[int]
+    features: Counter[int]
+
+    @property
+    def weight_memory(self) -> WeightMemory:
+        """Bytes of the parameters."""
+        return WeightMemory(_bytes(self.parameters), 4 * self.parameters.total())
+
+    @property
+    def feature_memory(self) -> int:
+        """Bytes of the features."""
+        return _bytes(self.features)
+
+
+def profile_layers(model: nn.Module, *inputs: Any) -> list[LayerProfile]:
+    """What each layer of a model does in one forward, in the order of `named_modules`.
+
+    The forward runs in evaluation mode, without gradients; training modes, buffers and
+    random state are afterwards as they were. A module has a profile where it computed, read or holds anything; what
+    runs between modules, a residual addition say, stands with the module whose `forward` ran it. What quantizers do
+    inside themselves counts nowhere.
+
+    Args:
+        model: Any module.
+        *inputs: What its `forward` takes, of any nesting.
+
+    Raises:
+        ValueError: Where lazy modules have no parameters yet.
+
+    Warns:
+        UserWarning: Names the operations whose multiply-accumulates are not known, and modules that compute outside
+            of torch. `torch.utils.flop_counter.register_flop_formula` makes an operation known.
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(4, 3), nn.ReLU())
+        >>> [(row.name, row.macs) for row in profile_layers(model, torch.ones(1, 4))]
+        [('0', Counter({32: 12}))]
+    """
+    parameters = _parameters(model)
+    result = trace(model, *inputs)
+    warn_of_unseen(result)
+    rows = [
+        LayerProfile(
+            name,
+            type(module).__name__,
+            result.shapes.get(name),
+            result.macs.get(name, Counter()),
+            result.lookups.get(name, Lookups(0, 0)),
+            parameters.get(name, Counter()),
+            result.features.get(name, Counter()),
+        )
+        for name, module, owner in owners(model)
+        if name == owner
+    ]
+    return [row for row in rows if row.macs or any(row.lookups) or row.parameters or row.features]
+
+
+def total_profile(rows: Iterable[LayerProfile]) -> LayerProfile:
+    """The sum of some profiles.
+
+    Example:
+        >>> total_profile(profile_layers(nn.Linear(4, 3), torch.ones(1, 4))).parameters
+        Counter({32: 15})
+    """
+    macs, parameters, features = Counter[int](), Counter[int](), Counter[int]()
+    reads = additions = 0
+    for row in rows:
+        macs.update(row.macs)
+        parameters.update(row.parameters)
+        features.update(row.features)
+        reads += row.lookups.rows
+        additions += row.lookups.additions
+    return LayerProfile("total", "", None, macs, Lookups(reads, additions), parameters, features)
+
+
+def count_macs(model: nn.Module, *inputs: Any) -> Counter[int]:
+    """Multiply-accumulates of one forward, by bit width.
+
+    Convolutions, linear layers, recurrent layers, attention and products of matrices count: weights x output
+    positions, padding included. Element-wise arithmetic, normalisation, pooling, resampling and softmax are no
+    multiply-accumulates. See `profile_layers` for how the model is run and what is warned of.
+
+    Args:
+        model: Any module.
+        *inputs: What its `forward` takes; the counts are of the whole batch.
+
+    Returns:
+        Bit width -> multiply-accumulates.
+
+    Source:
+        The counts of Larq's model summaries; a multiply-accumulate's width is that of its wider factor.
+
+    Example:
+        >>> count_macs(nn.Conv2d(1, 32, 3), torch.zeros(1, 1, 28, 28))
+        Counter({32: 194688})
+    """
+    return total_profile(profile_layers(model, *inputs)).macs
+
+
+def count_lookups(model: nn.Module, *inputs: Any) -> Lookups:
+    """Rows that table layers read in one forward, and the additions of these rows.
+
+    An `Embedding` reads a row an index. An `EmbeddingBag` also adds each row up (mode "sum" or "mean"), each value one
+    addition.
+
+    Args:
+        model: Any module.
+        *inputs: What its `forward` takes; the counts are of the whole batch.
+
+    Example:
+        >>> count_lookups(nn.EmbeddingBag(784, 64, mode="sum"), torch.zeros(1, 49, dtype=torch.long))
+        Lookups(rows=49, additions=3136)
+    """
+    return total_profile(profile_layers(model, *inputs)).lookups
+
+
+def count_parameters(model: nn.Module) -> Counter[int]:
+    """Scalars that a model stores, by bit width.
+
+    Parameters count once, at the width that their quantizer declares, otherwise at their dtype's. A batch norm counts
+    two values a channel, affine or not: at inference it is one factor and one summand. Other buffers do not count.
+
+    Args:
+        model: Any module.
+
+    Returns:
+        Bit width -> scalars.
+
+    Raises:
+        ValueError: Where lazy modules have no parameters yet.
+
+    Example:
+        >>> count_parameters(nn.Sequential(nn.Conv2d(1, 32, 3, bias=False), nn.BatchNorm2d(32, affine=False)))
+        Counter({32: 352})
+    """
+    return sum(_parameters(model).values(), Counter[int]())
+
+
+def weight_memory(model: nn.Module) -> WeightMemory:
+    """Bytes of what `count_parameters` counts: stored at true bit widths, and as if all were float32.
+
+    Example:
+        >>> weight_memory(nn.Linear(4, 3))
+        WeightMemory(stored=60, float32=60)
+    """
+    parameters = count_parameters(model)
+    return WeightMemory(_bytes(parameters), 4 * parameters.total())
+
+
+def feature_memory(model: nn.Module, *inputs: Any) -> int:
+    """Bytes of all features of one forward, as if each were kept.
+
+    Features are the outputs of convolution, linear and table layers, normalisation and pooling, and the sums of two
+    features of one shape (residual additions), each as wide as the operation that made it: a product as wide as its
+    multiply-accumulates, anything else as its values. Activation functions and quantizers work in place. The input
+    does not count. Recurrent layers count by what they return, products of features (attention) not at all.
+
+    Args:
+        model: Any module.
+        *inputs: What its `forward` takes; the memory is of the whole batch.
+
+    Example:
+        >>> feature_memory(nn.Sequential(nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2)), torch.zeros(1, 1, 28, 28))
+        108160
+    """
+    return total_profile(profile_layers(model, *inputs)).feature_memory
+
+
+def layer_table(rows: Sequence[LayerProfile]) -> str:
+    """Profiles and their total as a Markdown table, one line a layer; memory in KiB (1024 bytes).
+
+    Example:
+        >>> table = layer_table(profile_layers(nn.Linear(4, 3), torch.ones(1, 4)))
+        >>> table.splitlines()[-1].replace("|", "").split()
+        ['total', '0', '12', '0', '0', '15', '0.06', '0.01']
+    """
+    total = total_profile(rows)
+    widths = sorted({1, 32, *total.macs})
+    heads = ["layer", "type", "output", *(f"{width}-bit MACs" for width in widths), "rows read", "additions"]
+    lines = [[*heads, "parameters", "weights KiB", "features KiB"]]
+    for row in [*rows, total]:
+        shape = "" if row.output_shape is None else "x".join(map(str, row.output_shape))
+        counts = [*(row.macs[width] for width in widths), *row.lookups, row.parameters.total()]
+        memory = [row.weight_memory.stored / 1024, row.feature_memory / 1024]
+        lines.append(
+            [row.name or "(model)", row.type, shape, *(f"{n:,}" for n in counts), *(f"{m:.2f}" for m in memory)]
+        )
+    columns = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines.insert(1, ["-" * column for column in columns])
+    return "\n".join(
+        f"| {' | '.join(cell.ljust(n) for cell, n in zip(line, columns, strict=True))} |" for line in lines
+    )
+
+
+def _parameters(model: nn.Module) -> dict[str, Counter[int]]:
+    """Name of a layer -> its scalars by bit width."""
+    counts: dict[str, Counter[int]] = {}
+    counted: set[int] = set()
+    with undisturbed(model):
+        for _, module, owner in owners(model):
+            count = counts.setdefault(owner, Counter())
+            normalised = _batch_norm(module)
+            if normalised is not None:
+                count.update(normalised)
+                counted.update(map(id, module._parameters.values()))
+            for name, parameter in module._parameters.items():
+                if parameter is not None and id(parameter) not in counted:
+                    counted.add(id(parameter))
+                    width = declared_bit_width(getattr(module, f"{name}_quant", None))
+                    count[width or dtype_bit_width(parameter)] += parameter.numel()
+    return counts
+
+
+def _batch_norm(module: nn.Module) -> Counter[int] | None:
+    """Two values a channel of anything that keeps running statistics, None for other modules."""
+    variance = getattr(module, "running_var", None)
+    if isinstance(variance, Tensor):
+        return Counter({dtype_bit_width(variance): 2 * variance.numel()})
+    if isinstance(module, _BatchNorm):  # without running statistics
+        weight = module.weight if isinstance(module.weight, Tensor) else torch.empty(0)
+        return Counter({dtype_bit_width(weight): 2 * module.num_features})
+    return None
+
+
+def _bytes(counts: Counter[int]) -> int:
+    """Whole bytes that hold some values packed bit by bit."""
+    return -(-sum(width * count for width, count in counts.items()) // 8)
