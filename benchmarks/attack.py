@@ -23,6 +23,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from tables import update_table
 from torch import Tensor, nn
 
 from lossy_lightning.attacks import (
@@ -38,7 +39,7 @@ from lossy_lightning.attacks import (
 )
 from lossy_lightning.core import CodeSpec
 from lossy_lightning.nn import ConvNet, Scale
-from lossy_lightning.report import as_markdown, update_table
+from lossy_lightning.report import as_markdown
 
 SPEC = CodeSpec.uniform((3, 32, 32), 0, 255, ordinal=True)
 CACHE = Path(tempfile.gettempdir()) / "lossy_lightning_attack"

@@ -15,10 +15,11 @@ from pathlib import Path
 import brevitas.nn as bnn
 import brevitas.quant as bq
 import torch
+from tables import update_table
 from torch import nn
 
 from lossy_lightning.nn.layers.quantized import conv2d
-from lossy_lightning.report import as_markdown, update_table
+from lossy_lightning.report import as_markdown
 
 REFERENCE = "Hardtanh + float convolution"
 SHAPES = [((64, 32, 13, 13), 64), ((16, 128, 32, 32), 128)]

@@ -32,6 +32,7 @@ import torch
 import torch.nn.functional as F
 from keeping import EXAMPLES, kept, once, positive, recipe, seconds, spread
 from lightning.pytorch import Callback
+from tables import update_table
 from torch import Tensor, nn
 
 from lossy_lightning.cli import LossyCLI
@@ -39,7 +40,7 @@ from lossy_lightning.functional import SAMPLING_FACTORS
 from lossy_lightning.nn import Unfold
 from lossy_lightning.nn.stems.unfolding import inverse_basis
 from lossy_lightning.profiling import count_macs
-from lossy_lightning.report import as_markdown, update_table
+from lossy_lightning.report import as_markdown
 
 DRIFT = "transform of luma moved by, % of its norm"
 TURN = 10  # steps that follow each other

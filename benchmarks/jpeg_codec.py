@@ -15,12 +15,13 @@ from timeit import timeit
 
 import torch
 from PIL import Image
+from tables import update_table
 from torchvision.io import decode_jpeg
 
 from lossy_lightning.codecs import JPEG, Decoded
 from lossy_lightning.codecs.standards._libjpeg import decode_files, encode_images
 from lossy_lightning.functional import quality_tables
-from lossy_lightning.report import as_markdown, update_table
+from lossy_lightning.report import as_markdown
 
 HEAD = [
     "images", "`JPEG.encode`", "`JPEG.decode`", "Pillow encode", "torchvision decode", "`Decoded`",

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import torch
+from tables import update_table
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
@@ -22,7 +23,7 @@ from torchvision.io import ImageReadMode, decode_jpeg, read_file
 
 from lossy_lightning.codecs import JPEG
 from lossy_lightning.data import JPEGFolder
-from lossy_lightning.report import as_markdown, update_table
+from lossy_lightning.report import as_markdown
 
 CROP = 192
 BATCH_SIZE = 64

@@ -28,10 +28,11 @@ import numpy as np
 import torch
 from numba import njit
 from PIL import Image
+from tables import update_table
 from torchvision.io import decode_jpeg
 
 from lossy_lightning.bitstream.jpeg import read_coefficients, read_coefficients_batch
-from lossy_lightning.report import as_markdown, update_table
+from lossy_lightning.report import as_markdown
 
 HEAD = [
     "files", "against RGB, one by one", "against RGB, batch", "against jpeglib, one by one", "against jpeglib, batch",

@@ -27,13 +27,14 @@ from jpeg_accuracy import Right, difference, share_right
 from keeping import EXAMPLES, kept, once, recipe, spread
 from lightning.pytorch import Trainer
 from PIL import Image
+from tables import update_table
 
 from lossy_lightning.cli import LossyCLI
 from lossy_lightning.codecs import JPEG, PCM
 from lossy_lightning.data import ImageFolder, JPEGFolder
 from lossy_lightning.data.folders import class_files
 from lossy_lightning.profiling import count_macs
-from lossy_lightning.report import as_markdown, update_table
+from lossy_lightning.report import as_markdown
 from lossy_lightning.tasks import ClassificationTask
 
 SIZE = 224

@@ -23,6 +23,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from keeping import positive, seconds
+from tables import update_table
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
@@ -49,7 +50,7 @@ from lossy_lightning.nn import (
     UpSampling,
 )
 from lossy_lightning.profiling import count_macs
-from lossy_lightning.report import as_markdown, update_table
+from lossy_lightning.report import as_markdown
 
 SIZE = 224
 CODEC = JPEG(75, requantize=True)

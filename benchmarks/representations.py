@@ -16,8 +16,9 @@ from pathlib import Path
 
 from keeping import kept, spread
 from mnist_accuracy import FASHION, run
+from tables import update_table
 
-from lossy_lightning.report import as_markdown, update_table
+from lossy_lightning.report import as_markdown
 
 SPEC = tuple[str, dict[str, object]]
 STEMS: dict[str, SPEC] = {

@@ -19,9 +19,10 @@ from typing import Any
 
 from keeping import EXAMPLES, foundations, kept, once, recipe, spread
 from lightning.pytorch import Callback
+from tables import update_table
 
 from lossy_lightning.cli import LossyCLI
-from lossy_lightning.report import as_markdown, update_table
+from lossy_lightning.report import as_markdown
 
 CODEC = "--data.init_args.codec.init_args"
 LEAKY = ["--data.init_args.by_speaker", "false"]

@@ -12,10 +12,11 @@ import statistics
 from pathlib import Path
 
 import torch
+from tables import update_table
 
 from lossy_lightning.codecs import Lyra
 from lossy_lightning.data import SpeechCommands
-from lossy_lightning.report import as_markdown, update_table
+from lossy_lightning.report import as_markdown
 from lossy_lightning.tasks import ClassificationTask
 
 BITS_A_STAGE = 200  # 4 bits, 50 frames a second

@@ -17,12 +17,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from tables import update_table
 from torch import Tensor
 
 from lossy_lightning.cli import LossyCLI
 from lossy_lightning.codecs import Decoded, TransformCodec
 from lossy_lightning.core import Codec, TrainableCodec
-from lossy_lightning.report import as_markdown, update_table
+from lossy_lightning.report import as_markdown
 
 EXAMPLES = Path(__file__).parent.parent.absolute() / "examples"
 NAMES = [

@@ -18,8 +18,8 @@ import torch
 from PIL import Image
 
 import lossy_lightning
+from benchmarks.tables import with_tables
 from lossy_lightning.cli import main
-from lossy_lightning.report.documents import with_tables
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -81,7 +81,7 @@ def test_files_that_are_linked_exist(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_tables_of_runs_are_what_their_runs_say(page: Path) -> None:
     text = page.read_text()
-    assert with_tables(text, page.parent) == text, f"run lossy-lightning report --update {page}"
+    assert with_tables(text, page.parent) == text, f"run python benchmarks/tables.py {page}"
 
 
 def test_tables_have_both_marks() -> None:

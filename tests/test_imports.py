@@ -27,7 +27,7 @@ ROOMS = {
     "data": {"core", "functional", "bitstream", "codecs"},
     "tasks": {"core", "codecs", "functional", "profiling"},
     "callbacks": {"core", "functional", "profiling", "attacks"},
-    "report": {"callbacks"},
+    "report": {"core"},
     "cli": {"callbacks", "report"},
 }
 """Room to the other rooms that it may import."""

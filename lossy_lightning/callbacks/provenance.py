@@ -5,7 +5,6 @@ import os
 import platform
 import shlex
 import sys
-import tempfile
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+
+from lossy_lightning.core.files import write_atomically
 
 PACKAGES = ("lossy_lightning", "torch", "lightning", "torchmetrics", "brevitas", "numpy")
 """Packages whose versions are written down."""
@@ -83,20 +84,6 @@ def environment() -> dict[str, Any]:
         "host": platform.node(),
         "process": os.getpid(),
     }
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file under a temporary name, then rename it, so that nobody reads half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        try:
-            file.write(text)
-            file.close()
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
 
 
 def _command() -> str:

@@ -5,12 +5,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lossy_lightning.callbacks.provenance import write_atomically
-from lossy_lightning.report.documents import markdown, update_document
+from lossy_lightning.core.files import write_atomically
 from lossy_lightning.report.groups import Group, group_runs
 from lossy_lightning.report.results import read_runs, write_results
 from lossy_lightning.report.runs import Run, State
-from lossy_lightning.report.table import as_csv, as_text, chosen_columns, table_rows, usual_columns
+from lossy_lightning.report.table import as_csv, as_text, chosen_columns, markdown_summary, table_rows, usual_columns
 
 DESCRIPTION = "Compare logged runs: one table, and one page with pictures. Runs that differ only in seeds are one row."
 _METRIC = "test_acc"
@@ -24,14 +23,9 @@ def report(arguments: Sequence[str]) -> None:
     """
     parser = _parser()
     options = parser.parse_args(arguments)
-    if not options.sources and not options.update:
-        parser.error("give folders of runs or files of results, or --update FILE")
     _check(options, parser)
     try:
-        if options.sources:
-            _report(read_runs(options.sources), options)
-        if options.update:
-            update_document(options.update)
+        _report(read_runs(options.sources), options)
     except (ValueError, OSError) as error:
         parser.error(str(error))
 
@@ -48,7 +42,7 @@ def _report(runs: Sequence[Run], options: argparse.Namespace) -> None:
     if options.results:
         write_results(options.results, runs)
     if options.markdown:
-        write_atomically(options.markdown, markdown(groups, names) + "\n")
+        write_atomically(options.markdown, markdown_summary(groups, names) + "\n")
     if options.csv:
         write_atomically(options.csv, as_csv(groups, names))
     if options.html or options.svg:
@@ -59,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("lossy-lightning report", description=DESCRIPTION)
     parser.add_argument(
         "sources",
-        nargs="*",
+        nargs="+",
         type=Path,
         metavar="RUN_DIR",
         help="folder of runs, searched below too, or file of results",
@@ -70,26 +64,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write means, deviations and counts")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the page; needs lossy-lightning[report]")
     parser.add_argument("--svg", type=Path, metavar="FOLDER", help="write each picture as a file; needs the same")
-    parser.add_argument(
-        "--update",
-        type=Path,
-        metavar="FILE",
-        help="write the tables of a Markdown file anew, each from the runs that it names",
-    )
     parser.add_argument("--metric", default=_METRIC, help="logged name that stands for accuracy (default: %(default)s)")
     return parser
 
 
 def _check(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     """Refuse what could only fail, or go without effect, after the work."""
-    given = {name: value for name, value in vars(options).items() if value != parser.get_default(name)}
-    if not options.sources and (idle := [f"--{name}" for name in given if name not in ("sources", "update")]):
-        parser.error(f"{', '.join(idle)} without runs; give folders of runs or files of results too")
-    for name in ("results", "markdown", "csv", "html"):
-        if name in given and given[name].is_dir():
-            parser.error(f"--{name} is {given[name]}, a folder; give the name of a file")
-    if options.update and not options.update.is_file():
-        parser.error(f"--update is {options.update}, no file; give the name of a Markdown document")
+    for name, path in vars(options).items():
+        if name in ("results", "markdown", "csv", "html") and path and path.is_dir():
+            parser.error(f"--{name} is {path}, a folder; give the name of a file")
     if options.svg and options.svg.is_file():
         parser.error(f"--svg is {options.svg}, a file; give the name of a folder")
 

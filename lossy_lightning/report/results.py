@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from lossy_lightning.callbacks.provenance import write_atomically
+from lossy_lightning.core.files import write_atomically
 from lossy_lightning.report.groups import experiment, without_folders
 from lossy_lightning.report.runs import Run, State, find_runs, read_run
 

@@ -190,6 +190,17 @@ def as_markdown(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([head, "|" + "---|" * len(rows[0]), *body])
 
 
+def markdown_summary(groups: Sequence[Group], names: Sequence[str]) -> str:
+    """A table in Markdown, and a line that says what its numbers are and where they come from.
+
+    Args:
+        groups: One row each.
+        names: Logged names of the columns.
+    """
+    table = as_markdown(table_rows(groups, names))
+    return f"{table}\n\nMean ± standard deviation over the {varied(groups)}. {provenance(groups)}."
+
+
 def as_csv(groups: Sequence[Group], names: Sequence[str]) -> str:
     """One line a group, with mean, standard deviation and number of runs of each column, in the units logged."""
     file = io.StringIO()

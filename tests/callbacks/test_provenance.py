@@ -9,7 +9,6 @@ from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.loggers import CSVLogger
 
 from lossy_lightning.callbacks import Provenance
-from lossy_lightning.callbacks.provenance import write_atomically
 
 from .foreign import Foreign, loader
 
@@ -78,16 +77,3 @@ def test_nothing_is_written_where_nothing_is_logged(
     monkeypatch.chdir(tmp_path)
     trainer(tmp_path, **options).fit(Foreign(), loader(), loader())
     assert not list(tmp_path.rglob("environment.json"))
-
-
-def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "file"
-    path.write_text("old")
-
-    def fail(*args: Any) -> None:
-        raise OSError("no space")
-
-    monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="no space"):
-        write_atomically(path, "new")
-    assert [p.read_text() for p in tmp_path.iterdir()] == ["old"]

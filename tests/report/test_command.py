@@ -135,13 +135,10 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     assert "&lt;b&gt;&amp;" in (tmp_path / "r.html").read_text()
 
 
-def test_a_file_of_results_is_kept_and_a_document_written_from_it(
+def test_a_file_of_results_is_kept_and_read_in_place_of_the_runs(
     runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    document = tmp_path / "numbers.md"
-    document.write_text("<!-- table ours\nruns: ours.json\ncolumns: [val_acc]\n-->\n<!-- end of table -->\n")
-    main(["report", str(runs / "digits_vq_bnn"), "--results", str(tmp_path / "ours.json"), "--update", str(document)])
-    assert "| run | val accuracy, % | seeds |\n|---|---|---|\n| digits_vq_bnn | " in document.read_text()
+    main(["report", str(runs / "digits_vq_bnn"), "--results", str(tmp_path / "ours.json")])
     printed = capsys.readouterr().out
     main(["report", str(tmp_path / "ours.json")])
     assert capsys.readouterr().out == printed
@@ -164,21 +161,16 @@ def test_mistakes_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "is no folder; give folders of logged runs" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["report"])
-    assert "give folders of runs or files of results, or --update FILE" in capsys.readouterr().err
+    assert "the following arguments are required: RUN_DIR" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("--update d.md --html r.html", "--html without runs; give folders"),
-        ("--update d.md --columns test_acc --metric val_acc --csv t.csv", "--columns, --csv, --metric without runs"),
         ("theirs --metric nope", "no run logged nope; logged are test_acc"),
         ("theirs --html theirs", "--html is theirs, a folder; give the name of a file"),
         ("theirs --results theirs", "--results is theirs, a folder; give the name of a file"),
-        ("--update theirs", "--update is theirs, no file; give the name of a Markdown document"),
-        ("theirs --update none.md", "--update is none.md, no file; give"),
         ("theirs --svg d.md", "--svg is d.md, a file; give the name of a folder"),
-        ("--update d.md", "d.md: no table names its runs"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_work(

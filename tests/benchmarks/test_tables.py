@@ -1,10 +1,11 @@
+import sys
 from pathlib import Path
 
 import pytest
 
-from lossy_lightning.report import read_runs, update_document, update_table, write_results
-
-from .runs import write_run
+from benchmarks.tables import main, update_document, update_table
+from lossy_lightning.report import read_runs, write_results
+from tests.report.runs import write_run
 
 DOCUMENT = """# Numbers
 
@@ -126,3 +127,17 @@ def test_paths_may_be_text(document: Path) -> None:
     text = document.read_text()
     assert "| new |" in text
     assert "| pixels | 75.00 |" in text
+
+
+def test_the_script_writes_documents_and_tells_mistakes(
+    document: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["tables.py", str(document)])
+    main()
+    assert "| pixels | 75.00 |" in document.read_text()
+    document.write_text("# Prose\n")
+    for path, message in ((document, "no table names its runs; write lines"), (document.parent, "Is a directory")):
+        monkeypatch.setattr(sys, "argv", ["tables.py", str(path)])
+        with pytest.raises(SystemExit):
+            main()
+        assert message in capsys.readouterr().err

@@ -1,17 +1,21 @@
-"""Tables in Markdown documents, each between ``<!-- table NAME -->`` and ``<!-- end of table -->``."""
+"""Writes the tables of Markdown documents anew, each between ``<!-- table NAME -->`` and ``<!-- end of table -->``.
 
+    python benchmarks/tables.py docs/numbers.md
+
+A table that names its runs is made from them; docs/report.md says how. A script that measures something else puts its
+table in place by `update_table`.
+"""
+
+import argparse
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import yaml
 
-from lossy_lightning.callbacks.provenance import write_atomically
-from lossy_lightning.report.groups import Group, group_runs
-from lossy_lightning.report.results import read_runs
-from lossy_lightning.report.table import as_markdown, chosen_columns, provenance, table_rows, usual_columns, varied
+from lossy_lightning.core.files import write_atomically
+from lossy_lightning.report import Group, chosen_columns, group_runs, markdown_summary, read_runs, usual_columns
 
 _PLACE = re.compile(
     r"^(?P<head><!-- table (?P<name>[\w-]+)(?P<definition>(?:(?!-->|^<!-- table ).)*)-->)[ \t]*\n"
@@ -25,8 +29,8 @@ class Definition(NamedTuple):
 
     Attributes:
         runs: File of results, or folder of runs, relative to the document.
-        columns: Logged names; without, those that a report shows.
-        rows: Title of each row by the name that a report gives it, in their order; without, all rows as they are.
+        columns: Logged names; by default those that a report shows.
+        rows: Title of each row by the name that a report gives it, in their order; by default all rows as they are.
     """
 
     runs: str
@@ -38,7 +42,7 @@ def update_document(path: Path | str) -> None:
     """Write each table of a document anew that names its runs.
 
     Raises:
-        ValueError: Where there is none, one has no end, a definition is wrong, or a row or a file of runs is missing.
+        ValueError: If there is none, one has no end, a definition is wrong, or a row or a file of runs is missing.
     """
     path = Path(path)
     text = path.read_text(encoding="utf-8")
@@ -46,7 +50,7 @@ def update_document(path: Path | str) -> None:
         if not any(place["definition"].strip() for place in _places(text)):
             raise ValueError(
                 "no table names its runs; write lines '<!-- table NAME', 'runs: PATH', '-->' and "
-                "'<!-- end of table -->' where one is to stand"
+                "'<!-- end of table -->' in the place of one"
             )
         new = with_tables(text, path.parent)
     except ValueError as error:
@@ -58,11 +62,11 @@ def with_tables(text: str, folder: Path) -> str:
     """A document whose tables of runs are what their runs say.
 
     Args:
-        text: Of the document.
-        folder: In which the document's paths start.
+        text: The document.
+        folder: The one that the document's paths start from.
 
     Raises:
-        ValueError: As `update_document`, but for a document without tables.
+        ValueError: As `update_document`, except for a document without tables.
     """
     _places(text)
     return _PLACE.sub(
@@ -74,7 +78,7 @@ def update_table(path: Path | str, name: str, content: str) -> None:
     """Put a table in its place in a document.
 
     Raises:
-        ValueError: Where the document has no such place, or a table in it has no end.
+        ValueError: If the document has no such place, or a table in it has no end.
     """
     path = Path(path)
     text = path.read_text(encoding="utf-8")
@@ -93,7 +97,7 @@ def update_table(path: Path | str, name: str, content: str) -> None:
 
 
 def _places(text: str) -> list[re.Match[str]]:
-    """The places of all tables; one without an end is an error, lest what follows be taken for its content."""
+    """The places of all tables; one without an end is an error: what follows would be taken for its content."""
     places = list(_PLACE.finditer(text))
     whole = {place.start() for place in places}
     for opening in re.finditer("^<!-- table .*", text, re.MULTILINE):
@@ -116,7 +120,7 @@ def _table(place: re.Match[str], folder: Path) -> str:
         names = chosen_columns(groups, definition.columns) if definition.columns else usual_columns(groups)
     except ValueError as error:
         raise ValueError(f"table {place['name']}: {error}") from error
-    return markdown(groups, names)
+    return markdown_summary(groups, names)
 
 
 def _definition(text: str) -> Definition:
@@ -156,7 +160,15 @@ def _rows(groups: list[Group], titles: dict[str, str] | None) -> list[Group]:
     return [replace(named[name], name=title) for name, title in titles.items()]
 
 
-def markdown(groups: Sequence[Group], names: Sequence[str]) -> str:
-    """Table in Markdown, and where its numbers come from."""
-    table = as_markdown(table_rows(groups, names))
-    return f"{table}\n\nMean ± standard deviation over the {varied(groups)}. {provenance(groups)}."
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("documents", nargs="+", type=Path, metavar="FILE", help="Markdown document")
+    for document in parser.parse_args().documents:
+        try:
+            update_document(document)
+        except (OSError, ValueError) as error:
+            parser.error(str(error))
+
+
+if __name__ == "__main__":
+    main()
