@@ -1,1 +1,5 @@
-"""Standard bit streams to quantized coefficients: entropy decoding only, with NumPy and Numba, without torch."""
+"""Standard bit streams to quantized integers: entropy decoding only, with NumPy and Numba, without torch."""
+
+from lossy_lightning.bitstream._files import read_file
+
+__all__ = ["read_file"]

@@ -20,10 +20,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from lossy_lightning.bitstream import _memory
 from lossy_lightning.bitstream.jpeg import (
     JPEGCoefficients,
     JPEGComponent,
-    _memory,
     read_coefficients,
     read_coefficients_batch,
     write_coefficients,

@@ -9,10 +9,11 @@ stream, because a block has at most 64 symbols; the caller checks the position a
 
 import numpy as np
 
-from ._bits import extend, refill, top_bits, window
-from ._compile import inlined, kernel
-from ._huffman import FAST_BITS, FAST_READ, next_symbol
-from ._records import BAD_CODE, BAD_RUN, OK
+from .._bits import refill, top_bits, window
+from .._status import OK
+from ..compile import inlined, kernel
+from ._huffman import FAST_BITS, FAST_READ, extend, next_symbol
+from ._records import BAD_CODE, BAD_RUN
 from ._tables import NATURAL_ORDER
 
 _FAST_SHIFT = np.uint64(64 - FAST_BITS)

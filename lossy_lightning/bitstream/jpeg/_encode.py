@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from ._compile import entry, kernel
+from ..compile import entry, kernel
 from ._tables import NATURAL_ORDER
 
 RESTART = 8  # instead of a token's table: a restart marker stands here

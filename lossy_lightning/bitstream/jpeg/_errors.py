@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from .. import _status
 from . import _records as f
 
 _MARKERS = {0xC4: "DHT", 0xD8: "SOI", 0xD9: "EOI", 0xDA: "SOS", 0xDB: "DQT", 0xDC: "DNL", 0xDD: "DRI", 0xCC: "DAC"}
@@ -40,6 +41,4 @@ def describe(frame: Any, max_pixels: int) -> str:
     """Marker, byte offset and reason of a file's error."""
     marker = int(frame["marker"])
     name = _MARKERS.get(marker, f"marker FF {marker:02X}") if marker else "data"
-    offset = int(frame["offset"] - frame["start"])
-    reason = _REASONS[int(frame["error"])].format(detail=int(frame["detail"]), max_pixels=max_pixels)
-    return f"{name} at byte {offset}: {'the file is empty' if frame['start'] == frame['end'] else reason}"
+    return _status.describe(frame, name, _REASONS, {"max_pixels": max_pixels})

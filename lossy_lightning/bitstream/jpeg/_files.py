@@ -5,11 +5,12 @@
 
 import numpy as np
 
-from ._bits import PADDING
-from ._compile import entry, kernel
+from .._status import OK, fail
+from ..compile import entry, kernel
 from ._frames import color_space, read_until, start_file
-from ._records import COMPONENT, FRAME, OK, SOF0, SOS, TRUNCATED, fail
+from ._records import COMPONENT, FRAME, SOF0, SOS, TRUNCATED
 from ._scans import UNIT, decode_scan
+from ._stuffing import PADDING
 
 
 @entry

@@ -5,7 +5,8 @@
 
 import numpy as np
 
-from ._compile import entry, kernel
+from .._status import OK, fail
+from ..compile import entry, kernel
 from ._huffman import count_codes
 from ._records import (
     BAD_COMPONENTS,
@@ -24,7 +25,6 @@ from ._records import (
     EOI,
     NO_SCAN,
     NOT_JPEG,
-    OK,
     SOF0,
     SOF2,
     SOI,
@@ -34,7 +34,6 @@ from ._records import (
     TRUNCATED,
     UNKNOWN_MARKER,
     UNSUPPORTED,
-    fail,
 )
 from ._tables import NATURAL_ORDER
 

@@ -5,8 +5,8 @@
 
 import numpy as np
 
-from ._bits import extend, load64, top_bits
-from ._compile import inlined, kernel
+from .._bits import load64, top_bits
+from ..compile import inlined, kernel
 
 SLOTS = 16  # a scan uses at most eight tables, so the ones in use are never evicted
 SYMBOL_BITS = 9  # first look-up of a code
@@ -38,6 +38,14 @@ TABLE = np.dtype(
     ],
     align=True,
 )
+
+
+@inlined
+def extend(value, size):
+    """A coefficient from its additional bits (T.81 F.2.2.1, EXTEND)."""
+    if size == 0:
+        return np.int64(0)
+    return value if value >> (size - 1) else value - (1 << size) + 1
 
 
 @kernel

@@ -5,22 +5,17 @@
 
 import numpy as np
 
-from ._compile import kernel
+from .._status import OK, STATUS_FIELDS
 
 _I8 = np.int64
 
-#: What is known of a file. ``position`` is where to read on; ``error`` with ``offset``, ``marker`` and ``detail`` says
-#: what is wrong; the scan's fields are those of the last SOS.
+#: What is known of a file. ``position`` is where to read on; the scan's fields are those of the last SOS.
 FRAME = np.dtype(
     [
         (name, _I8)
         for name in [
+            *STATUS_FIELDS,
             "position",
-            "end",
-            "error",
-            "offset",
-            "marker",
-            "detail",
             "process",
             "precision",
             "width",
@@ -39,7 +34,6 @@ FRAME = np.dtype(
             "spectral_end",
             "approximation_high",
             "approximation_low",
-            "start",
             "color",
             "table_set",
         ]
@@ -70,7 +64,6 @@ COMPONENT = np.dtype(
 )
 
 (
-    OK,
     NOT_JPEG,
     TRUNCATED,
     BAD_LENGTH,
@@ -93,16 +86,6 @@ COMPONENT = np.dtype(
     BAD_RESTART,
     NO_SCAN,
     TOO_MUCH_WORK,
-) = range(23)
+) = range(OK + 1, OK + 23)
 
 SOF0, SOF1, SOF2, DHT, SOI, EOI, SOS, DQT, DNL, DRI = 0xC0, 0xC1, 0xC2, 0xC4, 0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD
-
-
-@kernel
-def fail(frame, error, offset, marker, detail):
-    """Note what is wrong with a file."""
-    frame.error = error
-    frame.offset = offset
-    frame.marker = marker
-    frame.detail = detail
-    return error

@@ -5,9 +5,10 @@
 
 import numpy as np
 
-from ._bits import borrowed, refill, stuffed_position, top_bits, unstuff, window
+from .._bits import borrowed, refill, top_bits, window
+from .._status import OK, fail
+from ..compile import entry, kernel
 from ._blocks import ac_coefficients, ac_first, ac_refine, dc_difference
-from ._compile import entry, kernel
 from ._huffman import build_fast, find_table
 from ._records import (
     BAD_HUFFMAN,
@@ -16,12 +17,11 @@ from ._records import (
     EARLY_MARKER,
     EOI,
     MISSING_QUANTIZATION,
-    OK,
     SOS,
     TOO_MUCH_WORK,
     TRUNCATED,
-    fail,
 )
+from ._stuffing import stuffed_position, unstuff
 
 _U3, _ONE, _64 = np.uint64(3), np.uint64(1), np.uint64(64)
 

@@ -1,30 +1,25 @@
 """Files to coefficients."""
 
-import math
-import os
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
-from itertools import accumulate, pairwise, repeat
-from typing import Literal, TypeVar
+from functools import partial
+from itertools import pairwise, repeat
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._batch import check_file, check_files, join, split, zero_records
+from .._memory import Kept, empty_coefficients
+from .._pool import check_threads, in_threads
 from ._errors import describe
 from ._files import decode_files, measure_files
-from ._memory import empty_coefficients, kept_tables
+from ._huffman import SLOTS, TABLE
 from ._records import COMPONENT, FRAME
 from ._tables import STANDARD_HUFFMAN
 from .coefficients import JPEGCoefficients, JPEGComponent
 
-_Work = TypeVar("_Work")
-_Done = TypeVar("_Done")
 _STANDARD = b"".join(table for tables in STANDARD_HUFFMAN for table in tables)
-_BYTES = (bytes, bytearray, memoryview)
-_EXPECTED = "a JPEG file's bytes are expected; got {}: pass pathlib.Path(name).read_bytes()"
-_LEAST_BYTES = 2**15  # that a thread takes of a batch at once; less is read before another thread has started
+_tables = Kept(lambda: np.zeros(SLOTS, TABLE))  # Huffman tables: most files share the same few
 _ARRAY_SIZE = 2**21  # coefficients that share an array at most
 # The constructors of named tuples take twice as long.
 _COMPONENT = partial(tuple.__new__, JPEGComponent)
@@ -63,8 +58,7 @@ def read_coefficients(
         >>> image.width, image.components[0].coefficients.shape
         (10, (1, 2, 8, 8))
     """
-    if not isinstance(data, _BYTES):
-        raise TypeError(_EXPECTED.format(type(data).__name__))
+    check_file(data, "JPEG")
     images, error = _read([data], max_pixels, _fills(on_truncation))
     if error is not None:
         raise ValueError(error[1])
@@ -101,12 +95,10 @@ def read_coefficients_batch(
         >>> read_coefficients_batch([])
         []
     """
-    if not isinstance(num_threads, int) or num_threads < 1:
-        raise ValueError(f"num_threads must be an integer, at least 1; got {num_threads!r}")
-    _check_types(files)
+    check_threads(num_threads)
+    check_files(files, "JPEG", "read_coefficients")
     fill = _fills(on_truncation)
-    chunks = _split(files, num_threads)
-    results = _in_threads(lambda chunk: _read(chunk, max_pixels, fill), chunks, num_threads)
+    results = in_threads(lambda run: _read(files[run], max_pixels, fill), split(files, num_threads), num_threads)
     images: list[JPEGCoefficients] = []
     for read, error in results:
         if error is not None:
@@ -115,65 +107,16 @@ def read_coefficients_batch(
     return images
 
 
-def _check_types(files: Sequence[bytes]) -> None:
-    if isinstance(files, _BYTES):
-        raise TypeError(f"a list of files is expected; got one as {type(files).__name__}: use read_coefficients")
-    strange = {kind for kind in set(map(type, files)) if not issubclass(kind, _BYTES)}
-    if strange:
-        index, kind = next((i, kind) for i, kind in enumerate(map(type, files)) if kind in strange)
-        raise TypeError(f"file {index} of the batch: {_EXPECTED.format(kind.__name__)}")
-
-
 def _fills(on_truncation: str) -> bool:
     if on_truncation not in ("error", "fill"):
         raise ValueError(f"on_truncation must be 'error' or 'fill'; got {on_truncation!r}")
     return on_truncation == "fill"
 
 
-def _split(files: Sequence[bytes], num_threads: int) -> list[Sequence[bytes]]:
-    """Consecutive runs of files, ever shorter: few, and yet all threads end at about one time."""
-    if num_threads == 1:
-        return [files]
-    ends = list(accumulate(map(len, files)))
-    cuts, done = [0], 0
-    while cuts[-1] < len(files):
-        size = max((ends[-1] - done) // (2 * num_threads), _LEAST_BYTES)
-        cuts.append(max(bisect_right(ends, done + size), cuts[-1] + 1))
-        done = ends[cuts[-1] - 1]
-    return [files[a:b] for a, b in pairwise(cuts)]
-
-
-def _in_threads(work: Callable[[_Work], _Done], items: Sequence[_Work], num_threads: int) -> list[_Done]:
-    """What becomes of each item; whichever thread is free, this one among them, takes the next."""
-    done: dict[int, _Done] = {}
-    waiting = iter(enumerate(items))
-
-    def take() -> None:
-        for i, item in waiting:
-            done[i] = work(item)
-
-    started = [_helpers(num_threads - 1).submit(take) for _ in range(min(num_threads, len(items)) - 1)]
-    take()
-    for helper in started:
-        if not helper.cancel():  # it had not begun, and nothing is left to do
-            helper.result()
-    return [done[i] for i in range(len(items))]
-
-
-@cache
-def _helpers(count: int) -> ThreadPoolExecutor:
-    """Threads that are kept: to start and end them takes as long as reading several files."""
-    return ThreadPoolExecutor(count, "jpeg-reader")
-
-
-os.register_at_fork(after_in_child=_helpers.cache_clear)  # a child has none of its parent's threads
-
-
 def _read(files: Sequence[bytes], max_pixels: int, fill: bool) -> tuple[list[JPEGCoefficients], tuple[int, str] | None]:
     """Read files: the images, and where one is bad, its index and what is wrong with it."""
     count = len(files)
-    bounds = np.fromiter(accumulate(map(len, files), initial=len(_STANDARD)), np.int64, count + 1)
-    data = np.frombuffer(b"".join((_STANDARD, *files)), np.uint8)
+    data, bounds = join(files, _STANDARD)
     starts = np.zeros(count + 1, np.int64)
     measure_files(data, bounds, starts, max_pixels, fill)
     images: list[JPEGCoefficients] = []
@@ -182,9 +125,9 @@ def _read(files: Sequence[bytes], max_pixels: int, fill: bool) -> tuple[list[JPE
         last = max(last, first + 1)
         offsets = starts[first : last + 1] - starts[first]
         out = empty_coefficients(int(offsets[-1]))
-        frames, components = _records((last - first,), FRAME), _records((last - first, 4), COMPONENT)
+        frames, components = zero_records((last - first,), FRAME), zero_records((last - first, 4), COMPONENT)
         latched = np.empty((last - first, 4, 64), np.uint16)
-        with kept_tables() as tables:
+        with _tables.taken() as tables:
             decode_files(
                 data, bounds[first : last + 1], frames, components, latched, tables, offsets, out, max_pixels, fill
             )
@@ -196,11 +139,6 @@ def _read(files: Sequence[bytes], max_pixels: int, fill: bool) -> tuple[list[JPE
         views = _views(out, offsets, components, latched, frames["table_set"])
         images.extend(map(_IMAGE, zip(width, height, spaces, views, precision, adobe, strict=True)))
     return images, None
-
-
-def _records(shape: tuple[int, ...], dtype: np.dtype[np.void]) -> NDArray[np.void]:
-    """Zeros; NumPy's own take ten times as long where there are fields."""
-    return np.ndarray(shape, dtype, bytearray(math.prod(shape) * dtype.itemsize))
 
 
 def _views(

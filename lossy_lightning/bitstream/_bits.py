@@ -1,4 +1,4 @@
-"""Entropy-coded bytes as one stream of bits: byte stuffing removed, read 64 bits at a time.
+"""A stream of bits, read 64 at a time.
 
 A position in the stream is one unsigned number of bits. Kernels index with unsigned numbers, since Numba checks
 signed ones for wrap-around.
@@ -15,12 +15,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from ._compile import inlined, kernel
+from .compile import inlined
 
-PADDING = 320  # zero bytes behind a stream: more than one block (64 symbols of at most 31 bits) and one window can read
-
-_ONES = np.uint64(0x0101010101010101)
-_HIGHS = np.uint64(0x8080808080808080)
 _U1, _U2, _U3, _U4, _U5, _U6, _U7, _U8 = (np.uint64(i) for i in range(1, 9))
 _U16, _U24, _U32, _U40, _U48, _U56, _U63, _U64 = (np.uint64(i) for i in (16, 24, 32, 40, 48, 56, 63, 64))
 
@@ -96,59 +92,3 @@ def refill(stream, bits, count, index):
 def top_bits(bits, count):
     """The highest ``count`` bits of a window as a number; 0 for ``count`` 0."""
     return np.int64((bits >> _U1) >> (_U63 - count))
-
-
-@inlined
-def extend(value, size):
-    """A coefficient from its additional bits (T.81 F.2.2.1, EXTEND)."""
-    if size == 0:
-        return np.int64(0)
-    return value if value >> (size - 1) else value - (1 << size) + 1
-
-
-@kernel
-def unstuff(data, position, end, stream):
-    """Copy one entropy-coded segment without its stuffed zeros and pad it with zeros (T.81 F.1.2.3, B.1.1.5).
-
-    Returns:
-        Number of bytes copied, and the position of the marker that ends the segment (``end`` where there is none).
-    """
-    source, stop, count = np.uint64(position), np.uint64(end), np.uint64(0)
-    while source < stop:
-        while source + _U8 <= stop:
-            word = copy_word(data, source, stream, count)
-            if ((~word) - _ONES) & word & _HIGHS:  # one of the bytes is 0xFF
-                break
-            source += _U8
-            count += _U8
-        while source < stop and data[source] != 0xFF:
-            stream[count] = data[source]
-            source += _U1
-            count += _U1
-        if source == stop:
-            break
-        code = source + _U1
-        while code < stop and data[code] == 0xFF:  # fill bytes
-            code += _U1
-        if code == stop or data[code] != 0:
-            source = code - _U1 if code < stop else stop
-            break
-        stream[count] = 0xFF
-        count += _U1
-        source = code + _U1
-    for i in range(PADDING):
-        stream[count + np.uint64(i)] = 0
-    return np.int64(count), np.int64(source)
-
-
-@kernel
-def stuffed_position(data, position, end, count):
-    """Where in the file byte number ``count`` of the segment that starts at ``position`` stands, at most ``end``."""
-    while position < end and count > 0:
-        if data[position] == 0xFF:
-            while position + 1 < end and data[position + 1] == 0xFF:
-                position += 1
-            position += 1
-        position += 1
-        count -= 1
-    return min(position, end)

@@ -1,18 +1,17 @@
 """Memory that calls take over from one another."""
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._huffman import SLOTS, TABLE
-
 _LEAST, _MOST = 16, 25  # arrays of fewer than 2**16 coefficients, or more than 2**25, are left to the allocator
 
 _idle_arrays: list[list[NDArray[np.int16]]] = [[] for _ in range(_MOST + 1)]  # by the logarithm of their size
-_idle_tables: list[NDArray[np.void]] = []
+_Value = TypeVar("_Value")
 
 
 def empty_coefficients(size: int) -> NDArray[np.int16]:
@@ -43,14 +42,33 @@ def _give_back(power: int, memory: NDArray[np.int16]) -> None:
         _idle_arrays[power].append(memory)
 
 
-@contextmanager
-def kept_tables() -> Iterator[NDArray[np.void]]:
-    """Huffman tables, with those that earlier calls have built: most files share the same few."""
-    try:
-        tables = _idle_tables.pop()
-    except IndexError:
-        tables = np.zeros(SLOTS, TABLE)
-    try:
-        yield tables
-    finally:
-        _idle_tables.append(tables)
+class Kept(Generic[_Value]):
+    """Values that one call at a time uses and the next one finds as they were left, such as tables built before.
+
+    Args:
+        make: Makes a new value, if calls at one time need more than there are.
+
+    Example:
+        >>> notes = Kept(list)
+        >>> with notes.taken() as value:
+        ...     value.append(1)
+        >>> with notes.taken() as value:
+        ...     print(value)
+        [1]
+    """
+
+    def __init__(self, make: Callable[[], _Value]) -> None:
+        self._make = make
+        self._idle: list[_Value] = []
+
+    @contextmanager
+    def taken(self) -> Iterator[_Value]:
+        """A value that no other call uses meanwhile."""
+        try:
+            value = self._idle.pop()
+        except IndexError:
+            value = self._make()
+        try:
+            yield value
+        finally:
+            self._idle.append(value)
