@@ -2,14 +2,14 @@
 
 import os
 import sys
-import traceback
 import warnings
-from pathlib import Path
 
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from lossy_lightning.callbacks import Provenance, RateMonitor, SpeedMonitor
+from lossy_lightning.core import UserError
 from lossy_lightning.report.command import report
 
 
@@ -42,17 +42,18 @@ class LossyCLI(LightningCLI):
         """Make data, model and trainer.
 
         Raises:
-            ValueError: What a class says to its arguments, in place of the parser's page around it.
+            UserError: What a class says to its arguments, in place of the parser's page around it.
         """
-        cause: BaseException | None = None
         try:
             super().instantiate_classes()
-        except ValueError as error:
-            cause = error
-            while cause.__cause__ is not None:
-                cause = cause.__cause__
-        if cause is not None:  # raised out here, lest the page be its context
-            raise cause
+            return
+        except ValueError as page:
+            told: BaseException = page
+            while not isinstance(told, UserError):
+                if told.__cause__ is None:
+                    raise
+                told = told.__cause__
+        raise told  # out here, lest the page be its context
 
     def after_fit(self) -> None:
         """Test into the run of the fit."""
@@ -71,8 +72,8 @@ class LossyCLI(LightningCLI):
 def main(args: ArgsType = None) -> None:
     """Run the command line.
 
-    What this package says of a mistake is one sentence on standard error; the environment variable
-    ``JSONARGPARSE_DEBUG=true`` brings the traceback. Any other error keeps its own.
+    A `UserError` and a `MisconfigurationException` are one sentence on standard error; the environment variable
+    ``JSONARGPARSE_DEBUG=true`` brings their traceback. Any other error keeps it.
 
     Args:
         args: Instead of the process's arguments.
@@ -92,16 +93,9 @@ def main(args: ArgsType = None) -> None:
         LossyCLI(
             args=args, parser_kwargs={"epilog": "A further subcommand, `report RUN_DIR...`, compares logged runs."}
         )
-    except Exception as error:
-        if os.environ.get("JSONARGPARSE_DEBUG") == "true" or not _says_it_all(error):
+    except (UserError, MisconfigurationException) as error:
+        # A monitor that could not run somebody's module names the module's own error as the cause: that may be a bug.
+        may_be_a_bug = not isinstance(error, UserError) and error.__cause__ is not None
+        if may_be_a_bug or os.environ.get("JSONARGPARSE_DEBUG") == "true":
             raise
         sys.exit(f"lossy-lightning: {error}")
-
-
-def _says_it_all(error: BaseException | None) -> bool:
-    """Whether an error and its causes come from ``raise`` statements of this package, not from what it calls."""
-    if error is None:
-        return True
-    frames = traceback.extract_tb(error.__traceback__)
-    own = bool(frames) and Path(frames[-1].filename).is_relative_to(Path(__file__).parent)
-    return own and (frames[-1].line or "").startswith("raise ") and _says_it_all(error.__cause__)

@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from lossy_lightning.cli import main
 from lossy_lightning.codecs import VQ
-from lossy_lightning.core import CodeSpec
+from lossy_lightning.core import CodeSpec, InputError
 from lossy_lightning.tasks import ClassificationTask
 
 BORING = "lightning.pytorch.demos.boring_classes"
@@ -243,6 +243,28 @@ def test_bugs_keep_their_traceback(run, monkeypatch, callbacks):
     monkeypatch.setattr(Broken, "__module__", "foreign")
     with pytest.raises((ValueError, MisconfigurationException), match="a bug of the user's"):
         run("fit", model={"class_path": "foreign.Broken"}, num_sanity_val_steps=0, callbacks=callbacks)
+
+
+class Picky(VQ):
+    """A user's codec, which refuses its arguments as it likes."""
+
+    def __init__(self, own: bool = False) -> None:
+        super().__init__((2, 2), 8)
+        raise InputError("own is True; got False") if own else ValueError("a bug of the user's")
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_codec_of_a_user_is_one_sentence_if_it_says_so(run, monkeypatch, own):
+    monkeypatch.setitem(sys.modules, "foreign", sys.modules[__name__])
+    monkeypatch.setattr(Picky, "__module__", "foreign")
+    expected = (SystemExit, "^lossy-lightning: own is True; got False$") if own else (ValueError, "a bug of the user's")
+    with pytest.raises(expected[0], match=expected[1]):
+        run("fit", data=init_args("lossy_lightning.data.Digits", codec=init_args("foreign.Picky", own=own)))
+
+
+def test_wrong_wiring_of_lightning_is_one_sentence(run):
+    with pytest.raises(SystemExit, match=r"^lossy-lightning: .*CUDA.*[^\n]$"):
+        run("fit", accelerator="cuda")
 
 
 # Processes.

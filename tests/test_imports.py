@@ -28,7 +28,7 @@ ROOMS = {
     "tasks": {"core", "codecs", "functional", "profiling"},
     "callbacks": {"core", "functional", "profiling", "attacks"},
     "report": {"core"},
-    "cli": {"callbacks", "report"},
+    "cli": {"callbacks", "core", "report"},
 }
 """Room to the other rooms that it may import."""
 

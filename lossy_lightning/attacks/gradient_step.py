@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from lossy_lightning.core import InputError
+
 Bound = int | Sequence[int] | Tensor
 """One number for all channels, or one a channel: a sequence or tensor of length C."""
 
@@ -50,9 +52,9 @@ def quantized_gradient_step(
     """
     check_code(code, low, high)
     if gradient.shape != code.shape or gradient.isnan().any():
-        raise ValueError(f"a gradient has the code's shape {tuple(code.shape)} and no NaN; got {tuple(gradient.shape)}")
+        raise InputError(f"a gradient has the code's shape {tuple(code.shape)} and no NaN; got {tuple(gradient.shape)}")
     if steps < 1:
-        raise ValueError(f"steps is a whole number of code values, at least 1; got {steps}")
+        raise InputError(f"steps is a whole number of code values, at least 1; got {steps}")
     direction = gradient.sign() if bits is None else _quantized(gradient, bits)
     moved = code + (steps * direction).round().to(torch.int64)
     moved = moved.clamp(per_channel(low, code), per_channel(high, code))
@@ -68,13 +70,13 @@ def per_channel(bound: Bound, code: Tensor) -> Tensor:
         ValueError: Where there is neither one number nor one for each channel.
     """
     if bound is None:
-        raise ValueError("the range of the code is not known; pass low and high, such as 0 and 255, or a codec's spec")
+        raise InputError("the range of the code is not known; pass low and high, such as 0 and 255, or a codec's spec")
     values = torch.as_tensor(bound, device=code.device)
     if values.is_floating_point():
-        raise ValueError(f"bounds and budgets are whole code values; got {bound}")
+        raise InputError(f"bounds and budgets are whole code values; got {bound}")
     if values.ndim == 1:
         if len(values) != code.shape[1]:
-            raise ValueError(f"a bound is one number or one for each of {code.shape[1]} channels; got {len(values)}")
+            raise InputError(f"a bound is one number or one for each of {code.shape[1]} channels; got {len(values)}")
         values = values.view(-1, *[1] * (code.ndim - 2))
     return values.to(torch.int64)
 
@@ -86,13 +88,13 @@ def check_code(code: Tensor, low: Bound, high: Bound) -> None:
         ValueError: Where it is not.
     """
     if code.is_floating_point() or code.is_complex() or code.dtype == torch.bool or code.ndim < 2:
-        raise ValueError(
+        raise InputError(
             f"an attack moves integer codes (N, C, *grid); got {code.dtype} of shape {tuple(code.shape)}: "
             "encode the signal first, or pass (255 * image).round().to(torch.uint8)"
         )
     values = code.to(torch.int64)
     if ((values < per_channel(low, code)) | (values > per_channel(high, code))).any():
-        raise ValueError(f"the code ranges from {values.min()} to {values.max()}, outside low={low} to high={high}")
+        raise InputError(f"the code ranges from {values.min()} to {values.max()}, outside low={low} to high={high}")
 
 
 def columns(numbers: Tensor, like: Tensor) -> Tensor:
@@ -104,7 +106,7 @@ def _quantized(gradient: Tensor, bits: int | Sequence[int]) -> Tensor:
     """Each example's gradient over its greatest magnitude, in ``2**bits - 1`` equal steps from -1 to 1."""
     levels = 2 ** (per_channel(bits, gradient) - 1) - 1
     if (levels < 1).any():
-        raise ValueError(f"a signed gradient takes 2 bits or more; got bits={bits}")
+        raise InputError(f"a signed gradient takes 2 bits or more; got bits={bits}")
     greatest = gradient.flatten(1).abs().amax(1).clamp(min=torch.finfo(gradient.dtype).tiny)
     return (gradient / columns(greatest, gradient) * levels).round() / levels
 
@@ -113,5 +115,5 @@ def _greatest(magnitude: Tensor, k: int) -> Tensor:
     """Where the k greatest entries of each example are."""
     flat = magnitude.flatten(1)
     if not 1 <= k <= flat.shape[1]:
-        raise ValueError(f"k is the number of values that move, 1 to {flat.shape[1]} here; got {k}")
+        raise InputError(f"k is the number of values that move, 1 to {flat.shape[1]} here; got {k}")
     return torch.zeros_like(flat, dtype=torch.bool).scatter_(1, flat.topk(k).indices, True).view_as(magnitude)

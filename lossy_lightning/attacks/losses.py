@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lossy_lightning.core import InputError
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Logits ``(N, K)`` and targets ``(N,)`` to the loss of each example ``(N,)``."""
 
@@ -40,5 +42,5 @@ def at_temperature(loss: Loss, temperature: float) -> Loss:
         ValueError: Where the temperature is not positive.
     """
     if not temperature > 0:
-        raise ValueError(f"a temperature is positive; got {temperature}")
+        raise InputError(f"a temperature is positive; got {temperature}")
     return lambda logits, target: loss(logits / temperature, target)

@@ -14,6 +14,7 @@ from lossy_lightning.attacks.gradient_step import (
     quantized_gradient_step,
 )
 from lossy_lightning.attacks.losses import Loss, cross_entropy, judged
+from lossy_lightning.core import InputError
 
 
 def projected_attack(
@@ -73,9 +74,9 @@ def projected_attack(
     """
     check_code(code, low, high)
     if not steps or restarts < 1:
-        raise ValueError(f"an attack needs one step or more, and one restart or more; got {steps=}, {restarts=}")
+        raise InputError(f"an attack needs one step or more, and one restart or more; got {steps=}, {restarts=}")
     if not 0 <= momentum <= 1:
-        raise ValueError(f"momentum is a share of the direction before, 0 to 1; got {momentum}")
+        raise InputError(f"momentum is a share of the direction before, 0 to 1; got {momentum}")
     least, most = within_reach(code, budget, low, high)
     best, done = code.clone(), torch.zeros(len(code), dtype=torch.bool, device=code.device)
     for _ in range(restarts):
@@ -175,7 +176,7 @@ def _slope(
         losses = loss(logits, target)
     slope = torch.autograd.grad(losses.sum(), values, allow_unused=True)[0] if losses.requires_grad else None
     if slope is None:
-        raise ValueError(
+        raise InputError(
             "no gradient reaches the input: pass a forward that is differentiable in the code's values, "
             "as `through_stem` makes of a model that reads integers"
         )
@@ -212,7 +213,7 @@ def within_reach(code: Tensor, budget: Bound, low: Bound, high: Bound) -> tuple[
     """
     reach, values = per_channel(budget, code), code.to(torch.int64)
     if (reach < 0).any():
-        raise ValueError(f"a budget is a whole number of code values, at least 0; got {budget}")
+        raise InputError(f"a budget is a whole number of code values, at least 0; got {budget}")
     return torch.maximum(values - reach, per_channel(low, code)), torch.minimum(values + reach, per_channel(high, code))
 
 

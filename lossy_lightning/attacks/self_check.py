@@ -12,6 +12,7 @@ from lossy_lightning.attacks.projected import projected_attack, worst_case
 from lossy_lightning.attacks.square import square_attack
 from lossy_lightning.attacks.straight_through import Forward, differentiable, find_stem
 from lossy_lightning.attacks.substitution import substitution_attack
+from lossy_lightning.core import InputError
 
 Attack = Callable[[Tensor, Tensor], Tensor]
 """Codes and targets to adversarial codes."""
@@ -130,7 +131,7 @@ def categorical_attacks(
     def replacing(model: nn.Module, forward: Forward, loss: Loss) -> Attack:
         stem = find_stem(forward, code[:1], model)
         if stem is None:
-            raise ValueError(
+            raise InputError(
                 "no gradient reaches the codebook indices, since no module of the model reads them; give the model a "
                 "stem, such as Embed or LookupLinear"
             )

@@ -8,6 +8,7 @@ from torch import Generator, Tensor
 from lossy_lightning.attacks.gradient_step import Bound, check_code
 from lossy_lightning.attacks.losses import margin
 from lossy_lightning.attacks.projected import Kept, within_reach
+from lossy_lightning.core import InputError
 
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 """After how many of 10 000 queries the share of changed values is halved, as in the authors' code."""
@@ -52,7 +53,7 @@ def square_attack(
     """
     check_code(code, low, high)
     if queries < 1 or not 0 < share <= 1 or code.ndim < 3:
-        raise ValueError(
+        raise InputError(
             f"the square attack takes 1 query or more, a share in (0, 1] and a code (N, C, *grid); "
             f"got {queries=}, {share=} and a code of shape {tuple(code.shape)}"
         )

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from lossy_lightning.attacks.first_order import feature_owners, first_order_change
 from lossy_lightning.attacks.gradient_step import Bound, columns, per_channel
+from lossy_lightning.core import InputError
 
 Forward = Callable[[Tensor], Tensor]
 
@@ -134,7 +135,7 @@ def differentiable(
     stem = find_stem(forward, code[:1], model)
     if stem is None:
         if not _is_alive(forward, code[:1]):
-            raise ValueError(
+            raise InputError(
                 "no gradient reaches the input: make a forward that does with `straight_through`, or let a module "
                 "of the model read the integer code itself"
             )

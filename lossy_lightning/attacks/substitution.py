@@ -9,6 +9,7 @@ from lossy_lightning.attacks.first_order import feature_owners, first_order_chan
 from lossy_lightning.attacks.gradient_step import Bound, check_code, per_channel
 from lossy_lightning.attacks.losses import Loss, cross_entropy, judged
 from lossy_lightning.attacks.projected import Kept
+from lossy_lightning.core import InputError
 
 
 @torch.no_grad()
@@ -81,7 +82,7 @@ def substitution_attack(
     """
     check_code(code, low, high)
     if substitutions < 1 or candidates < 1:
-        raise ValueError(f"substitutions and candidates are at least 1; got {substitutions} and {candidates}")
+        raise InputError(f"substitutions and candidates are at least 1; got {substitutions} and {candidates}")
     kept, current, owner = Kept(code), code, feature_owners(stem, code, low, high)
     for _ in range(substitutions):
         logits, losses, feature_gradient = _at_features(forward, stem, current, target, loss)

@@ -25,7 +25,7 @@ from lossy_lightning.callbacks._round_trip import (
 from lossy_lightning.callbacks._victim import Victim, find_victim, forward_of
 from lossy_lightning.callbacks.distortion import distances, distortion, is_image
 from lossy_lightning.callbacks.inputs import first_tensor, second_item
-from lossy_lightning.core import Codec, FileCodec
+from lossy_lightning.core import Codec, FileCodec, InputError
 from lossy_lightning.functional import undisturbed
 
 
@@ -97,12 +97,12 @@ class GradientAttackMonitor(Callback):
             or min(*steps, iterations, num_batches, every_n_epochs) < 1
             or queries < 0
         ):
-            raise ValueError(
+            raise InputError(
                 "steps, iterations, num_batches and every_n_epochs are at least 1, and queries at least 0; "
                 f"got {steps=}, {iterations=}, {num_batches=}, {every_n_epochs=}, {queries=}"
             )
         if (low is None) != (high is None):
-            raise ValueError(f"a range has two ends; pass both low and high, or neither; got {low=}, {high=}")
+            raise InputError(f"a range has two ends; pass both low and high, or neither; got {low=}, {high=}")
         self.steps = tuple(steps)
         self.codec = codec
         self.low = low

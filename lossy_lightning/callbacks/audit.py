@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from lossy_lightning.core import InputError
 from lossy_lightning.functional import undisturbed
 from lossy_lightning.profiling.stray_values import stray_values
 from lossy_lightning.profiling.widths import (
@@ -48,7 +49,7 @@ class BitWidthAudit(Callback):
 
     def __init__(self, every_n_batches: int = 100) -> None:
         if every_n_batches < 1:
-            raise ValueError(f"every_n_batches is 1 or more; got {every_n_batches}")
+            raise InputError(f"every_n_batches is 1 or more; got {every_n_batches}")
         self.every_n_batches = every_n_batches
         self._handles: list[Any] = []
 

@@ -10,6 +10,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.trainer.states import TrainerFn
 
 from lossy_lightning.callbacks.inputs import first_example, first_tensor
+from lossy_lightning.core import InputError
 from lossy_lightning.profiling import (
     LayerProfile,
     layer_table,
@@ -47,7 +48,7 @@ class ComplexityMonitor(Callback):
 
     def __init__(self, input_fn: Callable[[Any], Any] = first_tensor, parts: Sequence[str] = ()) -> None:
         if len({part.rpartition(".")[2] for part in parts}) < len(parts):
-            raise ValueError(f"figures of a part are logged by the last word of its name; got {parts} with one twice")
+            raise InputError(f"figures of a part are logged by the last word of its name; got {parts} with one twice")
         self.input_fn = input_fn
         self.parts = tuple(parts)
         self._shown = False

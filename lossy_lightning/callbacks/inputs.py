@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map_only
 
+from lossy_lightning.core import InputError
+
 
 def first_tensor(batch: Any) -> Tensor:
     """The first tensor of a batch: its input, in most data sets.
@@ -23,7 +25,7 @@ def first_tensor(batch: Any) -> Tensor:
     for leaf in tree_leaves(batch):
         if isinstance(leaf, torch.Tensor):
             return leaf
-    raise ValueError(f"a batch with a tensor is needed; got {type(batch).__name__} without one: give an input_fn")
+    raise InputError(f"a batch with a tensor is needed; got {type(batch).__name__} without one: give an input_fn")
 
 
 def second_item(batch: Any) -> Any:

@@ -11,7 +11,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
 from lossy_lightning.callbacks.distortion import distortion, is_image, is_sound, log_power
-from lossy_lightning.core import Codec, CodeSpec, FileCodec
+from lossy_lightning.core import Codec, CodeSpec, FileCodec, InputError
 
 _ROWS, _HOP = 512, 128  # of the picture of a sound: samples of a window, and from window to window
 _RANGE = 80.0  # dB below the loudest that a picture of a sound shows
@@ -57,7 +57,7 @@ class ReconstructionMonitor(Callback):
 
     def __init__(self, num_examples: int = 4) -> None:
         if num_examples < 1:
-            raise ValueError(f"num_examples is at least 1; got {num_examples}")
+            raise InputError(f"num_examples is at least 1; got {num_examples}")
         self.num_examples = num_examples
         self._warned = False
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 
-from lossy_lightning.core import CodeSpec, TrainableCodec
+from lossy_lightning.core import CodeSpec, InputError, TrainableCodec
 from lossy_lightning.functional import crop, from_blocks, nearest_codewords, to_blocks
 
 _FLOAT_SAMPLE = 400_000
@@ -53,7 +53,7 @@ class VQ(TrainableCodec):
         sizes = tuple(block) if isinstance(block, Sequence) else ()
         whole = all(isinstance(number, Integral) for number in (*sizes, levels))
         if not sizes or not whole or min(sizes) < 1 or not 2 <= levels <= _MOST_LEVELS:
-            raise ValueError(
+            raise InputError(
                 f"VQ needs a block of at least one sample, such as (4, 4), and 2 to {_MOST_LEVELS} levels; got "
                 f"{block=}, {levels=}"
             )

@@ -7,6 +7,7 @@ from lossy_lightning.core.codec import (
     FileCodec,
     TrainableCodec,
 )
+from lossy_lightning.core.errors import InputError, MissingFileError, UserError
 from lossy_lightning.core.spec import (
     CodeSpec,
     CodeStatistics,
@@ -18,8 +19,11 @@ __all__ = [
     "CodeStatistics",
     "Codec",
     "FileCodec",
+    "InputError",
+    "MissingFileError",
     "Stem",
     "TrainableCodec",
+    "UserError",
 ]
 
 torch.serialization.add_safe_globals([CodeSpec])  # checkpoints hold a spec and load weights-only

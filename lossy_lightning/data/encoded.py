@@ -14,7 +14,7 @@ from lightning.pytorch.overrides.distributed import UnrepeatedDistributedSampler
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, default_collate
 
-from lossy_lightning.core import Codec, CodeSpec, CodeStatistics
+from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, InputError
 from lossy_lightning.data._chosen_codecs import ChosenCodecs
 from lossy_lightning.data._statistics import read_sample, sample_statistics
 from lossy_lightning.data.cache import (
@@ -87,7 +87,7 @@ class EncodedDataModule(LightningDataModule, ABC):
     ) -> None:
         super().__init__()
         if not isinstance(batch_size, int) or not 0 <= val_fraction < 1 or batch_size < 1:
-            raise ValueError(f"val_fraction is in [0, 1) and batch_size at least 1; got {val_fraction=}, {batch_size=}")
+            raise InputError(f"val_fraction is in [0, 1) and batch_size at least 1; got {val_fraction=}, {batch_size=}")
         self.codecs: ChosenCodecs[Codec] = ChosenCodecs(codec, train_codecs, test_codecs)
         self.root = Path(root or os.environ.get("LOSSY_DATA", "data"))
         self.cache_dir = Path(cache_dir) if cache_dir else self.root / "lossy_lightning"

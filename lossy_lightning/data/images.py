@@ -12,6 +12,7 @@ from torch.utils.data import TensorDataset
 from torchvision import datasets
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
+from lossy_lightning.core import MissingFileError
 from lossy_lightning.data.encoded import EncodedDataModule
 from lossy_lightning.data.folders import ImageFiles, class_files
 from lossy_lightning.data.splits import Examples, Split
@@ -143,7 +144,7 @@ def _told_where(root: Path, name: str, what: str) -> Iterator[None]:
         yield
     except (OSError, RuntimeError) as error:
         reason = what.format(str(error).splitlines()[0].rstrip(":"))
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"the {name} files are not in {root.absolute()}, {reason}; "
             f"set root, or $LOSSY_DATA, to the folder of {name}"
         ) from None

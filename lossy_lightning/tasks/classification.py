@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
-from lossy_lightning.core import CodeSpec, Stem
+from lossy_lightning.core import CodeSpec, InputError, Stem
 from lossy_lightning.tasks._wiring import make_optimizers, reset_metrics, save_plain_hyperparameters
 
 
@@ -61,7 +61,7 @@ class ClassificationTask(LightningModule):
     ) -> None:
         super().__init__()
         if not isinstance(spec, CodeSpec) or num_classes is None:
-            raise ValueError(
+            raise InputError(
                 f"a task needs the CodeSpec of its codes and the number of classes; got {spec=}, {num_classes=}: take "
                 "a datamodule that has them, such as an EncodedDataModule, or set both"
             )

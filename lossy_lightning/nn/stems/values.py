@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lossy_lightning.core import CodeSpec, Stem
+from lossy_lightning.core import CodeSpec, InputError, Stem
 from lossy_lightning.functional import to_bits, to_blocks, to_gray
 from lossy_lightning.nn.layers.quantized import sign
 
@@ -255,7 +255,7 @@ def _starts(spec: CodeSpec) -> Tensor:
 def _one_hot_channels(spec: CodeSpec, stem: str) -> int:
     channels = sum(spec.levels)
     if channels > _MOST_CHANNELS:
-        raise ValueError(
+        raise InputError(
             f"{stem} of this code would have {channels} one-hot channels, more than {_MOST_CHANNELS}; "
             "use Scale or Bits instead, or a codec of fewer levels"
         )
