@@ -13,13 +13,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from lossy_lightning.core import InputError
 from lossy_lightning.functional import undisturbed
-from lossy_lightning.profiling.stray_values import stray_values
-from lossy_lightning.profiling.widths import (
-    declared_bit_width,
-    is_quant_tensor,
-    is_quantizer,
-    owners,
-)
+from lossy_lightning.profiling import declared_bit_width, is_quant_tensor, is_quantizer, owners, stray_values
 
 _PRODUCTS = frozenset(
     ["linear", "matmul", "__matmul__", "mm", "bmm"]

@@ -42,6 +42,7 @@ from lossy_lightning.functional.jpeg import (
     write_mcus,
     zigzag,
 )
+from lossy_lightning.functional.measuring import check_initialized, undisturbed
 from lossy_lightning.functional.transforms import (
     dct,
     dct_islow,
@@ -50,7 +51,6 @@ from lossy_lightning.functional.transforms import (
     idct,
     idct_islow,
 )
-from lossy_lightning.functional.undisturbed import check_initialized, undisturbed
 from lossy_lightning.functional.vq import (
     nearest_codewords,
     sum_codewords,

@@ -1,19 +1,16 @@
 """What a model costs: multiply-accumulates by bit width, memory, parameters, look-ups."""
 
-from lossy_lightning.profiling.complexity import (
-    LayerProfile,
-    WeightMemory,
+from lossy_lightning.profiling.counting import (
     count_lookups,
     count_macs,
     count_parameters,
     feature_memory,
-    layer_table,
     profile_layers,
-    total_profile,
     weight_memory,
 )
-from lossy_lightning.profiling.stray_values import stray_values
-from lossy_lightning.profiling.tracing import Lookups
+from lossy_lightning.profiling.profiles import LayerProfile, Lookups, WeightMemory, layer_table, total_profile
+from lossy_lightning.profiling.strays import stray_values
+from lossy_lightning.profiling.widths import declared_bit_width, is_quant_tensor, is_quantizer, owners
 
 __all__ = [
     "LayerProfile",
@@ -22,8 +19,12 @@ __all__ = [
     "count_lookups",
     "count_macs",
     "count_parameters",
+    "declared_bit_width",
     "feature_memory",
+    "is_quant_tensor",
+    "is_quantizer",
     "layer_table",
+    "owners",
     "profile_layers",
     "stray_values",
     "total_profile",

@@ -4,6 +4,7 @@ Operations are named as `torch.utils._python_dispatch.TorchDispatchMode` sees th
 break down into these, however they are spelled.
 """
 
+import re
 from collections.abc import Callable
 from math import prod
 from typing import Any
@@ -68,23 +69,11 @@ _MOVES = _names(
     "adaptive_max_pool2d adaptive_max_pool3d upsample_nearest1d upsample_nearest2d upsample_nearest3d amax "
     "masked_select lift lift_fresh detach t transpose squeeze unsqueeze as_strided _unsafe_index"
 )
-# No multiply-accumulates by definition: activations, softmax, reductions, sorting, resampling, noise, losses.
-# What torch tags as pointwise, as a reduction or as a view is free as well, and so is all that makes no floats.
-_FREE = _names(
-    "_softmax _log_softmax _safe_softmax logsumexp cumsum cumprod cummax cummin logcumsumexp sum mean var var_mean "
-    "std std_mean norm prod max min amin aminmax median nanmedian nansum mode kthvalue sort topk dist trace "
-    "glu prelu _prelu_kernel leaky_relu elu gelu celu selu hardswish hardsigmoid hardtanh log_sigmoid_forward "
-    "threshold rrelu_with_noise native_dropout alpha_dropout dropout _embedding_bag _embedding_bag_forward_only "
-    "scatter scatter_add scatter_reduce index_add index_copy index_fill index_put index_reduce _unsafe_index_put "
-    "masked_scatter masked_fill select_scatter slice_scatter diagonal_scatter as_strided_scatter segment_reduce "
-    "fill zero set resize resize_as col2im diag diag_embed block_diag tril triu complex polar renorm "
-    "upsample_linear1d upsample_bilinear2d upsample_bicubic2d upsample_trilinear3d _upsample_bilinear2d_aa "
-    "_upsample_bicubic2d_aa _upsample_nearest_exact1d _upsample_nearest_exact2d _upsample_nearest_exact3d "
-    "max_unpool2d max_unpool3d bernoulli uniform normal exponential multinomial poisson cauchy geometric log_normal "
-    "empty_like zeros_like ones_like full_like rand_like randn_like new_empty new_zeros new_ones new_full "
-    "new_empty_strided _local_scalar_dense _pack_padded_sequence _weight_norm_interface _pin_memory "
-    "binary_cross_entropy binary_cross_entropy_with_logits mse_loss nll_loss_forward nll_loss2d_forward huber_loss "
-    "smooth_l1_loss _thnn_fused_lstm_cell _thnn_fused_gru_cell _add_relu _masked_scale dequantize"
+# What the names of torch's other products have in common: transforms, decompositions, solvers, distances, quantized or
+# sparse products, fused layers. Interpolation is no product, nor is the part of a recurrent cell after its products.
+_PRODUCTS = re.compile(
+    r"mm(_|$)|matmul|conv(?!ert)|linear(?!\d)|attention|transformer|_fft_|linalg|[cp]dist|_euclidean_dist"
+    r"|cholesky|solve|qr(f|$)|(?<!_thnn_fused_)(rnn|lstm|gru)"
 )
 
 
@@ -102,7 +91,7 @@ def operation_name(func: Any) -> str:
 
 
 def multiply_accumulates(func: Any, args: Any, kwargs: Any, out: Any) -> int:
-    """Multiply-accumulates of one operation, 0 where it makes none.
+    """Multiply-accumulates of one operation, 0 if it makes none.
 
     Operations of users and of other libraries count by `torch.utils.flop_counter.register_flop_formula`.
 
@@ -145,14 +134,19 @@ def is_move(func: Any) -> bool:
     return func.is_view or operation_name(func) in _MOVES
 
 
-def is_free(func: Any, args: Any, out: Any) -> bool:
-    """Whether an operation is known to make no multiply-accumulates."""
+def may_be_missed(func: Any, args: Any, out: Any) -> bool:
+    """Whether an operation without a formula may multiply and accumulate: products of torch, and foreign operations.
+
+    Pointwise operations, reductions and views, as torch tags them, do not. Neither does what makes no floats or reads
+    no tensor.
+    """
     if is_move(func) or torch.Tag.pointwise in func.tags or torch.Tag.reduction in func.tags:
-        return True
-    if operation_name(func) in _FREE | NORMALISATIONS | _POOLINGS:
-        return True
+        return False
     makes_floats = any(isinstance(leaf, Tensor) and _is_real(leaf) for leaf in tree_leaves(out))
-    return not makes_floats or not any(isinstance(leaf, Tensor) for leaf in tree_leaves(args))
+    if not makes_floats or not any(isinstance(leaf, Tensor) for leaf in tree_leaves(args)):
+        return False
+    name = operation_name(func)
+    return "::" in name or _PRODUCTS.search(name) is not None
 
 
 def _is_real(tensor: Tensor) -> bool:

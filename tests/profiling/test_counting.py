@@ -30,7 +30,7 @@ from lossy_lightning.profiling import (
     total_profile,
     weight_memory,
 )
-from lossy_lightning.profiling._operations import multiply_accumulates
+from lossy_lightning.profiling._operations import may_be_missed, multiply_accumulates
 
 
 class Function(nn.Module):
@@ -125,6 +125,9 @@ Q = torch.rand(2, 4, 5, 8)
         (lambda q: F.scaled_dot_product_attention(q, q[:, :2], q[:, :2], enable_gqa=True), (Q,), 2 * 2 * 4 * 5 * 5 * 8),
         (lambda x: F.conv_transpose1d(x, torch.ones(5, 3, 2)), (X,), 2 * 8 * 5 * 3 * 2),
         (lambda x: x + x * x.relu().softmax(-1).sum(-1, keepdim=True), (X,), 0),
+        (lambda q: F.interpolate(q, scale_factor=2.0, mode="bilinear"), (Q,), 0),
+        (lambda q: F.grid_sample(q, torch.zeros(2, 3, 3, 2), align_corners=False), (Q,), 0),
+        (lambda x: F.nll_loss(x.cumsum(1).sort(1).values.log_softmax(1), torch.zeros(2, 8).long()), (X,), 0),
     ],
 )
 def test_functions(function: Callable[..., Any], inputs: tuple[Tensor, ...], macs: int) -> None:
@@ -174,6 +177,20 @@ def test_bilinear() -> None:
 def test_unknown_operations_are_named(function: Callable[..., Any]) -> None:
     with pytest.warns(UserWarning, match=r"not counted.*aten::(_fft_r2c|_cdist_forward)"):
         assert count_macs(Function(function), X) == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "_scaled_mm.default", "_weight_int8pack_mm.default", "_grouped_mm.default", "_sparse_addmm.default",
+        "linalg_solve_triangular.default", "linalg_qr.default", "cholesky_solve.default", "geqrf.default",
+        "cudnn_convolution_relu.default", "mkldnn_linear.default", "quantized_lstm.data", "miopen_rnn.default",
+        "_native_multi_head_attention.default", "_transformer_encoder_layer_fwd.default", "_pdist_forward.default",
+    ],
+)  # fmt: skip
+def test_products_of_torch_without_a_formula_are_named(name: str) -> None:
+    operation, overload = name.split(".")
+    assert may_be_missed(getattr(getattr(torch.ops.aten, operation), overload), (X,), X)
 
 
 def test_what_runs_outside_of_torch_is_named() -> None:

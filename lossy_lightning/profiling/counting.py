@@ -5,84 +5,36 @@ A multiply-accumulate is as wide as its wider factor. A factor is as wide as the
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from lossy_lightning.functional import undisturbed
-from lossy_lightning.profiling.tracing import (
-    Lookups,
-    trace,
-    warn_of_unseen,
-)
+from lossy_lightning.profiling._tracing import trace, warn_of_unseen
+from lossy_lightning.profiling.profiles import LayerProfile, Lookups, WeightMemory, total_profile
 from lossy_lightning.profiling.widths import declared_bit_width, dtype_bit_width, owners
-
-
-class WeightMemory(NamedTuple):
-    """Memory of all parameters in bytes.
-
-    Attributes:
-        stored: Each scalar at its true bit width.
-        float32: Each scalar at 32 bits: what the same network takes without quantization.
-    """
-
-    stored: int
-    float32: int
-
-
-class LayerProfile(NamedTuple):
-    """What one module does itself, without the modules inside it. Profiles add up to the model's totals.
-
-    Attributes:
-        name: As in `torch.nn.Module.named_modules`; empty for the model itself.
-        type: Name of its class.
-        output_shape: Of the first tensor that it returned, None where it was not called.
-        macs: Bit width -> multiply-accumulates.
-        lookups: Rows read and additions of table layers.
-        parameters: Bit width -> scalars, as `count_parameters` counts them.
-        features: Bit width -> values, as `feature_memory` counts them.
-    """
-
-    name: str
-    type: str
-    output_shape: tuple[int, ...] | None
-    macs: Counter[int]
-    lookups: Lookups
-    parameters: Counter[int]
-    features: Counter[int]
-
-    @property
-    def weight_memory(self) -> WeightMemory:
-        """Bytes of the parameters."""
-        return WeightMemory(_bytes(self.parameters), 4 * self.parameters.total())
-
-    @property
-    def feature_memory(self) -> int:
-        """Bytes of the features."""
-        return _bytes(self.features)
 
 
 def profile_layers(model: nn.Module, *inputs: Any) -> list[LayerProfile]:
     """What each layer of a model does in one forward, in the order of `named_modules`.
 
-    The forward runs in evaluation mode, without gradients; training modes, buffers and
-    random state are afterwards as they were. A module has a profile where it computed, read or holds anything; what
-    runs between modules, a residual addition say, stands with the module whose `forward` ran it. What quantizers do
-    inside themselves counts nowhere.
+    The forward runs in evaluation mode, without gradients; training modes, buffers and random state are afterwards as
+    they were. A module has a profile if it computes, reads or holds anything. What runs between modules, such as a
+    residual addition, counts for the module whose `forward` runs it. What quantizers do inside themselves does not
+    count.
 
     Args:
         model: Any module.
         *inputs: What its `forward` takes, of any nesting.
 
     Raises:
-        ValueError: Where lazy modules have no parameters yet.
+        ValueError: If lazy modules have no parameters yet.
 
     Warns:
-        UserWarning: Names the operations whose multiply-accumulates are not known, and modules that compute outside
-            of torch. `torch.utils.flop_counter.register_flop_formula` makes an operation known.
+        UserWarning: Names the operations that multiply by a number of times that is not known, and modules that compute
+            outside of torch. `torch.utils.flop_counter.register_flop_formula` makes an operation known.
 
     Example:
         >>> model = nn.Sequential(nn.Linear(4, 3), nn.ReLU())
@@ -106,24 +58,6 @@ def profile_layers(model: nn.Module, *inputs: Any) -> list[LayerProfile]:
         if name == owner
     ]
     return [row for row in rows if row.macs or any(row.lookups) or row.parameters or row.features]
-
-
-def total_profile(rows: Iterable[LayerProfile]) -> LayerProfile:
-    """The sum of some profiles.
-
-    Example:
-        >>> total_profile(profile_layers(nn.Linear(4, 3), torch.ones(1, 4))).parameters
-        Counter({32: 15})
-    """
-    macs, parameters, features = Counter[int](), Counter[int](), Counter[int]()
-    reads = additions = 0
-    for row in rows:
-        macs.update(row.macs)
-        parameters.update(row.parameters)
-        features.update(row.features)
-        reads += row.lookups.rows
-        additions += row.lookups.additions
-    return LayerProfile("total", "", None, macs, Lookups(reads, additions), parameters, features)
 
 
 def count_macs(model: nn.Module, *inputs: Any) -> Counter[int]:
@@ -180,7 +114,7 @@ def count_parameters(model: nn.Module) -> Counter[int]:
         Bit width -> scalars.
 
     Raises:
-        ValueError: Where lazy modules have no parameters yet.
+        ValueError: If lazy modules have no parameters yet.
 
     Example:
         >>> count_parameters(nn.Sequential(nn.Conv2d(1, 32, 3, bias=False), nn.BatchNorm2d(32, affine=False)))
@@ -196,8 +130,7 @@ def weight_memory(model: nn.Module) -> WeightMemory:
         >>> weight_memory(nn.Linear(4, 3))
         WeightMemory(stored=60, float32=60)
     """
-    parameters = count_parameters(model)
-    return WeightMemory(_bytes(parameters), 4 * parameters.total())
+    return WeightMemory.of(count_parameters(model))
 
 
 def feature_memory(model: nn.Module, *inputs: Any) -> int:
@@ -217,32 +150,6 @@ def feature_memory(model: nn.Module, *inputs: Any) -> int:
         108160
     """
     return total_profile(profile_layers(model, *inputs)).feature_memory
-
-
-def layer_table(rows: Sequence[LayerProfile]) -> str:
-    """Profiles and their total as a Markdown table, one line a layer; memory in KiB (1024 bytes).
-
-    Example:
-        >>> table = layer_table(profile_layers(nn.Linear(4, 3), torch.ones(1, 4)))
-        >>> table.splitlines()[-1].replace("|", "").split()
-        ['total', '0', '12', '0', '0', '15', '0.06', '0.01']
-    """
-    total = total_profile(rows)
-    widths = sorted({1, 32, *total.macs})
-    heads = ["layer", "type", "output", *(f"{width}-bit MACs" for width in widths), "rows read", "additions"]
-    lines = [[*heads, "parameters", "weights KiB", "features KiB"]]
-    for row in [*rows, total]:
-        shape = "" if row.output_shape is None else "x".join(map(str, row.output_shape))
-        counts = [*(row.macs[width] for width in widths), *row.lookups, row.parameters.total()]
-        memory = [row.weight_memory.stored / 1024, row.feature_memory / 1024]
-        lines.append(
-            [row.name or "(model)", row.type, shape, *(f"{n:,}" for n in counts), *(f"{m:.2f}" for m in memory)]
-        )
-    columns = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    lines.insert(1, ["-" * column for column in columns])
-    return "\n".join(
-        f"| {' | '.join(cell.ljust(n) for cell, n in zip(line, columns, strict=True))} |" for line in lines
-    )
 
 
 def _parameters(model: nn.Module) -> dict[str, Counter[int]]:
@@ -273,8 +180,3 @@ def _batch_norm(module: nn.Module) -> Counter[int] | None:
         weight = module.weight if isinstance(module.weight, Tensor) else torch.empty(0)
         return Counter({dtype_bit_width(weight): 2 * module.num_features})
     return None
-
-
-def _bytes(counts: Counter[int]) -> int:
-    """Whole bytes that hold some values packed bit by bit."""
-    return -(-sum(width * count for width, count in counts.items()) // 8)

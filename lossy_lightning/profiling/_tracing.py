@@ -17,12 +17,13 @@ from lossy_lightning.functional import undisturbed
 from lossy_lightning.profiling._operations import (
     NORMALISATIONS,
     factors,
-    is_free,
     is_move,
     is_pooling,
+    may_be_missed,
     multiply_accumulates,
     operation_name,
 )
+from lossy_lightning.profiling.profiles import Lookups
 from lossy_lightning.profiling.widths import (
     dtype_bit_width,
     is_quant_tensor,
@@ -33,13 +34,6 @@ from lossy_lightning.profiling.widths import (
 
 # Modules whose inner steps are no features of the model: what they hand out counts, once.
 _WHOLE = (nn.RNNBase, nn.RNNCellBase, nn.RMSNorm)
-
-
-class Lookups(NamedTuple):
-    """What table layers cost: rows read, and additions of the rows' values."""
-
-    rows: int
-    additions: int
 
 
 class _Tag(NamedTuple):
@@ -223,7 +217,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             adds = rows * args[0].shape[1] if table != "embedding" and (len(args) < 5 or args[4] != 2) else 0
             before = self.result.lookups.get(name, Lookups(0, 0))
             self.result.lookups[name] = Lookups(before.rows + rows, before.additions + adds)
-        if not macs and not table and not is_free(func, args, out):
+        if not macs and not table and may_be_missed(func, args, out):
             self.result.unseen.add(func._schema.name)
         if (table or self._makes_features(func, args, macs)) and not self._hidden():
             first = tensors_of(out)[0]
