@@ -1,40 +1,35 @@
 """Quantized gradient attacks on codes, and their self-checks."""
 
-from lossy_lightning.attacks.gradient_step import quantized_gradient_step
-from lossy_lightning.attacks.losses import (
-    at_temperature,
-    cross_entropy,
-    margin,
-)
-from lossy_lightning.attacks.projected import (
-    projected_attack,
-    signal_budget,
-    worst_case,
-)
+from lossy_lightning.attacks.gradient_step import Bound, quantized_gradient_step
+from lossy_lightning.attacks.losses import Loss, at_temperature, cross_entropy, margin
+from lossy_lightning.attacks.projected import projected_attack, signal_budget, worst_case
 from lossy_lightning.attacks.self_check import (
+    Attack,
+    Attacks,
+    Comparison,
     categorical_attacks,
     compare_attacks,
+    is_right,
     ordinal_attacks,
 )
 from lossy_lightning.attacks.square import square_attack
-from lossy_lightning.attacks.straight_through import (
-    differentiable,
-    find_stem,
-    straight_through,
-    through_stem,
-)
-from lossy_lightning.attacks.substitution import (
-    substitution_attack,
-    substitution_scores,
-)
+from lossy_lightning.attacks.substitution import substitution_attack, substitution_scores
+from lossy_lightning.attacks.surrogates import Forward, differentiable, find_stem, straight_through, through_stem
 
 __all__ = [
+    "Attack",
+    "Attacks",
+    "Bound",
+    "Comparison",
+    "Forward",
+    "Loss",
     "at_temperature",
     "categorical_attacks",
     "compare_attacks",
     "cross_entropy",
     "differentiable",
     "find_stem",
+    "is_right",
     "margin",
     "ordinal_attacks",
     "projected_attack",

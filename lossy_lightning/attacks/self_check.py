@@ -10,8 +10,8 @@ from lossy_lightning.attacks.gradient_step import Bound
 from lossy_lightning.attacks.losses import Loss, at_temperature, cross_entropy
 from lossy_lightning.attacks.projected import projected_attack, worst_case
 from lossy_lightning.attacks.square import square_attack
-from lossy_lightning.attacks.straight_through import Forward, differentiable, find_stem
 from lossy_lightning.attacks.substitution import substitution_attack
+from lossy_lightning.attacks.surrogates import Forward, differentiable, find_stem
 from lossy_lightning.core import InputError
 
 Attack = Callable[[Tensor, Tensor], Tensor]

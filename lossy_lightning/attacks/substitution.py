@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from lossy_lightning.attacks.first_order import feature_owners, first_order_change
+from lossy_lightning.attacks._first_order import feature_owners, first_order_change
 from lossy_lightning.attacks.gradient_step import Bound, check_code, per_channel
 from lossy_lightning.attacks.losses import Loss, cross_entropy, judged
 from lossy_lightning.attacks.projected import Kept

@@ -8,8 +8,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
-from lossy_lightning.attacks.self_check import is_right
-from lossy_lightning.attacks.straight_through import Forward
+from lossy_lightning.attacks import Forward, is_right
 from lossy_lightning.callbacks._round_trip import decoded
 from lossy_lightning.core import Codec, CodeSpec
 

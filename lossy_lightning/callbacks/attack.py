@@ -9,13 +9,8 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 
-from lossy_lightning.attacks.losses import cross_entropy
-from lossy_lightning.attacks.self_check import (
-    Comparison,
-    categorical_attacks,
-    compare_attacks,
-    ordinal_attacks,
-)
+from lossy_lightning.attacks import Comparison, categorical_attacks, compare_attacks, cross_entropy, ordinal_attacks
+from lossy_lightning.callbacks._distortion import distances, distortion, is_image
 from lossy_lightning.callbacks._round_trip import (
     decoded,
     signal_shape,
@@ -23,7 +18,6 @@ from lossy_lightning.callbacks._round_trip import (
     write_pictures,
 )
 from lossy_lightning.callbacks._victim import Victim, find_victim, forward_of
-from lossy_lightning.callbacks.distortion import distances, distortion, is_image
 from lossy_lightning.callbacks.inputs import first_tensor, second_item
 from lossy_lightning.core import Codec, FileCodec, InputError
 from lossy_lightning.functional import undisturbed

@@ -10,7 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
-from lossy_lightning.callbacks.distortion import distortion, is_image, is_sound, log_power
+from lossy_lightning.callbacks._distortion import distortion, is_image, is_sound, log_power
 from lossy_lightning.core import Codec, CodeSpec, FileCodec, InputError
 
 _ROWS, _HOP = 512, 128  # of the picture of a sound: samples of a window, and from window to window

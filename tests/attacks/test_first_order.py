@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from lossy_lightning.attacks.first_order import feature_owners, first_order_change
+from lossy_lightning.attacks._first_order import feature_owners, first_order_change
 from lossy_lightning.core import CodeSpec
 from lossy_lightning.nn import Bits, Embed, LookupLinear, OneHot, Scale
 

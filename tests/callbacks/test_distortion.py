@@ -5,7 +5,7 @@ import pytest
 import scipy.signal
 import torch
 
-from lossy_lightning.callbacks.distortion import distances, distortion, log_spectral_distance
+from lossy_lightning.callbacks._distortion import distances, distortion, log_spectral_distance
 
 
 def test_distances_are_means_over_examples():

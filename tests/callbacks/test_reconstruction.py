@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch.utils.data import TensorDataset
 
 from lossy_lightning.callbacks import ReconstructionMonitor
-from lossy_lightning.callbacks.distortion import distortion
+from lossy_lightning.callbacks._distortion import distortion
 from lossy_lightning.codecs import JPEG, PCM, VQ
 from lossy_lightning.core import Codec, CodeSpec
 from lossy_lightning.data import AudioFolder, Digits, EncodedDataModule, JPEGFolder

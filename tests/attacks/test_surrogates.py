@@ -12,7 +12,7 @@ from lossy_lightning.attacks import (
     straight_through,
     through_stem,
 )
-from lossy_lightning.attacks.straight_through import find_stem
+from lossy_lightning.attacks.surrogates import find_stem
 from lossy_lightning.core import CodeSpec
 from lossy_lightning.nn import Bits, Embed, LookupLinear, OneHot, Scale
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lossy_lightning.attacks.first_order import feature_owners, first_order_change
+from lossy_lightning.attacks._first_order import feature_owners, first_order_change
 from lossy_lightning.attacks.gradient_step import Bound, columns, per_channel
 from lossy_lightning.core import InputError
 
