@@ -36,6 +36,22 @@ def _borrow(typing_context, array):
 borrowed: Callable[..., Any] = intrinsic(_borrow)
 
 
+def _at_address(typing_context, array, address):
+
+    def build(context, builder, signature, arguments):
+        view = cgutils.create_struct_proxy(array)(context, builder, value=arguments[0])
+        view.data = builder.inttoptr(arguments[1], view.data.type)
+        view.meminfo = ir.Constant(view.meminfo.type, None)
+        view.parent = ir.Constant(view.parent.type, None)
+        return view._getvalue()
+
+    return array(array, types.uint64), build
+
+
+#: The memory from an address on as an array like the one given, without an owner; nobody checks that it may be used.
+at_address: Callable[..., Any] = intrinsic(_at_address)
+
+
 def _copy_word(typing_context, source, index, target, at):
 
     def build(context, builder, signature, arguments):

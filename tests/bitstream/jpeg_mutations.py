@@ -8,7 +8,14 @@ import time
 import numpy as np
 from PIL import Image
 
-from lossy_lightning.bitstream.jpeg import read_coefficients, write_coefficients
+from lossy_lightning.bitstream.jpeg import (
+    BlockWindow,
+    JPEGCoefficients,
+    read_coefficients,
+    read_headers,
+    read_windows,
+    write_coefficients,
+)
 
 
 def originals() -> list[bytes]:
@@ -64,6 +71,28 @@ def mutate(data: bytes, generator: random.Random, others: list[bytes]) -> bytes:
     return bytes(changed)
 
 
+def check_windows(data: bytes, image: JPEGCoefficients | str, on_truncation: str, generator: random.Random) -> None:
+    """A window of each component holds what the whole image does, or the file is bad for the same reason."""
+    (header,) = read_headers([data], 2**22, on_truncation)
+    windows, cells = [], (generator.randint(1, 4), generator.randint(1, 4))
+    guard = np.full((4, 4, 64 * cells[0] * cells[1] + 64), 77, np.int16)
+    for rows, columns in [] if isinstance(header, ValueError) else header.grids:
+        top, left = generator.randrange(-(-rows // cells[0])), generator.randrange(-(-columns // cells[1]))
+        down, across = min(2, -(-rows // cells[0]) - top), min(2, -(-columns // cells[1]) - left)
+        windows.append(guard.copy()[1 : 1 + down, 1 : 1 + across, 32:-32])
+        windows[-1] = BlockWindow(windows[-1], top * cells[0], left * cells[1], cells)
+    (found,) = read_windows([data], [windows], 1, 2**22, on_truncation)
+    assert isinstance(image, str) == isinstance(found, ValueError), (image, found)
+    for i, window in enumerate(windows):
+        around = window.out.base.copy()
+        around[1 : 1 + window.out.shape[0], 1 : 1 + window.out.shape[1], 32:-32] = 77
+        assert (around == 77).all()
+        if not isinstance(image, str):
+            whole = image.components[i].coefficients[window.row, window.column]
+            assert (window.out[0, 0, :64] == whole.ravel()).all()
+    assert not isinstance(image, str) or str(found) == image, (image, found)
+
+
 def main(count: int, seed: int) -> None:
     """Read mutated files both ways; print how many were read, and the slowest one's seconds."""
     generator, files = random.Random(seed), originals()
@@ -72,13 +101,16 @@ def main(count: int, seed: int) -> None:
         data = mutate(generator.choice(files), generator, files)
         for on_truncation in ("error", "fill"):
             start = time.perf_counter()
+            image: JPEGCoefficients | str
             try:
                 image = read_coefficients(data, max_pixels=2**22, on_truncation=on_truncation)
                 read += len(image.components) > 0
             except ValueError as error:
                 if " at byte " not in str(error):
                     raise
+                image = str(error)
             slowest = max(slowest, time.perf_counter() - start)
+            check_windows(data, image, on_truncation, generator)
     print(f"read {read} of {2 * count}, slowest {slowest:.3f} s")
 
 

@@ -1,13 +1,19 @@
 """JPEG files to quantized coefficients and back, by entropy coding alone."""
 
 from lossy_lightning.bitstream.jpeg.coefficients import JPEGCoefficients, JPEGComponent
+from lossy_lightning.bitstream.jpeg.headers import JPEGHeader, read_headers
 from lossy_lightning.bitstream.jpeg.reader import read_coefficients, read_coefficients_batch
+from lossy_lightning.bitstream.jpeg.windows import BlockWindow, read_windows
 from lossy_lightning.bitstream.jpeg.writer import write_coefficients
 
 __all__ = [
+    "BlockWindow",
     "JPEGCoefficients",
     "JPEGComponent",
+    "JPEGHeader",
     "read_coefficients",
     "read_coefficients_batch",
+    "read_headers",
+    "read_windows",
     "write_coefficients",
 ]

@@ -45,7 +45,7 @@ def dc_difference(bits, count, table):
 
 
 @inlined
-def ac_coefficients(stream, bits, count, index, table, out, base):
+def ac_coefficients(stream, bits, count, index, table, block):
     """The AC coefficients of a sequential block that holds zeros (T.81 F.2.2.2): running window behind them, status.
 
     Two coefficients are always written, so that the only branches are those that leave the inner loop.
@@ -57,7 +57,7 @@ def ac_coefficients(stream, bits, count, index, table, out, base):
             entry = table.fast[bits >> _FAST_SHIFT]
             if entry == _ZERO:
                 bits, count, index = refill(stream, bits, count, index)
-                k, length, error = _long_coefficient(bits, table, out, base, k)
+                k, length, error = _long_coefficient(bits, table, block, k)
                 bits <<= length
                 count -= length
                 if error != OK or k > _63:
@@ -65,14 +65,14 @@ def ac_coefficients(stream, bits, count, index, table, out, base):
                 break
             length = entry & _63
             first, last = k + ((entry >> _SEVEN) & _LOW5), k + ((entry >> _12) & _LOW5)
-            out[base + np.uint64(NATURAL_ORDER[first])] = entry >> _32
-            out[base + np.uint64(NATURAL_ORDER[last])] = _last_value(entry, bits, length)
+            block[np.uint64(NATURAL_ORDER[first])] = entry >> _32
+            block[np.uint64(NATURAL_ORDER[last])] = _last_value(entry, bits, length)
             k = (last + _ONE) | (entry & _64)
             if k > _63:
                 error = OK
                 if last > _63 or (last == _63 and entry & _64 != _ZERO):
                     if first == _63:  # the block is full: what else the entry holds belongs to the next one
-                        out[base + _63] = entry >> _32
+                        block[_63] = entry >> _32
                         code, symbol = next_symbol(table, bits)
                         length = np.uint64(code + (symbol & 15))
                     else:
@@ -83,7 +83,7 @@ def ac_coefficients(stream, bits, count, index, table, out, base):
 
 
 @inlined
-def _long_coefficient(bits, table, out, base, k):
+def _long_coefficient(bits, table, block, k):
     """A symbol that ``fast`` does not hold: the next index, 64 at the end of the block, bits used up, status."""
     code, symbol = next_symbol(table, bits)
     if code == 0:
@@ -94,7 +94,7 @@ def _long_coefficient(bits, table, out, base, k):
         return _64, length, OK
     k += run
     if size > _ZERO:
-        out[base + np.uint64(NATURAL_ORDER[k])] = extend(top_bits(bits << length, size), np.int64(size))
+        block[np.uint64(NATURAL_ORDER[k])] = extend(top_bits(bits << length, size), np.int64(size))
     return k + _ONE, length + size, OK if k <= _63 else BAD_RUN
 
 

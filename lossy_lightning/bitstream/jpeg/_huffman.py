@@ -6,6 +6,7 @@
 import numpy as np
 
 from .._bits import load64, top_bits
+from .._memory import Kept
 from ..compile import inlined, kernel
 
 SLOTS = 16  # a scan uses at most eight tables, so the ones in use are never evicted
@@ -38,6 +39,9 @@ TABLE = np.dtype(
     ],
     align=True,
 )
+
+#: Tables, with those that earlier calls have built: most files share the same few.
+kept_tables = Kept(lambda: np.zeros(SLOTS, TABLE))
 
 
 @inlined

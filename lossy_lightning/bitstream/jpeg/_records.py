@@ -86,6 +86,8 @@ COMPONENT = np.dtype(
     BAD_RESTART,
     NO_SCAN,
     TOO_MUCH_WORK,
-) = range(OK + 1, OK + 23)
+    SCANNED_TWICE,
+    BAD_WINDOW,
+) = range(OK + 1, OK + 25)
 
 SOF0, SOF1, SOF2, DHT, SOI, EOI, SOS, DQT, DNL, DRI = 0xC0, 0xC1, 0xC2, 0xC4, 0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD

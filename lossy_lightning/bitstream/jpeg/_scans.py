@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from .._bits import borrowed, refill, top_bits, window
+from .._bits import at_address, borrowed, refill, top_bits, window
 from .._status import OK, fail
 from ..compile import entry, kernel
 from ._blocks import ac_coefficients, ac_first, ac_refine, dc_difference
@@ -17,16 +17,15 @@ from ._records import (
     EARLY_MARKER,
     EOI,
     MISSING_QUANTIZATION,
+    SCANNED_TWICE,
     SOS,
     TOO_MUCH_WORK,
     TRUNCATED,
 )
 from ._stuffing import stuffed_position, unstuff
+from ._windows import aim_units
 
-_U3, _ONE, _64 = np.uint64(3), np.uint64(1), np.uint64(64)
-
-#: One block of an MCU: where the first one is stored, how far the next MCU row's and the next MCU's are, its tables.
-UNIT = np.dtype([(name, np.int64) for name in ["first", "row_step", "column_step", "order", "dc", "ac"]])
+_ZERO, _ONE, _U3, _64 = (np.uint64(i) for i in (0, 1, 3, 64))
 
 
 @entry
@@ -49,6 +48,7 @@ def plan_units(frame, components, units):
                         unit.first = component.start + 64 * (y * component.columns + x)
                         unit.row_step, unit.column_step = 64 * v * component.columns, 64 * h
                         unit.order = order
+                        unit.component, unit.y, unit.x, unit.v, unit.h = c, y, x, v, h
                         count += 1
     return count, per_row, per_row * rows
 
@@ -67,6 +67,8 @@ def prepare_scan(data, frame, components, quantization, latched, huffman, tables
                 return fail(frame, MISSING_QUANTIZATION, frame.position, SOS, component.quantization)
             latched[c] = quantization[component.quantization, :64]
             component.scanned = 1
+        elif frame.process != 2:
+            return fail(frame, SCANNED_TWICE, frame.position, SOS, c)
         needs_dc = frame.process != 2 or (frame.spectral_start == 0 and frame.approximation_high == 0)
         needs_ac = frame.process != 2 or frame.spectral_start > 0
         # Most often the tables are those of the component before.
@@ -90,8 +92,13 @@ def prepare_scan(data, frame, components, quantization, latched, huffman, tables
 
 
 @kernel
-def decode_scan(data, frame, components, quantization, latched, huffman, tables, units, stream, out, fill):
-    """Decode the scan whose SOS has just been read; ``frame.position`` moves to the marker behind it."""
+def decode_scan(
+    data, frame, components, quantization, latched, huffman, tables, units, stream, out, aims, scratch, fill
+):
+    """Decode the scan whose SOS has just been read; ``frame.position`` moves to the marker behind it.
+
+    Progressive scans go to ``out``, which holds the whole image, others to where ``aims`` says.
+    """
     count, per_row, num_mcus = plan_units(frame, components, units)
     error = prepare_scan(data, frame, components, quantization, latched, huffman, tables, units, count)
     if error != OK:
@@ -99,6 +106,8 @@ def decode_scan(data, frame, components, quantization, latched, huffman, tables,
     frame.visits += count * num_mcus
     if frame.visits > 32 * frame.num_blocks + 64 * (frame.end - frame.start):
         return fail(frame, TOO_MUCH_WORK, frame.position, SOS, frame.num_scans)
+    if frame.process != 2:
+        aim_units(aims, units, count)
     clear = not fill and frame.num_scans == 1 and frame.scan_size == frame.num_components and frame.process != 2
     interval = frame.restart_interval if frame.restart_interval > 0 else num_mcus
     mcu, restart = np.int64(0), np.int64(0)
@@ -107,7 +116,7 @@ def decode_scan(data, frame, components, quantization, latched, huffman, tables,
         stop = min(mcu + interval, num_mcus)
         if frame.process != 2:
             error, position = _decode_sequential(
-                stream, size, mcu, stop, per_row, units[:count], tables, out, clear, fill
+                stream, size, mcu, stop, per_row, units[:count], tables, scratch, clear, fill
             )
         elif frame.spectral_start == 0:
             error, position = _decode_dc(
@@ -141,32 +150,37 @@ def decode_scan(data, frame, components, quantization, latched, huffman, tables,
 
 
 @kernel
-def _decode_sequential(stream, size, mcu, stop, per_row, units, tables, out, clear, fill):
+def _decode_sequential(stream, size, mcu, stop, per_row, units, tables, scratch, clear, fill):
     """MCUs ``mcu`` to ``stop`` of a sequential scan (T.81 F.2): status, and position in bits.
 
-    ``clear`` says that ``out`` may hold anything, so that each block is cleared before it is written.
+    Blocks outside the units' windows are decoded into ``scratch``. ``clear`` says that the memory of the others may
+    hold anything, so that each block is cleared before it is written.
     """
     bits, count, index = np.uint64(0), np.uint64(0), np.uint64(0)
     position, end = np.uint64(0), np.uint64(8 * size)
     predictions = np.zeros(4, np.int64)
-    stream, out, units, tables = borrowed(stream), borrowed(out), borrowed(units), borrowed(tables)
+    stream, units, tables = borrowed(stream), borrowed(units), borrowed(tables)
+    outside = np.uint64(scratch.ctypes.data)
     row, column = mcu // per_row, mcu % per_row
     for _ in range(mcu, stop):
         for u in range(len(units)):
             unit = units[u]
-            base = np.uint64(unit.first + row * unit.row_step + column * unit.column_step)
+            address = outside
+            if np.uint64(row - unit.from_row) < unit.rows and np.uint64(column - unit.from_column) < unit.columns:
+                address = np.uint64(unit.address + row * unit.row_bytes + column * unit.column_bytes)
+            block = at_address(scratch, address)
             if clear:
                 for i in range(64):
-                    out[base + np.uint64(i)] = 0
+                    block[np.uint64(i)] = 0
             bits, count, index = refill(stream, bits, count, index)
             bits, count, difference, error = dc_difference(bits, count, tables[np.uint64(unit.dc)])
             if error == OK or (index << _U3) - count > end:
                 bits, count, index, error = ac_coefficients(
-                    stream, bits, count, index, tables[np.uint64(unit.ac)], out, base
+                    stream, bits, count, index, tables[np.uint64(unit.ac)], block
                 )
             order = np.uint64(unit.order)
             predictions[order] += difference
-            out[base] = predictions[order]
+            block[_ZERO] = predictions[order]
             position = (index << _U3) - count
             if position > end:
                 if not fill:

@@ -9,22 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._batch import check_file, check_files, join, split, zero_records
-from .._memory import Kept, empty_coefficients
+from .._memory import empty_coefficients
 from .._pool import check_threads, in_threads
 from ._errors import describe
 from ._files import decode_files, measure_files
-from ._huffman import SLOTS, TABLE
+from ._huffman import kept_tables
 from ._records import COMPONENT, FRAME
-from ._tables import STANDARD_HUFFMAN
 from .coefficients import JPEGCoefficients, JPEGComponent
+from .headers import COLOR_SPACES, STANDARD, fills, layout_runs
 
-_STANDARD = b"".join(table for tables in STANDARD_HUFFMAN for table in tables)
-_tables = Kept(lambda: np.zeros(SLOTS, TABLE))  # Huffman tables: most files share the same few
 _ARRAY_SIZE = 2**21  # coefficients that share an array at most
 # The constructors of named tuples take twice as long.
 _COMPONENT = partial(tuple.__new__, JPEGComponent)
 _IMAGE: Callable[[tuple[object, ...]], JPEGCoefficients] = partial(tuple.__new__, JPEGCoefficients)
-_COLOR_SPACES = ("unknown", "grey", "YCbCr", "RGB", "CMYK", "YCCK")
 
 
 def read_coefficients(
@@ -59,7 +56,7 @@ def read_coefficients(
         (10, (1, 2, 8, 8))
     """
     check_file(data, "JPEG")
-    images, error = _read([data], max_pixels, _fills(on_truncation))
+    images, error = _read([data], max_pixels, fills(on_truncation))
     if error is not None:
         raise ValueError(error[1])
     return images[0]
@@ -97,7 +94,7 @@ def read_coefficients_batch(
     """
     check_threads(num_threads)
     check_files(files, "JPEG", "read_coefficients")
-    fill = _fills(on_truncation)
+    fill = fills(on_truncation)
     results = in_threads(lambda run: _read(files[run], max_pixels, fill), split(files, num_threads), num_threads)
     images: list[JPEGCoefficients] = []
     for read, error in results:
@@ -107,16 +104,10 @@ def read_coefficients_batch(
     return images
 
 
-def _fills(on_truncation: str) -> bool:
-    if on_truncation not in ("error", "fill"):
-        raise ValueError(f"on_truncation must be 'error' or 'fill'; got {on_truncation!r}")
-    return on_truncation == "fill"
-
-
 def _read(files: Sequence[bytes], max_pixels: int, fill: bool) -> tuple[list[JPEGCoefficients], tuple[int, str] | None]:
     """Read files: the images, and where one is bad, its index and what is wrong with it."""
     count = len(files)
-    data, bounds = join(files, _STANDARD)
+    data, bounds = join(files, STANDARD)
     starts = np.zeros(count + 1, np.int64)
     measure_files(data, bounds, starts, max_pixels, fill)
     images: list[JPEGCoefficients] = []
@@ -127,7 +118,7 @@ def _read(files: Sequence[bytes], max_pixels: int, fill: bool) -> tuple[list[JPE
         out = empty_coefficients(int(offsets[-1]))
         frames, components = zero_records((last - first,), FRAME), zero_records((last - first, 4), COMPONENT)
         latched = np.empty((last - first, 4, 64), np.uint16)
-        with _tables.taken() as tables:
+        with kept_tables.taken() as tables:
             decode_files(
                 data, bounds[first : last + 1], frames, components, latched, tables, offsets, out, max_pixels, fill
             )
@@ -135,7 +126,7 @@ def _read(files: Sequence[bytes], max_pixels: int, fill: bool) -> tuple[list[JPE
         if len(bad) > 0:
             return images, (first + int(bad[0]), describe(frames[bad[0]], max_pixels))
         width, height, color, precision = (frames[name].tolist() for name in ("width", "height", "color", "precision"))
-        spaces, adobe = map(_COLOR_SPACES.__getitem__, color), (frames["adobe"] >= 0).tolist()
+        spaces, adobe = map(COLOR_SPACES.__getitem__, color), (frames["adobe"] >= 0).tolist()
         views = _views(out, offsets, components, latched, frames["table_set"])
         images.extend(map(_IMAGE, zip(width, height, spaces, views, precision, adobe, strict=True)))
     return images, None
@@ -149,11 +140,7 @@ def _views(
     table_set: NDArray[np.int64],
 ) -> Iterator[tuple[JPEGComponent, ...]]:
     """The components of every image as views of what was decoded; a run of images of one layout is cut at once."""
-    layouts = components.view(np.int64).reshape(len(components), 4, -1)[:, :, :5]
-    edges = [0, len(layouts)]
-    if len(layouts) > 1:
-        changes = (layouts[1:] != layouts[:-1]).any((1, 2)) | (table_set[1:] != table_set[:-1])
-        edges[1:1] = (changes.nonzero()[0] + 1).tolist()
+    layouts, edges = layout_runs(components, table_set)
     for first, last in pairwise(edges):
         images = out[starts[first] : starts[last]].reshape(last - first, -1)
         parts = []

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from ._encode import RESTART, TOKEN, emit, optimal_counts, tokenize
 from ._frames import lay_out
 from ._records import COMPONENT, FRAME
-from ._scans import UNIT, plan_units
+from ._scans import plan_units
 from ._tables import NATURAL_ORDER, STANDARD_HUFFMAN
+from ._windows import UNIT
 from .coefficients import JPEGCoefficients
 
 _ADOBE_TRANSFORM = {"YCbCr": 1, "YCCK": 2}
