@@ -16,9 +16,9 @@ from lossy_lightning.report.command import report
 class LossyCLI(LightningCLI):
     """`LightningCLI` with two links, a test after fit, and what a report needs in each run.
 
-    ``data.spec`` and ``data.num_classes`` go to the model's arguments of these names, where both sides have them; any
-    other LightningModule or LightningDataModule runs as it is. After ``fit`` the best checkpoint (the last one where
-    nothing is monitored) is tested into the same run, where model and data have a test;
+    ``data.spec`` and ``data.num_classes`` go to the model's arguments of these names, if both sides have them; any
+    other LightningModule or LightningDataModule runs as it is. After ``fit`` the best checkpoint (the last one if
+    nothing is monitored) is tested into the same run, if model and data have a test;
     ``--test_after_fit false`` turns it off.
 
     Each run has `Provenance`, `SpeedMonitor` and `RateMonitor` beside the callbacks of its configuration, so that
@@ -53,7 +53,7 @@ class LossyCLI(LightningCLI):
                 if told.__cause__ is None:
                     raise
                 told = told.__cause__
-        raise told  # out here, lest the page be its context
+        raise told  # outside the handler, or the page would be its context
 
     def after_fit(self) -> None:
         """Test into the run of the fit."""

@@ -21,7 +21,7 @@ def first_order_change(
     """Change of a loss when each value of a code alone is replaced.
 
     Features on the code's own grid are taken to depend on the code at their place only. Then the stem is run once for
-    all channels where each feature has one owner, else once a channel; on any other grid, once a value.
+    all channels if each feature has one owner, else once a channel; on any other grid, once a value.
 
     Args:
         stem: Codes to features.
@@ -54,7 +54,7 @@ def feature_owners(stem: nn.Module, code: Tensor, low: Bound, high: Bound) -> Te
         high: Greatest code value, inclusive.
 
     Returns:
-        int64, one a feature of each place, -1 where none of the channels changed it. None where a feature reads two
+        int64, one a feature of each place, -1 if none of the channels changed it. None if a feature reads two
         channels, or the features are on another grid than the code, and for a single channel, which owns them all.
     """
     features = stem.forward(code[:1])

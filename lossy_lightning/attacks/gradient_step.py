@@ -40,7 +40,7 @@ def quantized_gradient_step(
         Codes of the same shape and dtype.
 
     Raises:
-        ValueError: Where the code is no integer, or leaves its range, or gradient, steps, bits or k do not fit.
+        ValueError: If the code is no integer, or leaves its range, or gradient, steps, bits or k do not fit.
 
     Source:
         Goodfellow et al., Explaining and harnessing adversarial examples, ICLR 2015, section 4 (sign).
@@ -67,7 +67,7 @@ def per_channel(bound: Bound, code: Tensor) -> Tensor:
     """A bound as int64 that broadcasts over codes ``(N, C, *grid)``.
 
     Raises:
-        ValueError: Where there is neither one number nor one for each channel.
+        ValueError: If there is neither one number nor one for each channel.
     """
     if bound is None:
         raise InputError("the range of the code is not known; pass low and high, such as 0 and 255, or a codec's spec")
@@ -85,7 +85,7 @@ def check_code(code: Tensor, low: Bound, high: Bound) -> None:
     """Check that a code is of integers inside its range.
 
     Raises:
-        ValueError: Where it is not.
+        ValueError: If it is not.
     """
     if code.is_floating_point() or code.is_complex() or code.dtype == torch.bool or code.ndim < 2:
         raise InputError(
@@ -112,7 +112,7 @@ def _quantized(gradient: Tensor, bits: int | Sequence[int]) -> Tensor:
 
 
 def _greatest(magnitude: Tensor, k: int) -> Tensor:
-    """Where the k greatest entries of each example are."""
+    """The k greatest entries of each example as a mask."""
     flat = magnitude.flatten(1)
     if not 1 <= k <= flat.shape[1]:
         raise InputError(f"k is the number of values that move, 1 to {flat.shape[1]} here; got {k}")

@@ -18,7 +18,7 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def margin(logits: Tensor, target: Tensor) -> Tensor:
-    """Greatest other logit less the target's, of each example: positive where the target loses.
+    """Greatest other logit less the target's, of each example: positive if the target loses.
 
     Source: Carlini & Wagner, Towards evaluating the robustness of neural networks, IEEE S&P 2017, section VI.
     """
@@ -39,7 +39,7 @@ def at_temperature(loss: Loss, temperature: float) -> Loss:
     Source: Gupta & Ajanthan, Improved gradient-based adversarial attacks for quantized networks, AAAI 2022, section 4.
 
     Raises:
-        ValueError: Where the temperature is not positive.
+        ValueError: If the temperature is not positive.
     """
     if not temperature > 0:
         raise InputError(f"a temperature is positive; got {temperature}")

@@ -38,14 +38,14 @@ def projected_attack(
 ) -> Tensor:
     """Iterated gradient step, projected to a budget in code values; the best iterate of each example is kept.
 
-    An iterate is better where it fools the model and the other does not, or else where its loss is greater. Restarts
+    An iterate is better if it fools the model and the other does not, or else if its loss is greater. Restarts
     go on with the examples that still hold. Parameters get no gradient; put the model in eval mode yourself.
 
     Args:
         forward: Code values as float32 ``(N, C, *grid)`` to logits ``(N, K)``, differentiable: ``lambda x: net(x /
             255)``. `through_stem` makes one of a model that reads integers.
         code: ``(N, C, *grid)``, integer.
-        target: ``(N,)``, int64: the true classes, or the ones to reach where ``targeted``.
+        target: ``(N,)``, int64: the true classes, or the ones to reach if ``targeted``.
         budget: Greatest change of a value, in code values.
         steps: Greatest move of each iteration, in code values; as many numbers as iterations.
         low: Least code value.
@@ -54,7 +54,7 @@ def projected_attack(
         k: As of `quantized_gradient_step`, in each iteration.
         momentum: Share of the direction before that is added to each gradient, 0 to 1: for gradients that change from
             one iteration to the next, as surrogates' do.
-        loss: What is increased, or reduced where ``targeted``.
+        loss: What is increased, or reduced if ``targeted``.
         targeted: Whether ``target`` is to be reached.
         random_start: Whether to start at a random code within the budget instead of at the code itself.
         restarts: Number of runs; more than one is of use with random starts only.
@@ -66,7 +66,7 @@ def projected_attack(
         Codes of the same shape and dtype, each within the budget.
 
     Raises:
-        ValueError: Where code, range or steps do not fit, or no gradient reaches the input.
+        ValueError: If code, range or steps do not fit, or no gradient reaches the input.
 
     Source:
         Madry et al., Towards deep learning models resistant to adversarial attacks, ICLR 2018, section 2.1; momentum:
@@ -115,7 +115,7 @@ def worst_case(
         attacks: Each makes adversarial codes of codes and targets.
 
     Returns:
-        For each example the first adversarial code that fools the model; the code itself where none does.
+        For each example the first adversarial code that fools the model; the code itself if none does.
     """
     worst = code.clone()
     with torch.no_grad():
@@ -209,7 +209,7 @@ def within_reach(code: Tensor, budget: Bound, low: Bound, high: Bound) -> tuple[
     """Least and greatest value that each entry of a code may take under a budget: int64, of the code's shape.
 
     Raises:
-        ValueError: Where the budget is negative.
+        ValueError: If the budget is negative.
     """
     reach, values = per_channel(budget, code), code.to(torch.int64)
     if (reach < 0).any():

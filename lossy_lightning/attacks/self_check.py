@@ -23,7 +23,7 @@ class Attacks(NamedTuple):
 
     Attributes:
         naive: By the model's own gradient, dead or alive.
-        adaptive: By gradients that are alive; the same object where the model's own are.
+        adaptive: By gradients that are alive; the same object if the model's own are.
         checks: Others that may find what gradients miss: at other temperatures, black-box, from a twin.
     """
 
@@ -39,7 +39,7 @@ class Comparison(NamedTuple):
         code: Of the adaptive attack, ``(N, C, *grid)``.
         accuracy: Under it.
         naive_accuracy: Under the naive attack.
-        strongest_accuracy: Where an example counts as wrong if any of the attacks fools the model on it.
+        strongest_accuracy: The same if an example counts as wrong as soon as one attack fools the model on it.
     """
 
     code: Tensor
@@ -85,7 +85,7 @@ def ordinal_attacks(
         seed: Of the square attack.
 
     Raises:
-        ValueError: Where no gradient reaches the input.
+        ValueError: If no gradient reaches the input.
     """
     sizes = [max(1, round(budget / 4))] * iterations
 
@@ -125,7 +125,7 @@ def categorical_attacks(
     Args: as of `ordinal_attacks`.
 
     Raises:
-        ValueError: Where no module of the model reads the indices.
+        ValueError: If no module of the model reads the indices.
     """
 
     def replacing(model: nn.Module, forward: Forward, loss: Loss) -> Attack:

@@ -27,7 +27,7 @@ def square_attack(
     share: float = 0.8,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Random squares at the bounds of the budget, on the code's own grid, kept where they help.
+    """Random squares at the bounds of the budget, on the code's own grid, kept if they help.
 
     It starts from random stripes along the first axis of the grid, and then sets one square of the grid (an interval
     for one axis, a cube for three) at a time, each channel to one of its bounds. Only values of the model are used.
@@ -47,7 +47,7 @@ def square_attack(
         Codes of the same shape and dtype, each within the budget.
 
     Raises:
-        ValueError: Where the code does not fit its range or has no grid, or a number is out of range.
+        ValueError: If the code does not fit its range or has no grid, or a number is out of range.
 
     Source: Andriushchenko et al., Square Attack, ECCV 2020, algorithms 1 and 2, with the margin as loss.
     """
@@ -83,7 +83,7 @@ def _coins(shape: tuple[int, ...], code: Tensor, generator: Generator | None) ->
 
 
 def _squares(code: Tensor, share: float, generator: Generator | None) -> Tensor:
-    """Where a random square of each example lies: ``(N, 1, *grid)``."""
+    """A random square of each example as a mask: ``(N, 1, *grid)``."""
     inside = torch.ones(len(code), 1, *[1] * (code.ndim - 2), dtype=torch.bool, device=code.device)
     for axis, size in enumerate(code.shape[2:], start=2):
         width = max(1, round(size * share ** (1 / (code.ndim - 2))))

@@ -27,7 +27,7 @@ def substitution_scores(
         owner: The channel that each feature reads, as of `first_order_change`.
 
     Returns:
-        The change ``(N, levels, C, *grid)``, minus infinity where a value is out of its channel's range or there
+        The change ``(N, levels, C, *grid)``, minus infinity if a value is out of its channel's range or there
         already, and the value of each level ``(levels,)``.
 
     Source: Ebrahimi et al., HotFlip: white-box adversarial examples for text classification, ACL 2018, section 4.
@@ -66,19 +66,19 @@ def substitution_attack(
         forward: Integer codes ``(N, C, *grid)`` to logits ``(N, K)``, by means of the stem.
         stem: The module that reads the code, from `find_stem`.
         code: ``(N, C, *grid)``, integer.
-        target: ``(N,)``, int64: the true classes, or the ones to reach where ``targeted``.
+        target: ``(N,)``, int64: the true classes, or the ones to reach if ``targeted``.
         substitutions: Greatest number of replaced values, the budget.
         low: Least code value.
         high: Greatest code value, inclusive.
         candidates: Replacements tried in each round.
-        loss: What is increased, or reduced where ``targeted``.
+        loss: What is increased, or reduced if ``targeted``.
         targeted: Whether ``target`` is to be reached.
 
     Returns:
         Codes of the same shape and dtype, each with at most so many values replaced.
 
     Raises:
-        ValueError: Where the code does not fit its range, or the numbers are less than 1.
+        ValueError: If the code does not fit its range, or the numbers are less than 1.
     """
     check_code(code, low, high)
     if substitutions < 1 or candidates < 1:

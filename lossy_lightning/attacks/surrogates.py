@@ -1,4 +1,4 @@
-"""Gradients where a model's own are dead: past rounding, bits, tables and codecs."""
+"""Gradients in place of dead ones: past rounding, bits, tables and codecs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -56,7 +56,7 @@ def find_stem(forward: Forward, code: Tensor, model: nn.Module) -> nn.Module | N
         model: Whose modules are looked at, itself excepted.
 
     Returns:
-        The first such module; None where the model makes floats of the code without one.
+        The first such module; None if the model makes floats of the code without one.
     """
     found: list[nn.Module] = []
 
@@ -121,7 +121,7 @@ def differentiable(
 ) -> tuple[Forward, Forward]:
     """The forward as a function of the code's values, twice: with the model's own gradient, and with one that is alive.
 
-    Where the model makes floats of the code by differentiable operations, both are the same. Where a stem has no
+    If the model makes floats of the code by differentiable operations, both are the same. If a stem has no
     gradient of its own (bits, one-hot, tables), the first one's gradient is zero and the second is `through_stem`.
 
     Args: as of `find_stem` and `through_stem`.
@@ -130,7 +130,7 @@ def differentiable(
         The naive and the adaptive forward, each of float32 code values ``(N, C, *grid)``.
 
     Raises:
-        ValueError: Where there is no stem and no gradient reaches the input.
+        ValueError: If there is no stem and no gradient reaches the input.
     """
     stem = find_stem(forward, code[:1], model)
     if stem is None:
@@ -160,7 +160,7 @@ class _Secant(torch.autograd.Function):
         up = torch.minimum(code + width, high).to(code.dtype)
         down = torch.maximum(code.to(torch.int64) - width, low).to(code.dtype)
         # From end to end, the other values at their low ends too and not as they are: half as many runs, and the same
-        # slope where what each value does to the features adds up.
+        # slope if what the values do to the features adds up.
         rise = ctx.change(down, up, gradient)
         run = (up.to(torch.int64) - down.to(torch.int64)).clamp(min=1)
         return rise.float() / run, *[None] * 6

@@ -67,7 +67,7 @@ def distortion(clean: Tensor, moved: Tensor) -> dict[str, float]:
 def log_spectral_distance(clean: Tensor, moved: Tensor, window: int = 512) -> Tensor:
     """Root mean square over frequency of the difference of log power spectra, averaged over frames, dB.
 
-    Hann windows of ``window`` samples (the whole sound where it is shorter), half overlapped. Powers below 1, the
+    Hann windows of ``window`` samples (the whole sound if it is shorter), half overlapped. Powers below 1, the
     square of one step of a 16-bit sample, count as 1, so that digital silence is finite.
 
     Args:
@@ -89,7 +89,7 @@ def log_power(sound: Tensor, window: int = 512, hop: int | None = None) -> Tenso
 
     Args:
         sound: ``(..., samples)``, in sample values.
-        window: Samples of a Hann window; the whole sound where it is shorter.
+        window: Samples of a Hann window; the whole sound if it is shorter.
         hop: Samples from one window to the next; None for half a window.
 
     Returns:

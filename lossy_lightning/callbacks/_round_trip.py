@@ -31,14 +31,14 @@ def through_files(
 
 
 def decoded(codec: Codec, code: Tensor, shape: tuple[int, ...] | None) -> Tensor:
-    """Signals of codes, on the host where the codec runs there only."""
+    """Signals of codes, on the host if the codec runs there only."""
     if isinstance(codec, nn.Module):
         codec.to(code.device)
     return codec.decode(code if codec.on_device else code.cpu(), shape)
 
 
 def signal_shape(trainer: Trainer) -> tuple[int, ...] | None:
-    """The datamodule's, where it is fixed."""
+    """The datamodule's, if it is fixed."""
     shape = getattr(getattr(trainer, "datamodule", None), "signal_shape", None)
     return None if shape is None or None in shape else tuple(shape)
 

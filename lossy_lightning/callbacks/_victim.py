@@ -13,7 +13,7 @@ from lossy_lightning.callbacks._round_trip import decoded
 from lossy_lightning.core import Codec, CodeSpec
 
 Range = int | tuple[int, ...] | None
-"""An end of the codes' range: one number, one a channel, or None where it is not given."""
+"""An end of the codes' range: one number, one a channel, or None if it is not given."""
 
 
 class Victim(NamedTuple):
@@ -25,7 +25,7 @@ class Victim(NamedTuple):
         code: ``(N, C, *grid)``, integer.
         target: ``(N,)``, the true classes.
         spec: Range and kind of the code.
-        codec: From code to signal and back, where there is one.
+        codec: From code to signal and back, if there is one.
     """
 
     model: nn.Module
@@ -55,15 +55,15 @@ def find_victim(
     Args:
         trainer: Whose precision the model is run in, and whose datamodule may know the range.
         model: The model.
-        code: ``(N, C, *grid)``; an error where it is not of integers.
+        code: ``(N, C, *grid)``; an error if it is not of integers.
         target: ``(N,)``, the true classes.
-        codec: Where there is one.
+        codec: From code to signal and back, if there is one.
         low: Least code value; None: of the datamodule's spec, or the codec's.
         high: Greatest code value, inclusive; None with ``low``.
         forward_fn: From the model and codes to logits.
 
     Raises:
-        MisconfigurationException: With what to pass, where codes, range or logits do not fit.
+        MisconfigurationException: If codes, range or logits do not fit; the message says what to pass.
     """
     if code.is_floating_point():
         raise MisconfigurationException(

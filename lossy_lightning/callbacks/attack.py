@@ -59,7 +59,7 @@ class GradientAttackMonitor(Callback):
         loss_fn: From logits and targets to the loss of each example ``(N,)``.
 
     Raises:
-        ValueError: Where a number is out of range.
+        ValueError: If a number is out of range.
 
     Example:
         >>> GradientAttackMonitor(steps=(1, 8), every_n_epochs=5).steps
@@ -123,7 +123,7 @@ class GradientAttackMonitor(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Attack the batch where it is due."""
+        """Attack the batch if it is due."""
         training = trainer.state.fn == TrainerFn.FITTING
         due = not training or (trainer.current_epoch + 1) % self.every_n_epochs == 0
         if due and not trainer.sanity_checking:
@@ -149,7 +149,7 @@ class GradientAttackMonitor(Callback):
         if self.twin is not None:
             self.twin.to(pl_module.device)
         models = nn.ModuleList(model for model in (pl_module, self.twin) if model is not None)
-        # Lightning tests in inference mode, whose tensors cannot carry a gradient; hence also the clones.
+        # Lightning tests in inference mode, whose tensors cannot carry a gradient, so they are cloned.
         with torch.inference_mode(False), undisturbed(models), torch.enable_grad():
             victim = find_victim(
                 trainer,

@@ -24,10 +24,10 @@ _PRODUCTS = frozenset(
 class BitWidthAudit(Callback):
     """Stops a run whose layers compute with more bits than they declare.
 
-    Declared widths are what quantizers tell (Brevitas, or anything that tells a `bit_width` as it does), and what
-    quantized tensors tell that come in. Compared with them are all values that a quantizer puts out, and all inputs
-    and weights that a layer multiplies. One bit means the two values of one scale, of one scale a channel for
-    weights; n bits mean at most 2^n steps of the scale. The zeros of padding do not count as input.
+    Declared widths are those of the quantizers (of Brevitas, or of anything with such a `bit_width`) and of the
+    quantized tensors that come in. They are compared with all values that a quantizer puts out, and with all inputs and
+    weights that a layer multiplies. One bit means the two values of one scale (for weights, of one scale a channel);
+    n bits mean at most 2^n steps of the scale. The zeros of padding do not count as input.
 
     The audit reads what runs anyway, in fit, validate and test, and changes none of it. It logs nothing.
 
@@ -48,19 +48,19 @@ class BitWidthAudit(Callback):
         self._handles: list[Any] = []
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Watch a batch where its turn has come."""
+        """Watch a batch if it is due."""
         self._watch(pl_module, batch_idx)
 
     def on_validation_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        """Watch a batch where its turn has come."""
+        """Watch a batch if it is due."""
         self._watch(pl_module, batch_idx)
 
     def on_test_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        """Watch a batch where its turn has come."""
+        """Watch a batch if it is due."""
         self._watch(pl_module, batch_idx)
 
     def on_train_batch_end(
@@ -146,7 +146,7 @@ def _check(layer: str, role: str, operand: Any, bit_width: int, axis: int | None
     """Check some values, quantized tensors by their scale.
 
     Raises:
-        MisconfigurationException: Where they take more than their bits.
+        MisconfigurationException: If they take more than their bits.
     """
     value, scale, zero_point = operand, None, None
     if is_quant_tensor(operand):

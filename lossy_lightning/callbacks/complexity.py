@@ -39,8 +39,8 @@ class ComplexityMonitor(Callback):
         parts: Names of submodules whose own share is logged too: ``stem.codec.encoder`` as ``macs/encoder/1bit``, …
 
     Raises:
-        ValueError: Where two parts end in one name.
-        MisconfigurationException: In the first batch, where `forward` does not take what `input_fn` gives.
+        ValueError: If two parts end in one name.
+        MisconfigurationException: In the first batch, if `forward` does not take what `input_fn` gives.
 
     Example:
         >>> trainer = Trainer(callbacks=[ComplexityMonitor(input_fn=lambda batch: batch["image"])], logger=False)
@@ -143,7 +143,7 @@ def part_scalars(rows: list[LayerProfile], part: str) -> dict[str, int]:
     """The logged names and values of one submodule and all that is in it.
 
     Raises:
-        MisconfigurationException: Where there is no layer in such a submodule.
+        MisconfigurationException: If there is no layer in such a submodule.
 
     Example:
         >>> model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 2))

@@ -16,7 +16,7 @@ def first_tensor(batch: Any) -> Tensor:
         batch: Tensors in lists, tuples and dicts of any nesting.
 
     Raises:
-        ValueError: Where there is none.
+        ValueError: If there is none.
 
     Example:
         >>> first_tensor({"image": torch.ones(2), "label": torch.zeros(2)})

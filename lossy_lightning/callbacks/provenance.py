@@ -101,7 +101,7 @@ def _version(package: str) -> str | None:
 
 
 def _processor() -> str:
-    """The processor's name; Linux alone tells more than its family."""
+    """The processor's name; only Linux gives more than its family."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

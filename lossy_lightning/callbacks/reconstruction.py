@@ -18,7 +18,7 @@ _RANGE = 80.0  # dB below the loudest that a picture of a sound shows
 
 
 class _Example(NamedTuple):
-    """An example that went through its codec; ``original`` is None where the data are codes from the outset."""
+    """An example that went through its codec; ``original`` is None if the data are codes from the outset."""
 
     codec: Codec
     code: Tensor
@@ -49,7 +49,7 @@ class ReconstructionMonitor(Callback):
         num_examples: Number of examples, evenly spaced in the training split.
 
     Raises:
-        ValueError: Where there is none.
+        ValueError: If there is none.
 
     Example:
         >>> trainer = Trainer(callbacks=[ReconstructionMonitor(num_examples=4)], logger=False)
@@ -113,7 +113,7 @@ def _examples(data: Any, count: int) -> Iterator[_Example]:
 
 
 def _device_of(codec: Codec) -> torch.device:
-    """Where a codec's tensors are."""
+    """The device of a codec's tensors."""
     tensors = chain(codec.parameters(), codec.buffers()) if isinstance(codec, nn.Module) else iter(())
     return next((tensor.device for tensor in tensors), torch.device("cpu"))
 

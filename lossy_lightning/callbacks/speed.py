@@ -79,7 +79,7 @@ class SpeedMonitor(Callback):
 
 
 def _length(batch: Any) -> int:
-    """Number of examples of a batch, 0 where that cannot be told."""
+    """Number of examples of a batch, 0 if that is not known."""
     try:
         first = first_tensor(batch)
     except ValueError:

@@ -12,8 +12,8 @@ from torch import Tensor
 class WarmStart(Callback):
     """Starts a fit from the weights of a twin: the same network with other bit widths or activations.
 
-    The twin's layers lie elsewhere in its sequence where an activation stands between them, so tensors of a submodule
-    are matched by their order, not by their names. Binary networks learn better from the weights of one whose
+    An activation between the twin's layers changes their positions in its sequence, so the tensors of a submodule are
+    matched by order, not by name. Binary networks learn better from the weights of one whose
     activations were real but bounded: ``MLP(…, input_bit_width=32, activation=nn.Hardtanh)``.
 
     A fit that goes on from a checkpoint of its own keeps that one's weights.
@@ -23,8 +23,8 @@ class WarmStart(Callback):
         parts: Submodules to take over; the others start as they are made.
 
     Raises:
-        MisconfigurationException: When fitting is set up, where there is no such file, or the tensors of a part differ
-            in number or shape.
+        MisconfigurationException: When fitting is set up, if there is no such file, or if the tensors of a part
+            differ in number or shape.
 
     Source:
         Bulat et al., Improved training of binary networks for human pose estimation and image recognition,

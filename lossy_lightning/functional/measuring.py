@@ -50,7 +50,7 @@ def check_initialized(model: nn.Module) -> None:
     """Check that lazy modules have their parameters.
 
     Raises:
-        ValueError: Where one has not.
+        ValueError: If one has not.
     """
     for name, parameter in (*model.named_parameters(), *model.named_buffers()):
         if is_lazy(parameter):

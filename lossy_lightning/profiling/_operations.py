@@ -46,7 +46,7 @@ _MACS: dict[str, Formula] = {
     "_scaled_dot_product_cudnn_attention": lambda args, out: _attention(*args[:3]),
     "_scaled_dot_product_fused_attention_overrideable": lambda args, out: _attention(*args[:3]),
 }
-# Arguments that are multiplied, where these are not the first two.
+# Arguments that are multiplied, if these are not the first two.
 _FACTORS = {"addmm": (1, 2), "_addmm_activation": (1, 2), "addbmm": (1, 2), "baddbmm": (1, 2), "addmv": (1, 2)} | {
     name: (0, 1, 2) for name in _MACS if "attention" in name or name in ("_trilinear", "mkldnn_rnn_layer")
 }

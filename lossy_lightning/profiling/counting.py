@@ -1,7 +1,7 @@
 """What a model costs: multiply-accumulates, table look-ups, parameters, memory; each by bit width and by layer.
 
 A multiply-accumulate is as wide as its wider factor. A factor is as wide as the quantizer that made it declares
-(Brevitas, or anything that tells a `bit_width` as it does), otherwise as wide as its dtype: float32 counts as 32.
+(of Brevitas, or of anything with such a `bit_width`), otherwise as wide as its dtype: float32 counts as 32.
 """
 
 from collections import Counter

@@ -14,10 +14,10 @@ def stray_values(
     zero_point: Tensor | None = None,
     channel_axis: int | None = None,
 ) -> Tensor | None:
-    """Some of the values where a tensor holds more than a bit width allows, None where all is well.
+    """Some of a tensor's values if it holds more different ones than a bit width allows, None if all is well.
 
     One bit allows the two values of one scale: ``-s, s`` or ``0, s``. More bits allow ``2 ** bit_width`` successive
-    multiples of the scale; where no scale is known, that many different values. Widths above 16 are not checked.
+    multiples of the scale, or, if no scale is known, that many different values. Widths above 16 are not checked.
 
     Args:
         values: Of any shape.

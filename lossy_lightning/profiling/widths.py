@@ -1,4 +1,4 @@
-"""What quantizers and quantized tensors declare: those of Brevitas, or anything that answers as they do."""
+"""Bit widths that quantizers and quantized tensors declare: those of Brevitas, or any with the same interface."""
 
 import math
 import warnings
@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 
 def is_quantizer(module: nn.Module) -> bool:
-    """Whether a module quantizes: it tells its bit width when called for, as the quantizer proxies of Brevitas do."""
+    """Whether a module quantizes: it gives its bit width when called, as the quantizer proxies of Brevitas do."""
     return callable(getattr(module, "bit_width", None))
 
 
@@ -21,7 +21,7 @@ def is_quant_tensor(value: Any) -> bool:
 
 
 def declared_bit_width(quantizer: nn.Module | None) -> int | None:
-    """Bit width that a quantizer declares, None where it is absent or disabled."""
+    """Bit width that a quantizer declares, None if it is absent or disabled."""
     if quantizer is None or not is_quantizer(quantizer) or not getattr(quantizer, "is_quant_enabled", True):
         return None
     with torch.no_grad(), warnings.catch_warnings():

@@ -19,7 +19,7 @@ def report(arguments: Sequence[str]) -> None:
     """Read runs, write ``results.json`` into each folder, print the table and write what is asked for.
 
     Raises:
-        SystemExit: Where an argument is wrong; the message says what to do.
+        SystemExit: If an argument is wrong; the message says what to do.
     """
     parser = _parser()
     options = parser.parse_args(arguments)

@@ -14,7 +14,7 @@ _SEEDS = {"seed_everything", "seed"} | FOLDS
 _PLACES = {"logger", "default_root_dir", "cache_dir", "dirpath", "ckpt_path", "config", "test_after_fit"}
 _MANNERS = {"verbose", "enable_progress_bar", "enable_model_summary", "log_every_n_steps"}
 _IGNORED = _SEEDS | _PLACES | _MANNERS
-"""Names that do not tell one experiment from another, wherever they stand in a configuration."""
+"""Names that do not distinguish experiments, wherever they stand in a configuration."""
 
 
 class Summary(NamedTuple):
@@ -30,7 +30,7 @@ class Group:
     """Runs of one experiment.
 
     Attributes:
-        name: The runs' name, with what tells the experiment from others of that name.
+        name: The runs' name, with what distinguishes the experiment from others of that name.
         runs: All of them.
     """
 
@@ -39,7 +39,7 @@ class Group:
 
     @property
     def done(self) -> tuple[Run, ...]:
-        """The runs that figures are taken of: finished and foreign ones; where there are none, all."""
+        """The runs that figures are taken of: finished and foreign ones, or all if there are none."""
         done = tuple(run for run in self.runs if run.state in (State.FINISHED, State.FOREIGN))
         return done or self.runs
 
@@ -47,7 +47,7 @@ class Group:
     def counted(self) -> tuple[Run, ...]:
         """The done runs, those of one seed and fold as one: they are no independent samples.
 
-        Such a run is the newest (by its start; the last given where that is not known), with what only older ones
+        Such a run is the newest (by its start, or the last given if that is not known), with what only older ones
         logged. Runs whose seed is not known count one by one.
         """
         counted = {_sample(run): run for run in self.done}
@@ -57,7 +57,7 @@ class Group:
         return tuple(counted.values())
 
     def summary(self, name: str) -> Summary | None:
-        """Mean and spread of a logged name; None where no counted run has it."""
+        """Mean and spread of a logged name; None if no counted run has it."""
         return summarize(run.figures[name] for run in self.counted if name in run.figures)
 
     @property
@@ -71,7 +71,7 @@ def _sample(run: Run) -> str:
 
 
 def summarize(values: Iterable[float]) -> Summary | None:
-    """Mean and spread of some values; None where there are none.
+    """Mean and spread of some values; None if there are none.
 
     Example:
         >>> summarize([1.0, 2.0, 4.5])
@@ -99,7 +99,7 @@ def group_runs(runs: Iterable[Run]) -> list[Group]:
 
 
 def experiment(config: Any) -> Any:
-    """A configuration without what does not tell one experiment from another: seeds, places, and what is not set.
+    """A configuration without what does not distinguish experiments: seeds, places, and what is not set.
 
     Example:
         >>> experiment({"seed_everything": 1, "data": {"root": "/mnt/photos", "codec": {"levels": 16, "seed": 1}}})
@@ -130,7 +130,7 @@ def without_folders(text: str) -> str:
 
 
 def _names(groups: list[tuple[Run, ...]]) -> list[str]:
-    """Names of the groups' first runs; where several share one, with up to three of their settings that differ."""
+    """Names of the groups' first runs; if several share one, with up to three of their settings that differ."""
     names = [group[0].name for group in groups]
     settings = [dict(_leaves(experiment(group[0].config))) for group in groups]
     full = []

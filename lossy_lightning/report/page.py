@@ -49,7 +49,7 @@ def as_html(groups: Sequence[Group], names: Sequence[str], metric: str = "test_a
         metric: Logged name that stands for accuracy.
 
     Raises:
-        ModuleNotFoundError: Where Matplotlib is not installed.
+        ModuleNotFoundError: If Matplotlib is not installed.
     """
     drawn = pictures(groups, metric)
     runs = [run for group in groups for run in group.runs]
@@ -79,7 +79,7 @@ def as_html(groups: Sequence[Group], names: Sequence[str], metric: str = "test_a
 
 def _table(groups: Sequence[Group], names: Sequence[str]) -> str:
     head, *rows = table_rows(groups, names)
-    shown = len(head) - (head[-1] == "state")  # it stands with the name, lest it be out of sight
+    shown = len(head) - (head[-1] == "state")  # it stands beside the name, or it would be out of sight
     cells = "".join(f"<th>{escape(title)}</th>" for title in head[:shown])
     body = "".join(
         f"<tr><td>{_number(i)}{escape(row[0])}{_unsound(group)}</td>"

@@ -39,7 +39,7 @@ def pictures(groups: Sequence[Group], metric: str = "test_acc") -> list[Picture]
         metric: Logged name that stands for accuracy.
 
     Raises:
-        ModuleNotFoundError: Where Matplotlib is not installed.
+        ModuleNotFoundError: If Matplotlib is not installed.
     """
     found = [macs_plot(groups, metric), *(cost_plot(groups, name, metric) for name in _AXES)]
     found += [learning_plot(groups, name) for name in _LEARNING]
@@ -123,7 +123,7 @@ def learning_plot(groups: Sequence[Group], name: str) -> Picture | None:
 
 
 def attack_plot(groups: Sequence[Group]) -> Picture | None:
-    """Accuracy under attack against its budget; dashed, where an example counts as wrong if any attack fools it."""
+    """Accuracy under attack against its budget; dashed if an example counts as wrong as soon as one attack fools it."""
 
     def draw(axes: Any) -> bool:
         any_drawn = False
@@ -211,7 +211,7 @@ def _point(
 
 
 def _number_ticks(axes: Any) -> None:
-    """Short numbers at the decades of an axis, and at 2 and 5 where it spans few."""
+    """Short numbers at the decades of an axis, and at 2 and 5 if it spans few."""
     from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
 
     if axes.get_xscale() == "log":

@@ -10,15 +10,15 @@ from lossy_lightning.report.groups import experiment, without_folders
 from lossy_lightning.report.runs import Run, State, find_runs, read_run
 
 _OF_THE_MACHINE = {"host", "process", "system", "state"}
-"""Names of an environment that are not kept; the state is told by the run."""
+"""Names of an environment that are not kept; the run itself has its state."""
 
 
 def read_runs(sources: Iterable[Path | str]) -> list[Run]:
     """The runs of some files of results, and those at and below some folders; a copy of a run is left out.
 
     Raises:
-        TypeError: Where one path is given instead of a list.
-        ValueError: Where a source does not exist, or a file holds anything else.
+        TypeError: If one path is given instead of a list.
+        ValueError: If a source does not exist, or a file holds anything else.
     """
     if isinstance(sources, str | Path):
         raise TypeError(f"sources is the path {str(sources)!r}; give a list, such as [{str(sources)!r}]")
@@ -66,7 +66,7 @@ def read_results(path: Path | str) -> list[Run]:
     """The runs of a file of results.
 
     Raises:
-        ValueError: Where the file holds anything else.
+        ValueError: If the file holds anything else.
     """
     path = Path(path)
     try:

@@ -17,10 +17,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
 Curve = list[tuple[float, float]]
-"""Epoch (or step, where no epoch was logged) and value of each point."""
+"""Epoch (or step, if no epoch was logged) and value of each point."""
 
 FOLDS = {"fold", "test_fold"}
-"""Names of arguments that say which part of the data is held out."""
+"""Names of arguments that choose the part of the data that is held out."""
 _EVENTS = "events.out.tfevents.*"
 _SILENT_SECONDS = 600
 
@@ -31,20 +31,20 @@ class State(StrEnum):
     FINISHED = "finished"
     RUNNING = "running"
     BROKEN = "broken"  # failed, interrupted, killed, or its files cannot be read
-    FOREIGN = "foreign"  # not made by `lossy-lightning`: no environment.json tells its state
+    FOREIGN = "foreign"  # not made by `lossy-lightning`: no environment.json gives its state
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training or test, as its folder or a file of results tells it.
+    """One training or test, read from its folder or a file of results.
 
     Attributes:
         path: The folder; of a run out of a file of results, its name below that file.
         state: How the run stands.
-        reason: Why it is not finished; empty where it is.
+        reason: Why it is not finished; empty if it is.
         notes: Oddities that did not keep the run from being read.
         seed: What `seed_everything` was given.
-        fold: Part of the data that is held out, where the configuration names one.
+        fold: Part of the data that is held out, if the configuration names one.
         figures: The last value of each logged name; of ``speed/…`` the median over the epochs after the first.
         config: What `LightningCLI` saved, empty without.
         environment: What `Provenance` wrote, empty without.
@@ -64,7 +64,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The folder's name, or its parent's where that is a logger's ``version_<n>``."""
+        """The folder's name, or its parent's if that is a logger's ``version_<n>``."""
         path = self.path.absolute()
         return path.parent.name if path.name.startswith("version_") else path.name
 
@@ -73,7 +73,7 @@ def find_runs(folders: Iterable[Path | str]) -> list[Path]:
     """Folders of runs at and below the given ones, each once; a given folder without any is kept, to be shown.
 
     Raises:
-        ValueError: Where a folder does not exist.
+        ValueError: If a folder does not exist.
     """
     found: dict[Path, Path] = {}
     for folder in map(Path, folders):
@@ -128,7 +128,10 @@ def _state(
     if not events:
         return State.FOREIGN if not environment else State.BROKEN, "there are no TensorBoard events"
     if said != "finished":
-        return State.FOREIGN, "no environment.json tells its state: not logged by lossy-lightning, or by an older one"
+        return (
+            State.FOREIGN,
+            "no environment.json gives its state: not logged by lossy-lightning, or by an older one",
+        )
     return State.FINISHED, ""
 
 

@@ -63,7 +63,7 @@ _OTHER = (
     Column("file bits", "rate/file_bits", 0, 1, "files that the codec writes, headers included, by examples"),
     Column("float-32 equivalent, KiB", "memory/weights_float32_bytes", 2, 2**-10, "parameters, if each took 4 bytes"),
 )
-"""Shown where they are asked for."""
+"""Shown on request."""
 
 
 def usual_columns(groups: Sequence[Group], metric: str = "test_acc") -> list[str]:
@@ -77,7 +77,7 @@ def chosen_columns(groups: Sequence[Group], names: Sequence[str]) -> list[str]:
     """The names that somebody asks for.
 
     Raises:
-        ValueError: Where no run has a figure of one.
+        ValueError: If no run has a figure of one.
     """
     logged = {name for group in groups for run in group.runs for name in run.figures}
     if missing := [name for name in names if name not in logged]:
@@ -115,7 +115,7 @@ def bit_widths(groups: Sequence[Group]) -> list[int]:
 def table_rows(groups: Sequence[Group], names: Sequence[str]) -> list[list[str]]:
     """Rows of text, the titles first: run, each column's mean ± standard deviation, seeds, state.
 
-    The state is left out where all runs have finished.
+    The state is left out if all runs have finished.
 
     Args:
         groups: One row each.
@@ -131,7 +131,7 @@ def table_rows(groups: Sequence[Group], names: Sequence[str]) -> list[list[str]]
 
 
 def text(summary: Summary | None, column: Column) -> str:
-    """``98.49 ± 0.24``; without a spread where all values agree or there is only one.
+    """``98.49 ± 0.24``; without a spread if all values agree or there is only one.
 
     Example:
         >>> text(Summary(0.98491, 0.0024, 3), Column("", "", 2, 100, ""))
@@ -148,7 +148,7 @@ def text(summary: Summary | None, column: Column) -> str:
 
 
 def seeds(group: Group) -> str:
-    """Folds of the counted runs where there are, else seeds."""
+    """Folds of the counted runs if there are any, else seeds."""
     numbers = (run.seed if run.fold is None else run.fold for run in group.counted)
     return ", ".join("?" if number is None else str(number) for number in numbers)
 
