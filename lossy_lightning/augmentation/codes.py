@@ -116,4 +116,4 @@ class StageDropout(nn.Module):
 
 def is_residual(spec: CodeSpec) -> bool:
     """Whether codes are stages of which the index -1 is one not sent."""
-    return not spec.ordinal and set(spec.low) == {-1}
+    return all(field.absent is not None for field in spec.fields)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lossy_lightning.attacks import Forward, is_right
 from lossy_lightning.callbacks._round_trip import decoded
-from lossy_lightning.core import Codec, CodeSpec
+from lossy_lightning.core import Codec, CodeSpec, Field
 
 Range = int | tuple[int, ...] | None
 """An end of the codes' range: one number, one a channel, or None if it is not given."""
@@ -105,7 +105,7 @@ def _spec(trainer: Trainer, code: Tensor, codec: Codec | None, low: Range, high:
     if low is not None and high is not None:
         channels = code.shape[1]
         least, greatest = ((end,) * channels if isinstance(end, int) else tuple(end) for end in (low, high))
-        return CodeSpec(tuple(code.shape[1:]), least, greatest, ordinal=True)
+        return CodeSpec([Field("code", least, greatest, ordinal=True)], tuple(code.shape[2:]))
     spec = getattr(getattr(trainer, "datamodule", None), "spec", None)
     if isinstance(spec, CodeSpec):
         return spec

@@ -185,7 +185,7 @@ class GradientAttackMonitor(Callback):
     def _compared(self, trainer: Trainer, victim: Victim, budget: int) -> Comparison:
         twin = None if self.twin is None else (self.twin, forward_of(trainer, self.twin, self.forward_fn))
         arguments = victim.forward, victim.model, victim.code, budget, victim.spec.low, victim.spec.high
-        if victim.spec.ordinal:
+        if victim.spec.fields[0].ordinal:
             attacks = ordinal_attacks(
                 *arguments,
                 iterations=self.iterations,
@@ -202,7 +202,7 @@ class GradientAttackMonitor(Callback):
     def _changes(self, trainer: Trainer, victim: Victim, moved: Tensor, tag: str, pictures: bool) -> dict[str, float]:
         """Size of the change in code and signal, and accuracies after the round trip."""
         sizes = {f"{name}_code": value for name, value in distances(victim.code, moved).items()}
-        if not victim.spec.ordinal:
+        if not victim.spec.fields[0].ordinal:
             del sizes["linf_code"]  # a difference of indices has no meaning
         codec = victim.codec
         if codec is None:

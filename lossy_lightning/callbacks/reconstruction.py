@@ -11,7 +11,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
 from lossy_lightning.callbacks._distortion import distortion, is_image, is_sound, log_power
-from lossy_lightning.core import Codec, CodeSpec, FileCodec, InputError
+from lossy_lightning.core import Codec, FileCodec, InputError
 
 _ROWS, _HOP = 512, 128  # of the picture of a sound: samples of a window, and from window to window
 _RANGE = 80.0  # dB below the loudest that a picture of a sound shows
@@ -121,7 +121,7 @@ def _device_of(codec: Codec) -> torch.device:
 def _measures(example: _Example, rate: int | None) -> dict[str, float]:
     """Size and distortion of an example."""
     codec, code, original, decoded = example
-    bits = container_bits(code, codec.spec(tuple(decoded.shape)))
+    bits = int(codec.spec(tuple(decoded.shape)).container_bits(code))
     measures = {"bits_per_sample": bits / decoded.numel()}
     if isinstance(codec, FileCodec):
         measures["file_bits_per_sample"] = 8 * len(codec.write(code, tuple(decoded.shape))) / decoded.numel()
@@ -132,24 +132,6 @@ def _measures(example: _Example, rate: int | None) -> dict[str, float]:
         if not codec.keeps_phase:
             measures.pop("snr", None)
     return measures
-
-
-def container_bits(code: Tensor, spec: CodeSpec) -> int:
-    """Bits of a code's container; in residual codes, whose index -1 is a stage that is not sent, those of the others.
-
-    Args:
-        code: ``(C, *grid)``.
-        spec: Of the code.
-
-    Example:
-        >>> residual = CodeSpec.uniform((3, 2), -1, 15, ordinal=False)
-        >>> container_bits(torch.tensor([[3, 15], [0, 7], [-1, -1]]), residual)
-        16
-    """
-    if spec.ordinal or set(spec.low) != {-1}:
-        return spec.num_bits
-    widths = [high.bit_length() for high in spec.high]
-    return sum(width * int((stage >= 0).sum()) for width, stage in zip(widths, code, strict=True))
 
 
 def _show(writer: Any, examples: list[_Example], rows: list[dict[str, float]], rate: int | None, step: int) -> None:

@@ -105,7 +105,7 @@ class Relabeled(TrainableCodec):
     def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
         """The codec's spec."""
         spec = self.codec.spec(shape)
-        if spec.ordinal or set(spec.low) != {0} or len(set(spec.levels)) != 1:
+        if any(field.ordinal for field in spec.fields) or set(spec.low) != {0} or len(set(spec.levels)) != 1:
             raise ValueError(f"Relabeled takes a codec of indices of codebooks of one size; got {spec} of {self.codec}")
         return spec
 

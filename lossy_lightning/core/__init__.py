@@ -2,28 +2,25 @@
 
 import torch
 
-from lossy_lightning.core.codec import (
-    Codec,
-    FileCodec,
-    TrainableCodec,
-)
+from lossy_lightning.core.codec import Codec, FileCodec, TrainableCodec
 from lossy_lightning.core.errors import InputError, MissingFileError, UserError
-from lossy_lightning.core.spec import (
-    CodeSpec,
-    CodeStatistics,
-)
+from lossy_lightning.core.field import Field
+from lossy_lightning.core.layout import valid_positions
+from lossy_lightning.core.spec import CodeSpec, CodeStatistics
 from lossy_lightning.core.stem import Stem
 
 __all__ = [
     "CodeSpec",
     "CodeStatistics",
     "Codec",
+    "Field",
     "FileCodec",
     "InputError",
     "MissingFileError",
     "Stem",
     "TrainableCodec",
     "UserError",
+    "valid_positions",
 ]
 
-torch.serialization.add_safe_globals([CodeSpec])  # checkpoints hold a spec and load weights-only
+torch.serialization.add_safe_globals([Field, CodeSpec])  # checkpoints hold a spec and load weights-only

@@ -53,10 +53,20 @@ class Codec(ABC):
         A datamodule calls it in `prepare_data`, once a machine; nothing else downloads.
         """
 
-    def codebooks(self) -> Tensor | None:
-        """Codebooks ``(C, levels, dim)`` where codes are codebook indices, else None.
+    def steps(self) -> dict[str, Tensor] | None:
+        """Quantization steps by field: what levels are multiplied with to give coefficients.
 
-        Channels of a residual code are stages, whose words are added up; there the index -1 is a stage not sent.
+        Returns:
+            Names of fields to float32 ``(channels of a cell,)``, ones if codes are dequantized already; fields that
+            codes of a signal may lack, such as chroma, are there too. None if steps are unknown, there are none, or
+            they travel with the example in a field of their own, which the `Field` names.
+        """
+        return None
+
+    def codebooks(self) -> Tensor | None:
+        """Codebooks ``(C, levels, dim)`` if codes are codebook indices, else None.
+
+        Channels of a residual code are stages, whose words are added up; a stage may be absent.
         """
         return None
 

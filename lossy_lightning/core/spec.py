@@ -1,125 +1,299 @@
-"""The type of a code."""
+"""The type of a code: named fields, and the grid that they share."""
 
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from math import prod
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
+from lossy_lightning.core.errors import InputError
+from lossy_lightning.core.field import Field
+from lossy_lightning.core.layout import first_position, pack, unpack, valid_positions
+
 _INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
-class CodeSpec(NamedTuple):
-    """The type of a code: its shape, the range of each channel, and what its numbers mean.
+class CodeStatistics(NamedTuple):
+    """Mean and standard deviation of each channel of a data set's training codes, float32, shape ``(C,)``.
 
-    Attributes:
-        shape: ``(C, *grid)``, channel first, no batch dimension; None where the size varies from example to example.
-        low: Least value of each channel, length C.
-        high: Greatest value of each channel, inclusive, length C.
-        ordinal: True where ``|a - b|`` has meaning (pixels, coefficients); False for codebook indices.
-
-    Example:
-        >>> spec = CodeSpec.uniform((1, 7, 7), low=0, high=15, ordinal=False)
-        >>> spec.levels, spec.bit_widths, spec.num_bits, spec.dtype
-        ((16,), (4,), 196, torch.uint8)
+    Values that say "not there" do not count.
     """
 
-    shape: tuple[int | None, ...]
-    low: tuple[int, ...]
-    high: tuple[int, ...]
-    ordinal: bool
+    mean: Tensor
+    std: Tensor
+
+
+class _CodeSpec(NamedTuple):
+    fields: tuple[Field, ...]
+    grid: tuple[int | None, ...]
+
+
+class CodeSpec(_CodeSpec):
+    """The type of a code: one integer tensor ``(C, *grid)`` made of named fields.
+
+    Channels come field after field; in a field, cell after cell, row by row, and in a cell the field's own channels.
+    So a 4:2:0 code of JPEG has the channels Y00 Y01 Y10 Y11 Cb Cr, 64 each.
+
+    Args:
+        fields: The fields, in the order of their channels.
+        grid: Size along each axis; None if it varies from example to example.
+
+    Raises:
+        ValueError: If there is no field, two have one name, a field has cells of another number of axes than the grid,
+            or takes its steps from a field that is not there or has other channels.
+
+    Example:
+        >>> spec = CodeSpec([Field("mean", (0,), (255,), True), Field("shape", (0,), (15,), False)], (7, 7))
+        >>> spec.shape, spec.levels, spec.bit_widths, spec.num_bits, spec.dtype
+        ((2, 7, 7), (256, 16), (8, 4), 588, torch.uint8)
+        >>> {name: tuple(part.shape) for name, part in spec.split(torch.zeros(5, 2, 7, 7, dtype=torch.uint8)).items()}
+        {'mean': (5, 1, 7, 7), 'shape': (5, 1, 7, 7)}
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, fields: Iterable[Field], grid: Iterable[int | None]) -> Self:
+        """Check the fields against each other and the grid."""
+        fields, grid = tuple(fields), tuple(grid)
+        if not fields or not all(isinstance(field, Field) for field in fields):
+            raise InputError(f"a spec is made of one or more fields; got {fields!r}")
+        by_name = {field.name: field for field in fields}
+        if len(by_name) < len(fields):
+            raise InputError(f"each field of a code has a name of its own; got {[field.name for field in fields]}")
+        for field in fields:
+            if field.cells and len(field.cells) != len(grid):
+                raise InputError(f"field {field.name!r} has cells {field.cells} for a grid of {len(grid)} axes, {grid}")
+            carrier = field if field.steps_from is None else by_name.get(field.steps_from)
+            if carrier is None or len(carrier.low) != len(field.low):
+                raise InputError(
+                    f"field {field.name!r} takes its steps from {field.steps_from!r}, which must be a field of as many "
+                    f"channels; the fields are {list(by_name)}"
+                )
+        return super().__new__(cls, fields, grid)
 
     @classmethod
-    def uniform(cls, shape: tuple[int | None, ...], low: int, high: int, *, ordinal: bool) -> "CodeSpec":
-        """The spec whose channels all range from ``low`` to ``high``, inclusive.
+    def uniform(
+        cls, shape: tuple[int | None, ...], low: int, high: int, *, ordinal: bool, absent: int | None = None
+    ) -> "CodeSpec":
+        """The spec of one field, "code", whose channels all range from ``low`` to ``high``, inclusive.
 
         Raises:
-            ValueError: Where the number of channels, ``shape[0]``, is None or ``low > high``.
+            ValueError: If the number of channels, ``shape[0]``, is None, or the range is not one of a `Field`.
+
+        Example:
+            >>> CodeSpec.uniform((1, 7, 7), low=0, high=15, ordinal=False).num_bits
+            196
         """
-        channels = shape[0]
-        if channels is None or low > high:
-            raise ValueError(f"a spec needs a number of channels and low <= high; got {shape=}, {low=}, {high=}")
-        return cls(tuple(shape), (low,) * channels, (high,) * channels, ordinal)
+        channels, *grid = shape
+        if channels is None:
+            raise InputError(f"a spec needs a number of channels; got {shape=}")
+        return cls((Field("code", (low,) * channels, (high,) * channels, ordinal, absent=absent),), grid)
 
     @classmethod
     def union(cls, *specs: "CodeSpec") -> "CodeSpec":
         """The spec that every code of the given specs satisfies.
 
         Raises:
-            ValueError: Where the specs differ in shape or kind, or are codebook indices of unequal ranges.
+            ValueError: If the specs differ in grid, or their fields in more than the range of ordinal ones.
         """
-        shape, low, high, ordinal = specs[0]
-        for spec in specs[1:]:
-            if spec.shape != shape or spec.ordinal != ordinal:
-                raise ValueError(f"codes of one data set must agree in shape and kind; got {specs[0]} and {spec}")
-            if not ordinal and (spec.low, spec.high) != (low, high):
-                raise ValueError(f"codebook indices must come from codebooks of one size; got {specs[0]} and {spec}")
-            low = tuple(map(min, low, spec.low))
-            high = tuple(map(max, high, spec.high))
-        return cls(shape, low, high, ordinal)
+        if len({(spec.grid, tuple(field.name for field in spec.fields)) for spec in specs}) != 1:
+            raise InputError(
+                "codes of one data set must agree in fields and grid; got "
+                + " and ".join(f"{[field.name for field in spec.fields]} on {spec.grid}" for spec in specs)
+            )
+        return cls(map(Field.union, *(spec.fields for spec in specs)), specs[0].grid)
+
+    @property
+    def shape(self) -> tuple[int | None, ...]:
+        """Shape ``(C, *grid)`` of a code, without batch."""
+        return sum(field.num_channels for field in self.fields), *self.grid
+
+    @property
+    def low(self) -> tuple[int, ...]:
+        """Least value of each channel."""
+        return tuple(value for field in self.fields for value in field.low * field.num_cells)
+
+    @property
+    def high(self) -> tuple[int, ...]:
+        """Greatest value of each channel, inclusive."""
+        return tuple(value for field in self.fields for value in field.high * field.num_cells)
 
     @property
     def levels(self) -> tuple[int, ...]:
-        """Number of different values of each channel."""
+        """Number of different values of each channel; "not there" is none of them."""
         return tuple(high - low + 1 for low, high in zip(self.low, self.high, strict=True))
 
     @property
     def bit_widths(self) -> tuple[int, ...]:
-        """Bits that hold any value of each channel: ``ceil(log2(levels))``, 0 for a constant channel."""
+        """Bits that hold any value of each channel: ``ceil(log2(levels))``, 0 for a single level."""
         return tuple((levels - 1).bit_length() for levels in self.levels)
 
     @property
     def num_bits(self) -> int:
-        """Bits of one code's *container*: the bit widths summed over channels and grid.
+        """Bits of one code's *container* if all values are there: bit width times values, constants once.
 
         This is not the entropy-coded size, which depends on the data.
 
         Raises:
-            ValueError: Where the size varies from example to example.
+            ValueError: If the size varies from example to example.
         """
-        if None in self.shape:
-            raise ValueError(f"codes of shape {self.shape} vary in size, so they have no one number of bits")
-        return sum(self.bit_widths) * prod(size for size in self.shape[1:] if size is not None)
+        if None in self.grid:
+            raise InputError(f"codes of shape {self.shape} vary in size, so they have no one number of bits")
+        positions = prod(size for size in self.grid if size is not None)
+        return sum(
+            sum(field.bit_widths) * (1 if field.constant else field.num_cells * positions) for field in self.fields
+        )
 
     @property
     def dtype(self) -> torch.dtype:
-        """The smallest integer dtype that holds every channel."""
-        low, high = min(self.low), max(self.high)
+        """The smallest integer dtype that holds every value, "not there" too."""
+        absent = [field.absent for field in self.fields if field.absent is not None]
+        low, high = min(*self.low, *absent, 0), max(*self.high, *absent, 0)
         return next(d for d in _INTEGERS if torch.iinfo(d).min <= low and high <= torch.iinfo(d).max)
+
+    def field(self, name: str) -> Field:
+        """The field of that name.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        for field in self.fields:
+            if field.name == name:
+                return field
+        raise InputError(f"this code has the fields {[field.name for field in self.fields]}; got {name!r}")
+
+    def channels(self, name: str) -> slice:
+        """Channels of a code that a field takes.
+
+        Raises:
+            ValueError: If there is no such field.
+
+        Example:
+            >>> CodeSpec([Field("a", (0, 0), (7, 7), True, (2, 2)), Field("b", (0,), (1,), True)], (4, 4)).channels("b")
+            slice(8, 9, None)
+        """
+        field, start = self.field(name), 0
+        for before in self.fields[: self.fields.index(field)]:
+            start += before.num_channels
+        return slice(start, start + field.num_channels)
+
+    def select(self, *names: str) -> "CodeSpec":
+        """The spec of some fields, in the order given; steps that a field left out would carry are unknown.
+
+        Raises:
+            ValueError: If there is no such field.
+        """
+        fields = [self.field(name) for name in names]
+        return CodeSpec([f if f.steps_from in names else f._replace(steps_from=None) for f in fields], self.grid)
+
+    def narrow(self, code: Tensor, *names: str) -> Tensor:
+        """The code ``(..., C', *grid)`` of some fields, as `select` describes it; a view if they lie side by side."""
+        axis = -1 - len(self.grid)
+        slices = [self.channels(name) for name in names]
+        if all(a.stop == b.start for a, b in pairwise(slices)):
+            return code.narrow(axis, slices[0].start, slices[-1].stop - slices[0].start)
+        return torch.cat([code.narrow(axis, s.start, s.stop - s.start) for s in slices], axis)
+
+    def split(self, code: Tensor) -> dict[str, Tensor]:
+        """The fields of a code ``(..., C, *grid)``, each ``(..., channels, *its grid)``; constant ones once.
+
+        A field's grid is that of the code times its cells. Codes that are channels-last in memory, as those of file
+        codecs are, are split fastest, and so are the fields.
+
+        Example:
+            >>> spec = CodeSpec([Field("luma", (0,), (9,), True, (2, 2)), Field("cb", (0,), (9,), True)], (1, 1))
+            >>> spec.split(torch.arange(5).view(5, 1, 1))["luma"]
+            tensor([[[0, 1],
+                     [2, 3]]])
+        """
+        return {
+            field.name: unpack(field.cells, field.constant, self.narrow(code, field.name), len(self.grid))
+            for field in self.fields
+        }
+
+    def join(self, parts: Mapping[str, Tensor]) -> Tensor:
+        """The code of some fields, the inverse of `split`; channels-last in memory.
+
+        Raises:
+            ValueError: If other fields come than the spec has.
+        """
+        names = [field.name for field in self.fields]
+        if set(parts) != set(names):
+            raise InputError(f"this code has the fields {names}; got {list(parts)}")
+        axes = len(self.grid)
+        packed = [pack(field.cells, parts[field.name], axes) for field in self.fields]
+        full = [part for part, field in zip(packed, self.fields, strict=True) if not field.constant]
+        grid = full[0].shape[-1 - axes : -1] if full else tuple(size or 1 for size in self.grid)
+        packed = [part.expand(*part.shape[: -1 - axes], *grid, -1) for part in packed]
+        return torch.cat(packed, -1).movedim(-1, -1 - axes)
+
+    def field_grid(self, name: str, grid_size: Tensor) -> Tensor:
+        """Sizes ``(N, axes)`` of a field's grids, of the sizes of the codes' grids."""
+        field = self.field(name)
+        if field.constant:
+            return torch.ones_like(grid_size)
+        return grid_size * torch.tensor(field.cells or (1,) * len(self.grid), device=grid_size.device)
+
+    def container_bits(self, code: Tensor, grid_size: Tensor | None = None) -> Tensor:
+        """Bits of each code's container, int64 ``(...)``: bit width times values that are there, constants once.
+
+        Args:
+            code: ``(..., C, *grid)``.
+            grid_size: ``(N, axes)``, how much of each grid of a padded batch is the example's own; None: all of it.
+
+        Example:
+            >>> spec = CodeSpec.uniform((3, 2), 0, 15, ordinal=False, absent=-1)
+            >>> spec.container_bits(torch.tensor([[3, 4], [5, 6], [-1, -1]]))
+            tensor(16)
+        """
+        axes = len(self.grid)
+        grid = code.shape[code.ndim - axes :]
+        own = torch.ones(grid, dtype=torch.bool, device=code.device)
+        if grid_size is not None:
+            own = valid_positions(grid_size, tuple(grid))
+        bits = torch.zeros(code.shape[: -1 - axes], dtype=torch.long, device=code.device)
+        for field in self.fields:
+            part = self.narrow(code, field.name)
+            there = (
+                own.unsqueeze(-1 - axes) if field.absent is None else own.unsqueeze(-1 - axes) & (part != field.absent)
+            )
+            if field.constant:
+                there = first_position(there, axes)
+            counts = there.flatten(-axes).sum(-1)
+            bits = bits + (counts * torch.tensor(field.bit_widths * field.num_cells, device=code.device)).sum(-1)
+        return bits
 
     def check_layout(self, code: Tensor) -> None:
         """Check dtype and shape of a code ``(..., C, *grid)``; reads no value, so it is free on any device.
 
         Raises:
-            ValueError: Where the code is not of an integer dtype or not of this shape.
+            ValueError: If the code is not of an integer dtype or not of this shape.
         """
         if code.dtype not in _INTEGERS:
-            raise ValueError(f"a code is of an integer dtype; got {code.dtype}: encode the signal with a codec first")
-        trailing = tuple(code.shape[max(0, code.ndim - len(self.shape)) :])
-        if len(trailing) != len(self.shape) or any(
-            want not in (None, got) for want, got in zip(self.shape, trailing, strict=True)
+            raise InputError(f"a code is of an integer dtype; got {code.dtype}: encode the signal with a codec first")
+        shape = self.shape
+        trailing = tuple(code.shape[max(0, code.ndim - len(shape)) :])
+        if len(trailing) != len(shape) or any(
+            want not in (None, got) for want, got in zip(shape, trailing, strict=True)
         ):
-            want = ", ".join("any" if size is None else str(size) for size in self.shape)
-            raise ValueError(f"codes of shape (..., {want}) are expected here; got {tuple(code.shape)}")
+            want = ", ".join("any" if size is None else str(size) for size in shape)
+            raise InputError(f"codes of shape (..., {want}) are expected here; got {tuple(code.shape)}")
 
     def check(self, code: Tensor) -> None:
         """Check dtype, shape and values of a code ``(..., C, *grid)``.
 
         Raises:
-            ValueError: Where the code is not of this spec; names the first channel that leaves its range.
+            ValueError: If the code is not of this spec; names the field and channel that leave their range, or the
+                constant field that is not constant.
         """
         self.check_layout(code)
         if code.numel() == 0:
             return
-        least, greatest = code.movedim(code.ndim - len(self.shape), 0).flatten(1).aminmax(dim=1)
-        for channel, (low, high) in enumerate(zip(self.low, self.high, strict=True)):
-            got = int(least[channel]), int(greatest[channel])
-            if got[0] < low or got[1] > high:
-                raise ValueError(f"channel {channel} of a code ranges from {low} to {high}; got {got[0]} to {got[1]}")
-
-
-class CodeStatistics(NamedTuple):
-    """Mean and standard deviation of each channel of a data set's training codes, float32, shape ``(C,)``."""
-
-    mean: Tensor
-    std: Tensor
+        for field in self.fields:
+            part = self.narrow(code, field.name).movedim(-1 - len(self.grid), 0)
+            field.check(part.reshape(field.num_cells, len(field.low), -1).transpose(0, 1).flatten(1))
+            first = first_position(part, len(self.grid))
+            if field.constant and bool((part != first).any()):
+                raise InputError(f"field {field.name!r} is one value over the whole grid of a code; got several")

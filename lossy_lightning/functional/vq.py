@@ -28,22 +28,24 @@ def nearest_codewords(vectors: Tensor, codebook: Tensor) -> Tensor:
     return nearest.view(vectors.shape[:-1])
 
 
-def sum_codewords(code: Tensor, codebooks: Tensor) -> Tensor:
-    """What a residual code stands for: the words of all stages added up, first stage first; -1 adds nothing.
+def sum_codewords(code: Tensor, codebooks: Tensor, absent: int | None = None) -> Tensor:
+    """What a residual code stands for: the words of all stages added up, first stage first.
 
     Args:
         code: ``(..., stages, positions)``, integer; at most as many stages as there are codebooks.
         codebooks: ``(C, levels, dim)``.
+        absent: Index of a stage that was not sent, which adds nothing; None if all are.
 
     Returns:
         ``(..., dim, positions)``.
 
     Example:
-        >>> sum_codewords(torch.tensor([[0, 1], [1, -1]]), torch.tensor([[[1.0], [2.0]], [[10.0], [20.0]]]))
+        >>> sum_codewords(torch.tensor([[0, 1], [1, -1]]), torch.tensor([[[1.0], [2.0]], [[10.0], [20.0]]]), -1)
         tensor([[21.,  2.]])
     """
-    words = torch.nn.functional.pad(codebooks, (0, 0, 0, 1))  # -1 is the last row
+    words = torch.nn.functional.pad(codebooks, (0, 0, 0, 1))  # what is absent is the last row
     total = codebooks.new_zeros(())
     for stage, index in enumerate(code.long().unbind(-2)):
-        total = total + words[stage][index]
+        present = index if absent is None else index.where(index != absent, codebooks.shape[1])
+        total = total + words[stage][present]
     return total.movedim(-1, -2)

@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from lossy_lightning.attacks._first_order import feature_owners, first_order_change
-from lossy_lightning.core import CodeSpec
+from lossy_lightning.core import CodeSpec, Field
 from lossy_lightning.nn import Bits, Embed, LookupLinear, OneHot, Scale
 
 SPEC = CodeSpec.uniform((3, 4, 4), 0, 15, ordinal=True)
-UNEQUAL = CodeSpec((3, 4, 4), (0, -1, 2), (15, 14, 4), ordinal=True)
+UNEQUAL = CodeSpec([Field("code", (0, -1, 2), (15, 14, 4), ordinal=True)], (4, 4))
 
 
 class Thermometer(nn.Module):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from lossy_lightning.attacks import cross_entropy, substitution_attack, substitution_scores
-from lossy_lightning.core import CodeSpec
+from lossy_lightning.core import CodeSpec, Field
 from lossy_lightning.nn import Bits, Embed, LookupLinear, OneHot
 
 SPEC = CodeSpec.uniform((1, 3, 3), 0, 7, ordinal=False)
@@ -98,7 +98,7 @@ def test_targeted_substitutions_reach_their_target(code):
 
 
 def test_channels_of_unequal_range_stay_in_theirs():
-    spec = CodeSpec((2, 4), (0, 0), (1, 5), ordinal=False)
+    spec = CodeSpec([Field("code", (0, 0), (1, 5), ordinal=False)], (4,))
     stem = OneHot(spec)
     torch.manual_seed(0)
     model = nn.Sequential(stem, nn.Flatten(), nn.Linear(32, 3))

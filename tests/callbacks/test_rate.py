@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from lossy_lightning.callbacks import RateMonitor
 from lossy_lightning.callbacks.rate import count_values
 from lossy_lightning.codecs import JPEG, PCM
-from lossy_lightning.core import CodeSpec
+from lossy_lightning.core import CodeSpec, Field
 from lossy_lightning.data import EncodedDataModule
 from lossy_lightning.data.splits import Examples
 
@@ -34,7 +34,7 @@ class Codes(EncodedDataModule):
 
     @property
     def spec(self) -> CodeSpec:
-        return CodeSpec((2, 2 if self.sizes is None else None), (0, 5), (3, 6), False)
+        return CodeSpec([Field("code", (0, 5), (3, 6), ordinal=False)], (2 if self.sizes is None else None,))
 
     def codes(self, split: str) -> Examples | None:
         return list(zip(self.examples, range(len(self.examples)), strict=True)) if split == "test" else None
@@ -105,7 +105,7 @@ def test_data_without_a_spec_are_left_alone() -> None:
 def test_counts_are_those_of_a_loop(data: st.DataObject) -> None:
     low = tuple(data.draw(st.lists(st.integers(-300, 300), min_size=1, max_size=3)))
     high = tuple(least + data.draw(st.integers(0, 5)) for least in low)
-    spec = CodeSpec((len(low), 4), low, high, True)
+    spec = CodeSpec([Field("code", low, high, ordinal=True)], (4,))
     values = [[[data.draw(st.integers(a, b)) for _ in range(4)] for a, b in zip(low, high, strict=True)] for _ in "ab"]
     counts = count_values(torch.tensor(values, dtype=torch.int16), spec)
     assert int(counts.sum()) == 2 * 4 * len(low)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from lossy_lightning.codecs import PCM
-from lossy_lightning.core import CodeSpec
+from lossy_lightning.core import CodeSpec, Field
 
 DTYPES = {8: torch.uint8, 16: torch.int16}
 
@@ -14,7 +14,7 @@ def test_samples_stay_as_they_are(bit_width):
     codec = PCM(bit_width)
     assert torch.equal(codec.encode(signal), signal)
     assert torch.equal(codec.decode(codec.encode(signal), (1, 3)), signal)
-    assert codec.spec((1, None)) == CodeSpec((1, None), (info.min,), (info.max,), ordinal=True)
+    assert codec.spec((1, None)) == CodeSpec([Field("code", (info.min,), (info.max,), ordinal=True)], (None,))
     assert codec.spec((2, 3)).dtype is DTYPES[bit_width]
     assert codec.spec((2, 3)).bit_widths == (bit_width,) * 2
 

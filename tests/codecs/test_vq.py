@@ -10,7 +10,7 @@ from sklearn.cluster import MiniBatchKMeans
 from torchvision.datasets import MNIST
 
 from lossy_lightning.codecs import VQ
-from lossy_lightning.core import CodeSpec
+from lossy_lightning.core import CodeSpec, Field
 
 
 def smooth_images(count=64, seed=0, channels=1):
@@ -109,7 +109,7 @@ def test_one_axis_and_leading_dimensions():
 
 
 def test_the_spec_is_one_channel_of_indices_on_the_grid():
-    assert VQ((4, 4), 16).spec((3, 9, None)) == CodeSpec((1, 3, None), (0,), (15,), ordinal=False)
+    assert VQ((4, 4), 16).spec((3, 9, None)) == CodeSpec([Field("code", (0,), (15,), ordinal=False)], (3, None))
     assert VQ((4,), 300).spec((1, 8)).dtype is torch.int16
 
 

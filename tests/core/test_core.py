@@ -11,21 +11,24 @@ from lossy_lightning.core import (
     Codec,
     CodeSpec,
     CodeStatistics,
+    Field,
     Stem,
 )
 
 
 def spec(low=(0,), high=(15,), ordinal=True, grid=(2, 3)):
-    return CodeSpec((len(low), *grid), low, high, ordinal)
+    return CodeSpec([Field("code", low, high, ordinal=ordinal)], grid)
 
 
 def test_a_uniform_spec_gives_all_channels_one_range():
-    assert CodeSpec.uniform((3, 4, None), -2, 5, ordinal=True) == ((3, 4, None), (-2,) * 3, (5,) * 3, True)
+    made = CodeSpec.uniform((3, 4, None), -2, 5, ordinal=True)
+    assert made == CodeSpec([Field("code", (-2,) * 3, (5,) * 3, True)], (4, None))
+    assert (made.shape, made.low, made.high) == ((3, 4, None), (-2,) * 3, (5,) * 3)
 
 
 @pytest.mark.parametrize(("shape", "low", "high"), [((None, 4), 0, 1), ((3, 4), 1, 0)])
 def test_a_uniform_spec_needs_channels_and_a_range(shape, low, high):
-    with pytest.raises(ValueError, match=r"needs a number of channels and low <= high; got shape="):
+    with pytest.raises(ValueError, match=r"needs (a number of channels; got shape=|low <= high for each)"):
         CodeSpec.uniform(shape, low, high, ordinal=True)
 
 
@@ -43,9 +46,9 @@ def test_a_union_of_codebook_indices_of_one_size():
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (spec(grid=(3, 2)), "agree in shape and kind; got .*2, 3.* and .*3, 2"),
-        (spec(ordinal=False), "agree in shape and kind"),
-        (spec((0, 0), (15, 15)), "agree in shape and kind"),
+        (spec(grid=(3, 2)), "agree in fields and grid; got .*2, 3.* and .*3, 2"),
+        (spec(ordinal=False), "agree in fields; got"),
+        (spec((0, 0), (15, 15)), "agree in fields; got"),
     ],
 )
 def test_a_union_of_different_shapes_or_kinds_is_refused(other, message):
@@ -54,7 +57,7 @@ def test_a_union_of_different_shapes_or_kinds_is_refused(other, message):
 
 
 def test_a_union_of_unequal_codebooks_is_refused():
-    with pytest.raises(ValueError, match="codebooks of one size"):
+    with pytest.raises(ValueError, match="categories must be of one size"):
         CodeSpec.union(spec(ordinal=False), spec(high=(31,), ordinal=False))
 
 
@@ -122,7 +125,7 @@ def test_codes_out_of_range_are_refused_by_channel(value):
     code = torch.zeros(5, 2, 2, dtype=torch.int16)
     code[3, 1, 1] = value
     own.check_layout(code)
-    with pytest.raises(ValueError, match=f"channel 1 of a code ranges from -3 to 3; got {min(value, 0)} to"):
+    with pytest.raises(ValueError, match=f"channel 1 of field 'code' ranges from -3 to 3; got {min(value, 0)} to"):
         own.check(code)
 
 

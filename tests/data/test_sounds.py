@@ -448,7 +448,9 @@ def entry(name, **arguments):
 def test_yaml_reaches_everything(folder, tmp_path, monkeypatch, seconds):
     monkeypatch.setattr(sys, "argv", ["lossy-lightning"])  # Lightning warns of pytest's own
     monkeypatch.setenv("PL_GLOBAL_SEED", "0")
-    moved = entry("nn.Chain", modules=[entry("nn.TimeShift", max_frames=3), entry("nn.TimeMask", max_frames=3)])
+    moved = entry(
+        "augmentation.Chain", modules=[entry("nn.TimeShift", max_frames=3), entry("nn.TimeMask", max_frames=3)]
+    )
     data = entry(
         "data.AudioFolder",
         codec=entry("codecs.VQ", block=[8], levels=8),
@@ -457,7 +459,9 @@ def test_yaml_reaches_everything(folder, tmp_path, monkeypatch, seconds):
         seconds=seconds,
         group="tests.data.test_sounds.recording",
         cache_dir=str(tmp_path / "cache"),
-        transform=entry("nn.Chain", modules=[entry("data.RandomShift", max_samples=9), entry("data.AddNoise")]),
+        transform=entry(
+            "augmentation.Chain", modules=[entry("data.RandomShift", max_samples=9), entry("data.AddNoise")]
+        ),
         augmentation=moved if seconds else None,
     )
     model = {"class_path": "tests.data.test_encoded.Recorder"}

@@ -35,17 +35,18 @@ class CodeAugmentation(nn.Module, ABC):
         Raises:
             MisconfigurationException: Where the codec is no `JPEG`, or of another chroma subsampling.
         """
-        steps: Any = getattr(codec, "steps", None)
-        theirs = getattr(codec, "chroma_subsampling", None)
-        if steps is None or theirs != self.chroma_subsampling:
+        theirs: Any = getattr(codec, "chroma_subsampling", None)
+        if theirs != self.chroma_subsampling:
             raise MisconfigurationException(
                 f"{type(self).__name__} augments codes of a JPEG codec with chroma_subsampling="
                 f"{self.chroma_subsampling!r}; got {codec}: pass the codec's chroma_subsampling"
             )
         spec = codec.spec((1, None, None))
         self.range = spec.low[0], spec.high[0]
-        self.dequantized = bool(getattr(codec, "dequantize", False))
-        self.steps = steps(3).flatten(1).to(self.steps.device)
+        steps = codec.steps()
+        self.dequantized = spec.high[0] > 1023
+        if steps is not None:
+            self.steps = torch.stack([steps[name] for name in ("luma", "cb", "cr")]).to(self.steps.device)
 
     def forward(self, code: Tensor) -> Tensor:
         """The augmented codes, of the same dtype.

@@ -19,7 +19,7 @@ from lossy_lightning.codecs.learned._quantizers import (
     quantize,
     words,
 )
-from lossy_lightning.core import Codec, CodeSpec
+from lossy_lightning.core import Codec, CodeSpec, Field
 from lossy_lightning.functional import crop, pad_to_multiple, undisturbed
 
 _PREFIXES = ("codec.", "stem.codec.")
@@ -164,7 +164,8 @@ class VQVAE(Codec, nn.Module):
             )
         sizes = zip(shape[1:], self.stride, strict=True)
         grid = tuple(None if size is None else -(-size // width) for size, width in sizes)
-        return CodeSpec((len(self.levels), *grid), (0,) * len(self.levels), tuple(n - 1 for n in self.levels), False)
+        high = tuple(levels - 1 for levels in self.levels)
+        return CodeSpec([Field("code", (0,) * len(high), high, ordinal=False)], grid)
 
     def codebooks(self) -> Tensor | None:
         """``(indices, levels, dim)``, of features; None where the indices have codebooks of unequal size."""

@@ -10,13 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lossy_lightning.core import Codec, CodeSpec
+from lossy_lightning.core import Codec, CodeSpec, Field
 from lossy_lightning.functional import crop, nearest_codewords, sum_codewords
 
 _BANDWIDTHS = (1.5, 3.0, 6.0, 12.0, 24.0)
 _KBITS_A_STAGE = 0.75
 _FRAME = 320  # samples
 _LEVELS = 1024
+_ABSENT = -1
 _WEIGHTS = "encodec_24khz-d7cc33bc.th"
 _URL = "https://dl.fbaipublicfiles.com/encodec/v0/"
 
@@ -101,7 +102,7 @@ class EnCodec(Codec):
         clips = (signal.float() / 2**15).reshape(-1, 1, 1, signal.shape[-1])
         with torch.no_grad():
             code = torch.stack([model.encode(clip)[0][0][0] for clip in clips])
-        code = F.pad(code.to(torch.int16), (0, 0, 0, self._stages - code.shape[-2]), value=-1)
+        code = F.pad(code.to(torch.int16), (0, 0, 0, self._stages - code.shape[-2]), value=_ABSENT)
         return code.reshape(*signal.shape[:-2], *code.shape[-2:])
 
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
@@ -113,7 +114,7 @@ class EnCodec(Codec):
         """
         model = self._model().to(code.device)
         with torch.no_grad():
-            latents = sum_codewords(code.reshape(-1, *code.shape[-2:]), _codebooks(model))
+            latents = sum_codewords(code.reshape(-1, *code.shape[-2:]), _codebooks(model), _ABSENT)
             sound = torch.stack([model.decoder(latent[None])[0] for latent in latents])
         pcm = (sound * 2**15).round().clamp(-(2**15), 2**15 - 1).to(torch.int16)
         signal = pcm.reshape(*code.shape[:-2], 1, -1)
@@ -128,9 +129,8 @@ class EnCodec(Codec):
         if len(shape) != 2 or shape[0] != 1:
             raise ValueError(f"EnCodec takes mono signals (1, samples); got shape {tuple(shape)}: mix channels down")
         frames = None if shape[1] is None else -(-shape[1] // _FRAME)
-        return CodeSpec.uniform(
-            (self._stages, frames), 0 if self.num_stages is None else -1, _LEVELS - 1, ordinal=False
-        )
+        low, high = (0,) * self._stages, (_LEVELS - 1,) * self._stages
+        return CodeSpec([Field("stages", low, high, ordinal=False, absent=self._absent)], (frames,))
 
     def codebooks(self) -> Tensor:
         """``(stages, 1024, 128)``.
@@ -146,6 +146,11 @@ class EnCodec(Codec):
         weights = _WEIGHTS if self.pretrained else "random"
         stages = "" if self.num_stages is None else f", num_stages={self.num_stages}"
         return f"{type(self).__module__}.{type(self).__qualname__}(bandwidth={self.bandwidth}{stages}) {weights}"
+
+    @property
+    def _absent(self) -> int | None:
+        """The index that stands for a stage that was not sent, if there may be one."""
+        return None if self.num_stages is None else _ABSENT
 
     @property
     def _stages(self) -> int:

@@ -13,13 +13,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lossy_lightning.core import Codec, CodeSpec
+from lossy_lightning.core import Codec, CodeSpec, Field
 from lossy_lightning.functional import crop, pad_to_multiple, sum_codewords
 
 _ENCODER, _QUANTIZER, _DECODER = "soundstream_encoder.tflite", "quantizer.tflite", "lyragan.tflite"
 _STAGES = {3200: 16, 6000: 30, 9200: 46}
 _FRAME = 320  # samples, 20 ms
 _LEVELS = 16
+_ABSENT = -1
 
 
 class Lyra(Codec):
@@ -89,7 +90,7 @@ class Lyra(Codec):
         quantize = _interpreter(_read(self._folder / _QUANTIZER)).get_signature_runner("encode")
         code = torch.from_numpy(np.stack([self._quantized(self._run(_ENCODER, clip), quantize) for clip in clips]))
         if self.num_stages is not None:
-            code = F.pad(code.to(torch.int8), (0, 0, 0, self.num_stages - code.shape[1]), value=-1)
+            code = F.pad(code.to(torch.int8), (0, 0, 0, self.num_stages - code.shape[1]), value=_ABSENT)
         return code.reshape(*signal.shape[:-2], *code.shape[1:]).to(signal.device)
 
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
@@ -98,7 +99,7 @@ class Lyra(Codec):
         Raises:
             ImportError: Where ai-edge-litert is not installed.
         """
-        latents = sum_codewords(code.cpu().reshape(-1, *code.shape[-2:]), self._codebooks())
+        latents = sum_codewords(code.cpu().reshape(-1, *code.shape[-2:]), self._codebooks(), _ABSENT)
         clips = latents.movedim(1, 2).unsqueeze(2).numpy()
         sound = np.stack([self._run(_DECODER, clip).reshape(1, -1) for clip in clips])
         pcm = (torch.from_numpy(sound) * 2**15).round().clamp(-(2**15), 2**15 - 1).to(torch.int16)
@@ -114,9 +115,8 @@ class Lyra(Codec):
         if len(shape) != 2 or shape[0] != 1:
             raise ValueError(f"Lyra takes mono signals (1, samples); got shape {tuple(shape)}: mix channels down")
         frames = None if shape[1] is None else -(-shape[1] // _FRAME)
-        return CodeSpec.uniform(
-            (self._stages, frames), 0 if self.num_stages is None else -1, _LEVELS - 1, ordinal=False
-        )
+        low, high = (0,) * self._stages, (_LEVELS - 1,) * self._stages
+        return CodeSpec([Field("stages", low, high, ordinal=False, absent=self._absent)], (frames,))
 
     def codebooks(self) -> Tensor:
         """``(stages, 16, 64)``, read out of the quantizer's model.
@@ -134,6 +134,11 @@ class Lyra(Codec):
         stages = "" if self.num_stages is None else f", num_stages={self.num_stages}"
         arguments = f"bit_rate={self.bit_rate}{stages}"
         return f"{type(self).__module__}.{type(self).__qualname__}({arguments}) {digest.hexdigest()[:16]}"
+
+    @property
+    def _absent(self) -> int | None:
+        """The index that stands for a stage that was not sent, if there may be one."""
+        return None if self.num_stages is None else _ABSENT
 
     @property
     def _stages(self) -> int:

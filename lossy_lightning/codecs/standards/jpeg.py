@@ -10,7 +10,7 @@ from torch import Tensor
 from lossy_lightning.bitstream.jpeg import JPEGCoefficients, JPEGComponent, read_coefficients, write_coefficients
 from lossy_lightning.codecs.standards import _libjpeg as libjpeg
 from lossy_lightning.codecs.standards._subsampling import with_subsampling
-from lossy_lightning.core import CodeSpec, FileCodec
+from lossy_lightning.core import CodeSpec, Field, FileCodec
 from lossy_lightning.functional import (
     SAMPLING_FACTORS,
     coefficients_to_image,
@@ -18,10 +18,11 @@ from lossy_lightning.functional import (
     pad_to_mcus,
     quality_tables,
     round_divide,
-    stack_mcus,
-    unstack_mcus,
     write_mcus,
 )
+
+_COMPONENTS = ("luma", "cb", "cr")
+_TABLES = ("luma_table", "cb_table", "cr_table")
 
 
 class _Components(NamedTuple):
@@ -102,12 +103,13 @@ class JPEG(FileCodec):
         factors = self._factors(signal.shape[-3])
         luma, *chroma = image_to_coefficients(signal, self._tables, factors)
         tables = self._own_tables(signal.shape[-3], signal.device)
-        components = _Components((pad_to_mcus(luma, factors), *chroma), tables)
-        code = stack_mcus(self._levels(components), factors)
-        if not self.tables:
-            return code
-        carried = torch.stack(tables).to(code.dtype).view(-1, 1, 1)
-        return torch.cat([code, carried.expand(*code.shape[:-3], -1, *code.shape[-2:])], -3)
+        levels = self._levels(_Components((pad_to_mcus(luma, factors), *chroma), tables))
+        parts = {name: c.flatten(-2).movedim(-1, -3) for name, c in zip(_COMPONENTS, levels, strict=False)}
+        if self.tables:
+            batch = signal.shape[:-3]
+            carried = (table.to(torch.int16).view(64, 1, 1).expand(*batch, 64, 1, 1) for table in tables)
+            parts |= dict(zip(_TABLES, carried, strict=False))
+        return self.spec(tuple(signal.shape[-3:])).join(parts)
 
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
         """The image that libjpeg decodes, ``(..., C, H, W)`` uint8; whole MCUs where no shape is given.
@@ -133,7 +135,7 @@ class JPEG(FileCodec):
         return libjpeg.round_trip(signal, self._tables, self.chroma_subsampling)
 
     def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
-        """Channels of an MCU on the grid of MCUs, then those of the tables.
+        """Fields luma, cb and cr on the grid of MCUs, luma with its blocks as cells, then the tables of each.
 
         Raises:
             ValueError: Where the shape is not (1 or 3, height, width).
@@ -141,21 +143,32 @@ class JPEG(FileCodec):
         if len(shape) != 3 or shape[0] not in (1, 3):
             raise ValueError(f"JPEG takes images of shape (1 or 3, height, width); got {tuple(shape)}")
         h, v = self._factors(shape[0])
-        channels, carried = 64 * (h * v + shape[0] - 1), 64 * shape[0] * self.tables
-        grid = (
+        grid = [
             None if size is None else -(-size // (8 * factor)) for size, factor in zip(shape[1:], (v, h), strict=True)
-        )
+        ]
         most = 2048 if self.dequantize else 1024
-        low, high = (-most,) * channels + (1,) * carried, (most - 1,) * channels + (255,) * carried
-        return CodeSpec((channels + carried, *grid), low, high, ordinal=True)
+        cells = ((v, h), (), ())
+        carried = self.tables and not self.dequantize
+        fields = [
+            Field(name, (-most,) * 64, (most - 1,) * 64, True, own, steps_from=table if carried else None)
+            for name, table, own in zip(_COMPONENTS[: shape[0]], _TABLES, cells, strict=False)
+        ]
+        if self.tables:
+            fields += [Field(name, (1,) * 64, (255,) * 64, True, constant=True) for name in _TABLES[: shape[0]]]
+        return CodeSpec(fields, grid)
 
-    def steps(self, channels: int = 3) -> Tensor:
-        """What levels are multiplied with to give coefficients, ``(channels, 8, 8)`` float32, natural order.
+    def steps(self) -> dict[str, Tensor] | None:
+        """The codec's own quantization tables by component, 64 values each, natural order.
 
-        The codec's own tables; ones where codes are dequantized. Codes that carry their tables tell by themselves.
+        Ones if codes are dequantized; None if they carry their tables.
         """
-        tables = torch.stack(self._own_tables(channels)).float()
-        return torch.ones_like(tables) if self.dequantize else tables
+        if self.tables and not self.dequantize:
+            return None
+        tables = (table.flatten().float() for table in self._component_tables)
+        return {
+            name: torch.ones_like(table) if self.dequantize else table
+            for name, table in zip(_COMPONENTS, tables, strict=True)
+        }
 
     def read(self, data: bytes) -> tuple[Tensor, tuple[int, ...]]:
         """Code in a JPEG file, and its image's shape; entropy decoding only.
@@ -266,13 +279,16 @@ class JPEG(FileCodec):
             h, v = self._factors(channels)
             shape = (channels, 8 * v * code.shape[-2], 8 * h * code.shape[-1])
         channels, height, width = shape[-3:]
-        self.spec((channels, height, width)).check_layout(code)
+        spec = self.spec((channels, height, width))
+        spec.check_layout(code)
+        parts = spec.split(code)
+        coefficients = tuple(
+            torch.unflatten(parts[name].movedim(-3, -1), -1, (8, 8)) for name in _COMPONENTS[:channels]
+        )
         tables = self._own_tables(channels, code.device)
         if self.tables:
-            carried = code[..., -64 * channels :, 0, 0]
-            code = code[..., : -64 * channels, :, :]
-            tables = tuple(carried.reshape(*carried.shape[:-1], channels, 8, 8).unbind(-3))
-        return _Components(unstack_mcus(code, self._factors(channels)), tables), (channels, height, width)
+            tables = tuple(torch.unflatten(parts[name][..., 0, 0], -1, (8, 8)) for name in _TABLES[:channels])
+        return _Components(coefficients, tables), (channels, height, width)
 
     def _check_layout(self, image: JPEGCoefficients) -> tuple[int, int]:
         """Luma's sampling factors of a file that this codec can hold."""

@@ -6,11 +6,11 @@ from typing import Any, cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lossy_lightning.core import valid_positions
 from lossy_lightning.nn.layers.padding import (
     mask,
     mean_of_valid,
     norm_of_valid,
-    valid_positions,
 )
 
 

@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lossy_lightning.core import valid_positions
 from lossy_lightning.nn.layers.padding import (
     mask,
     mean_of_valid,
     norm_of_valid,
     pad_around,
-    valid_positions,
 )
 from lossy_lightning.nn.layers.quantized import conv1d, conv2d, linear
 

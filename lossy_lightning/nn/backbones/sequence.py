@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from lossy_lightning.core import valid_positions
 from lossy_lightning.nn.layers.padding import (
     mask,
     mean_of_valid,
     norm_of_valid,
     pad_around,
-    valid_positions,
 )
 from lossy_lightning.nn.layers.quantized import conv1d, linear, nonlinearity
 

@@ -5,21 +5,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def valid_positions(grid_size: Tensor, grid: tuple[int, ...]) -> Tensor:
-    """Which positions of a padded batch are an example's own: ``(N, axes)`` to ``(N, *grid)``, bool.
-
-    Example:
-        >>> valid_positions(torch.tensor([[1], [3]]), (3,)).int()
-        tensor([[1, 0, 0],
-                [1, 1, 1]], dtype=torch.int32)
-    """
-    valid = torch.ones(len(grid_size), *grid, dtype=torch.bool, device=grid_size.device)
-    for axis, size in enumerate(grid):
-        inside = torch.arange(size, device=grid_size.device) < grid_size[:, axis, None]
-        valid &= inside.view(len(grid_size), *[-1 if axis == other else 1 for other in range(len(grid))])
-    return valid
-
-
 def mask(features: Tensor, valid: Tensor | None) -> Tensor:
     """Features ``(N, C, *grid)``, zero where they are padding."""
     return features if valid is None else features * valid.unsqueeze(1)

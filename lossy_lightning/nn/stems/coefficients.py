@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -50,7 +49,7 @@ class CoefficientStem(Stem):
             MisconfigurationException: Where the codec has none, or is of another chroma subsampling.
         """
         self.steps.copy_(self._steps(codec))
-        self.carried.fill_(self.layout.has_tables and not getattr(codec, "dequantize", False))
+        self.carried.fill_(codec.steps() is None)
 
     def check_codecs(self, codecs: Iterable[Codec]) -> None:
         """Check that the levels of all codecs are multiplied with the right table.
@@ -61,7 +60,7 @@ class CoefficientStem(Stem):
         """
         for codec in codecs:
             steps = self._steps(codec).to(self.steps)
-            misread = getattr(codec, "dequantize", False) if self.carried else not torch.equal(steps, self.steps)
+            misread = codec.steps() is not None if self.carried else not torch.equal(steps, self.steps)
             if misread:
                 raise MisconfigurationException(
                     f"{type(self).__name__} multiplies levels with the tables of one codec, but those of {codec} are "
@@ -69,13 +68,15 @@ class CoefficientStem(Stem):
                 )
 
     def _steps(self, codec: Codec) -> Tensor:
-        steps: Any = getattr(codec, "steps", None)
-        if steps is None:
+        steps = codec.steps()
+        if steps is None and not self.layout.has_tables:
             raise MisconfigurationException(
                 f"{type(self).__name__} reads coefficients of a JPEG codec; got {codec}: use Scale, or another codec"
             )
         check_subsampling(self, self.chroma_subsampling, self.layout.components, codec)
-        return torch.as_tensor(steps(self.layout.components)).flatten(1)
+        if steps is None:
+            return torch.ones(self.layout.components, 64)
+        return torch.stack([steps[name] for name in ("luma", "cb", "cr")[: self.layout.components]])
 
     def dequantize(self, code: Tensor) -> Tensor:
         """Coefficients ``(N, 64 * blocks, rows, columns)``, float, of codes ``(N, C, rows, columns)``."""

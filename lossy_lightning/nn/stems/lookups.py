@@ -51,7 +51,7 @@ class CodebookSum(Stem):
     ) -> None:
         super().__init__()
         stages = len(spec.low) if num_stages is None else num_stages
-        if spec.ordinal or set(spec.low) - {0, -1} or len(set(spec.high)) > 1:
+        if any(f.ordinal for f in spec.fields) or set(spec.low) != {0} or len(set(spec.high)) > 1:
             raise ValueError(f"CodebookSum reads residual codes, indices from 0 of equal codebooks; got {spec}")
         if not 1 <= stages <= len(spec.low) or dim < 1:
             raise ValueError(
@@ -145,7 +145,7 @@ class LookupConv(Stem):
         start = first.view(-1, 1) + levels.view(-1, 1) * torch.arange(places)
         self.register_buffer("start", start.flatten(), persistent=False)
         self.places, self.levels, self.lows = places, spec.levels, spec.low
-        self.residual = not spec.ordinal
+        self.residual = any(field.absent is not None for field in spec.fields)
         self.table = SummedTable(1, int(levels.sum()) * places, out_channels)
         bound = (6 / (places * len(spec.low) + out_channels)) ** 0.5  # of the one code in each place, not of its levels
         nn.init.uniform_(self.table.weight, -bound, bound)

@@ -11,7 +11,7 @@ from vector_quantize_pytorch import FSQ, LFQ, ResidualVQ, SimVQ, VectorQuantize
 from lossy_lightning.codecs import VQVAE
 from lossy_lightning.codecs.learned._quantizers import nearest_indices, quantize, words
 from lossy_lightning.codecs.learned.vqvae import from_unit, to_unit
-from lossy_lightning.core import CodeSpec
+from lossy_lightning.core import CodeSpec, Field
 from lossy_lightning.nn import Bits, BlockDecoder, BlockEncoder, ConvDecoder, ConvEncoder
 from lossy_lightning.testing import check_codec
 
@@ -56,7 +56,7 @@ def test_codec_of_images(name):
     check_codec(codec, (1, 12, 9))
     levels = LEVELS.get(name, (16,))
     high = tuple(n - 1 for n in levels)
-    assert codec.spec((1, 12, 9)) == CodeSpec((len(levels), 3, 3), (0,) * len(levels), high, ordinal=False)
+    assert codec.spec((1, 12, 9)) == CodeSpec([Field("code", (0,) * len(levels), high, ordinal=False)], (3, 3))
 
 
 @pytest.mark.parametrize("name", ["residual"])

@@ -59,7 +59,7 @@ def test_codebooks_and_spec():
     assert codec.codebooks().shape == (4, 1024, 128)
     assert torch.equal(codec.codebooks()[3], layers[3]._codebook.embed)
     spec = codec.spec((1, 24_000))
-    assert (spec.shape, set(spec.bit_widths), spec.ordinal) == ((4, 75), {10}, False)
+    assert (spec.shape, set(spec.bit_widths), spec.fields[0].ordinal) == ((4, 75), {10}, False)
     assert spec.num_bits == 3000
     assert codec.spec((1, None)).shape == (4, None)
 

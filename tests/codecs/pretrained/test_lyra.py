@@ -92,7 +92,7 @@ def test_a_lower_rate_is_the_first_stages(models, data_root, bit_rate):
     stages = STAGES[bit_rate]
     assert torch.equal(code, Lyra().encode(signals)[:, :stages])
     spec = codec.spec((1, 16_000))
-    assert (spec.shape, spec.bit_widths[0], spec.ordinal) == ((stages, 50), 4, False)
+    assert (spec.shape, spec.bit_widths[0], spec.fields[0].ordinal) == ((stages, 50), 4, False)
     assert spec.num_bits == bit_rate
     unsent = torch.full((2, 46 - stages, 50), -1)
     sent = codec.decode(code, (1, 16_000))

@@ -37,9 +37,9 @@ def test_the_quantizer_fetches_what_it_needs():
 
 def test_one_second_is_64_x_64_codes_of_4_bits():
     spec = TransformCodec(Spectrogram(), VQ((2, 2), 16)).spec((1, 16_000))
-    assert (spec.shape, spec.num_bits, spec.ordinal) == ((1, 64, 64), 4 * 64 * 64, False)
+    assert (spec.shape, spec.num_bits, spec.fields[0].ordinal) == ((1, 64, 64), 4 * 64 * 64, False)
     spec = TransformCodec(Spectrogram(), Uniform(8)).spec((1, None))
-    assert (spec.shape, spec.bit_widths, spec.ordinal) == ((1, 128, None), (8,), True)
+    assert (spec.shape, spec.bit_widths, spec.fields[0].ordinal) == ((1, 128, None), (8,), True)
 
 
 def test_it_is_the_quantizer_on_the_values():

@@ -5,7 +5,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from lossy_lightning.callbacks import BitWidthAudit
 from lossy_lightning.codecs import PCM
-from lossy_lightning.core import Codec, CodeSpec, CodeStatistics
+from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, Field
 from lossy_lightning.functional import sum_codewords
 from lossy_lightning.nn import CodebookSum, LookupConv
 from lossy_lightning.profiling import (
@@ -192,7 +192,7 @@ def as_kernel(stem, spec):
     ],
 )
 def test_look_ups_are_a_convolution_on_one_hot_codes(grid, kernel_size, stride, padding, unsent):
-    spec = CodeSpec((2, *grid), (0, 0), (3, 6), ordinal=False)
+    spec = CodeSpec([Field("code", (0, 0), (3, 6), ordinal=False)], grid)
     stem = LookupConv(spec, kernel_size, stride, 5, padding)
     code = codes(spec, unsent=unsent)
     convolve = F.conv1d if len(grid) == 1 else F.conv2d
@@ -203,7 +203,7 @@ def test_look_ups_are_a_convolution_on_one_hot_codes(grid, kernel_size, stride, 
 
 
 def test_ordinal_codes_have_rows_below_zero():
-    spec = CodeSpec((1, 6), (-3,), (2,), ordinal=True)
+    spec = CodeSpec([Field("code", (-3,), (2,), ordinal=True)], (6,))
     stem = LookupConv(spec, 3, 1, 4)
     code = codes(spec)
     for training in (True, False):
@@ -212,7 +212,7 @@ def test_ordinal_codes_have_rows_below_zero():
 
 
 def test_a_stage_not_sent_has_no_row_that_is_read():
-    spec = CodeSpec((2, 6), (-1, -1), (3, 3), ordinal=False)
+    spec = CodeSpec([Field("code", (-1, -1), (3, 3), ordinal=False)], (6,))
     stem = LookupConv(spec, 3, 1, 4)
     unsent = torch.full((2, 2, 6), -1)
     for training in (True, False):
@@ -245,7 +245,7 @@ def test_what_a_look_up_convolution_costs():
 
 
 def test_sizes_may_vary():
-    spec = CodeSpec((1, None), (0,), (3,), ordinal=False)
+    spec = CodeSpec([Field("code", (0,), (3,), ordinal=False)], (None,))
     stem = LookupConv(spec, 3, 2, 4, padding=1)
     assert stem.shape == (4, None)
     assert stem(torch.zeros(2, 1, 9, dtype=torch.uint8)).shape == (2, 4, 5)

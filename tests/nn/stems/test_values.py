@@ -9,12 +9,12 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lossy_lightning.core import CodeSpec, Stem
+from lossy_lightning.core import CodeSpec, Field, Stem
 from lossy_lightning.nn import Bits, Embed, LearnedBits, LookupLinear, OneHot, Packed, Scale
 
-UNEVEN = CodeSpec((3, 2, 4), (-3, 0, 7), (4, 4, 8), ordinal=True)
+UNEVEN = CodeSpec([Field("code", (-3, 0, 7), (4, 4, 8), ordinal=True)], (2, 4))
 """Channels of 8, 5 and 2 levels, one with negative values, one that starts above zero."""
-EVEN = CodeSpec((2, 2, 4), (-2, -2), (5, 5), ordinal=True)
+EVEN = CodeSpec([Field("code", (-2, -2), (5, 5), ordinal=True)], (2, 4))
 
 STEMS = {
     "Scale": Scale,
@@ -44,7 +44,7 @@ def specs(draw):
     low = tuple(draw(st.lists(st.integers(-9, 9), min_size=channels, max_size=channels)))
     spans = draw(st.lists(st.integers(0, 20), min_size=channels, max_size=channels))
     grid = draw(st.lists(st.integers(1, 3), max_size=2))
-    return CodeSpec((channels, *grid), low, tuple(map(sum, zip(low, spans, strict=True))), ordinal=True)
+    return CodeSpec([Field("code", low, tuple(map(sum, zip(low, spans, strict=True))), ordinal=True)], grid)
 
 
 # What all stems have in common.
@@ -184,7 +184,7 @@ def test_gray_neighbours_differ_in_one_bit():
 
 def test_packed_digits_by_hand():
     """Levels 4 and 3, blocks of two codes: the digits are a, a', b, b' with weights 4*9, 9, 3, 1."""
-    spec = CodeSpec((2, 2), (0, -1), (3, 1), ordinal=False)
+    spec = CodeSpec([Field("code", (0, -1), (3, 1), ordinal=False)], (2,))
     stem = Packed(spec, (2,))
     assert stem.shape == (1, 1)
     number = 3 * 36 + 2 * 9 + 0 * 3 + 2
@@ -195,7 +195,7 @@ def test_packed_digits_by_hand():
 
 
 def test_packed_numbers_are_unique_evenly_spaced_and_in_order():
-    spec = CodeSpec((2, 2), (0, -1), (3, 1), ordinal=False)
+    spec = CodeSpec([Field("code", (0, -1), (3, 1), ordinal=False)], (2,))
     digits = torch.cartesian_prod(*(torch.arange(4),) * 2, *(torch.arange(-1, 2),) * 2).view(-1, 2, 2)
     numbers = Packed(spec, (2,))(digits).flatten()
     torch.testing.assert_close(numbers, torch.linspace(-1, 1, 144))
