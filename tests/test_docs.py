@@ -17,7 +17,6 @@ import pytest
 import torch
 from PIL import Image
 
-import lossy_lightning
 from benchmarks.tables import with_tables
 from lossy_lightning.cli import main
 
@@ -27,7 +26,7 @@ BLOCK = re.compile(
     r"^<!-- setup\n(?P<setup>.*?)\n-->$|^(?P<skip><!-- not run: .*? -->\n)?```python\n(?P<code>.*?)\n```$",
     re.DOTALL | re.MULTILINE,
 )
-ROOMS = ("callbacks", "codecs", "data", "functional", "nn", "tasks")
+ROOMS = ("attacks", "augmentation", "callbacks", "codecs", "core", "data", "functional", "nn", "profiling", "tasks")
 
 
 def example(name: str) -> ModuleType:
@@ -48,7 +47,6 @@ def namespace() -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "__page__", "torch": torch, "nn": torch.nn, "main": main, "Path": Path}
     names |= {name: getattr(pl, name) for name in ("Trainer", "LightningModule", "seed_everything")}
     names |= {"example": example, "photos": photos, "EXAMPLES": ROOT / "examples"}
-    names |= {name: getattr(lossy_lightning, name) for name in lossy_lightning.__all__}
     for room in ROOMS:
         module = importlib.import_module(f"lossy_lightning.{room}")
         names |= {name: getattr(module, name) for name in module.__all__}

@@ -192,7 +192,7 @@ def test_codes_have_the_shape_of_the_spec():
 
 
 def test_codes_have_the_range_of_the_spec():
-    refuse(OutOfRange(), "leaves its spec: channel 0 of a code ranges from 0 to 250; got")
+    refuse(OutOfRange(), "leaves its spec: channel 0 of field 'code' ranges from 0 to 250; got")
 
 
 def test_odd_sizes_are_encoded():

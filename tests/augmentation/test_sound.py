@@ -44,7 +44,7 @@ class Residual(Cells):
         return torch.full((2, signal.shape[-1] // 100), 3)
 
     def spec(self, shape):
-        return CodeSpec.uniform((2, shape[-1] // 100), -1, 15, ordinal=False)
+        return CodeSpec.uniform((2, shape[-1] // 100), 0, 15, ordinal=False, absent=-1)
 
 
 def adapted(augmentation, codec):
@@ -177,7 +177,7 @@ class Stages(Residual):
     """Eight stages of three words."""
 
     def spec(self, shape):
-        return CodeSpec.uniform((8, shape[-1] // 100), -1, 2, ordinal=False)
+        return CodeSpec.uniform((8, shape[-1] // 100), 0, 2, ordinal=False, absent=-1)
 
     def codebooks(self):
         return torch.arange(1.0, 25).view(8, 3, 1)

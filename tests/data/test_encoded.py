@@ -339,9 +339,9 @@ def test_the_spec_is_the_union(noise):
 @pytest.mark.parametrize(
     ("codec", "other", "message"),
     [
-        (PCM(), VQ((1, 1), 256), "must agree in shape and kind"),
-        (VQ((2, 2), 16), VQ((4, 4), 16), "must agree in shape and kind"),
-        (VQ((2, 2), 16), VQ((2, 2), 8), "codebooks of one size"),
+        (PCM(), VQ((1, 1), 256), "must agree in fields"),
+        (VQ((2, 2), 16), VQ((4, 4), 16), "must agree in fields"),
+        (VQ((2, 2), 16), VQ((2, 2), 8), "categories must be of one size"),
     ],
 )
 def test_codecs_that_do_not_fit_together(noise, codec, other, message):
@@ -381,7 +381,7 @@ def test_ready_codes_are_passed_on(tmp_path, trainer):
 
 def test_ready_codes_are_checked_before_training(tmp_path, trainer):
     data = type("Wrong", (Ready,), {"greatest": 300})(PCM(), root=tmp_path)
-    with pytest.raises(ValueError, match="channel 0 of a code ranges from 0 to 255; got"):
+    with pytest.raises(ValueError, match="channel 0 of field 'code' ranges from 0 to 255; got"):
         trainer().fit(Recorder(), data)
 
 

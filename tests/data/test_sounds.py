@@ -449,7 +449,8 @@ def test_yaml_reaches_everything(folder, tmp_path, monkeypatch, seconds):
     monkeypatch.setattr(sys, "argv", ["lossy-lightning"])  # Lightning warns of pytest's own
     monkeypatch.setenv("PL_GLOBAL_SEED", "0")
     moved = entry(
-        "augmentation.Chain", modules=[entry("nn.TimeShift", max_frames=3), entry("nn.TimeMask", max_frames=3)]
+        "augmentation.Chain",
+        modules=[entry("augmentation.TimeShift", max_frames=3), entry("augmentation.TimeMask", max_frames=3)],
     )
     data = entry(
         "data.AudioFolder",
@@ -460,7 +461,8 @@ def test_yaml_reaches_everything(folder, tmp_path, monkeypatch, seconds):
         group="tests.data.test_sounds.recording",
         cache_dir=str(tmp_path / "cache"),
         transform=entry(
-            "augmentation.Chain", modules=[entry("data.RandomShift", max_samples=9), entry("data.AddNoise")]
+            "augmentation.Chain",
+            modules=[entry("augmentation.RandomShift", max_samples=9), entry("augmentation.AddNoise")],
         ),
         augmentation=moved if seconds else None,
     )

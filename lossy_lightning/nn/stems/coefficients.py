@@ -60,7 +60,7 @@ class CoefficientStem(Stem):
         """
         for codec in codecs:
             steps = self._steps(codec).to(self.steps)
-            misread = codec.steps() is not None if self.carried else not torch.equal(steps, self.steps)
+            misread = (codec.steps() is None) != bool(self.carried) or not torch.equal(steps, self.steps)
             if misread:
                 raise MisconfigurationException(
                     f"{type(self).__name__} multiplies levels with the tables of one codec, but those of {codec} are "

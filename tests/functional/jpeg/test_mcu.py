@@ -42,10 +42,11 @@ def test_spread_places_channels_row_by_row(factors):
 def test_steps_are_what_levels_are_multiplied_with():
     image = torch.randint(0, 256, (3, 16, 16), dtype=torch.uint8)
     levels, values = JPEG(50).encode(image), JPEG(50, dequantize=True).encode(image)
-    steps = JPEG(50).steps()[[0, 0, 0, 0, 1, 2]].view(384, 1, 1)
-    assert torch.equal((levels * steps).short(), values)
-    assert (JPEG(50, dequantize=True).steps() == 1).all()
-    assert JPEG(50).steps(1).shape == (1, 8, 8)
+    steps, parts = JPEG(50).steps(), JPEG(50).spec((3, 16, 16)).split(levels)
+    for name, part in JPEG(50).spec((3, 16, 16)).split(values).items():
+        assert torch.equal((parts[name] * steps[name].view(64, 1, 1)).short(), part)
+        assert (JPEG(50, dequantize=True).steps()[name] == 1).all()
+    assert JPEG(50, tables=True).steps() is None
 
 
 def test_what_cannot_be_done_is_named():

@@ -192,7 +192,7 @@ def as_kernel(stem, spec):
     ],
 )
 def test_look_ups_are_a_convolution_on_one_hot_codes(grid, kernel_size, stride, padding, unsent):
-    spec = CodeSpec([Field("code", (0, 0), (3, 6), ordinal=False)], grid)
+    spec = CodeSpec([Field("code", (0, 0), (3, 6), ordinal=False, absent=-1 if unsent else None)], grid)
     stem = LookupConv(spec, kernel_size, stride, 5, padding)
     code = codes(spec, unsent=unsent)
     convolve = F.conv1d if len(grid) == 1 else F.conv2d
@@ -212,7 +212,7 @@ def test_ordinal_codes_have_rows_below_zero():
 
 
 def test_a_stage_not_sent_has_no_row_that_is_read():
-    spec = CodeSpec([Field("code", (-1, -1), (3, 3), ordinal=False)], (6,))
+    spec = CodeSpec([Field("code", (0, 0), (3, 3), ordinal=False, absent=-1)], (6,))
     stem = LookupConv(spec, 3, 1, 4)
     unsent = torch.full((2, 2, 6), -1)
     for training in (True, False):
