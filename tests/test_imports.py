@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -102,3 +103,22 @@ def test_what_is_installed_is_what_is_imported():
     modules = {name.split(".")[0] for file in FILES for name in imports(file)} - sys.stdlib_module_names
     imported = {found[module][0].lower().replace("_", "-") for module in modules - {"lossy_lightning"}}
     assert imported - {"llvmlite"} == declared  # Numba brings llvmlite, at the one version that it works with
+
+
+SLOW = ("numba", "sklearn", "vector_quantize_pytorch", "torchaudio")
+
+
+@pytest.mark.parametrize(
+    ("before", "module", "unloaded"),
+    [
+        ("sys", "lossy_lightning", ("lightning", "torch", "numpy", *SLOW)),
+        ("lightning", "lossy_lightning.core", SLOW),
+        ("lightning", "lossy_lightning.data", SLOW),
+    ],
+)
+def test_an_import_loads_no_library_that_may_stay_unused(before, module, unloaded):
+    """Each of them takes a twentieth to a third of a second; what uses one imports it."""
+    told = f"import sys, {before}; had = set(sys.modules); import {module}; print(*(set(sys.modules) - had))"
+    loaded = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True).stdout.split()
+    assert module in loaded
+    assert not {name.split(".")[0] for name in loaded} & set(unloaded)

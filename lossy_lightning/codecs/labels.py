@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment, quadratic_assignment
 from torch import Tensor
 
 from lossy_lightning.core import Codec, CodeSpec, TrainableCodec
@@ -177,6 +176,8 @@ class SimilarityLabels(Labels):
         return torch.from_numpy(best.astype(np.int64))
 
     def _attempt(self, far: np.ndarray[Any, Any], differing: np.ndarray[Any, Any], start: int) -> np.ndarray[Any, Any]:
+        from scipy.optimize import quadratic_assignment  # slow to import
+
         rng = np.random.default_rng((self.seed, start))
         options = {"maximize": True, "rng": rng}
         guess = quadratic_assignment(far, differing, "faq", options | {"P0": "randomized" if start else "barycenter"})
@@ -228,6 +229,8 @@ def assign_labels(bits: Tensor) -> Tensor:
         >>> assign_labels(torch.tensor([[[1.0, 1.0], [0.9, 0.2], [-1.0, -1.0], [-0.5, 1.0]]]))
         tensor([[3, 2, 0, 1]])
     """
+    from scipy.optimize import linear_sum_assignment  # slow to import
+
     signs = _label_bits(bits.shape[1]) * 2 - 1
     return torch.stack(
         [

@@ -9,7 +9,6 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 
 from lossy_lightning.core import CodeSpec, InputError, TrainableCodec
@@ -179,6 +178,8 @@ class VQ(TrainableCodec):
         return sample
 
     def _cluster(self, sample: NDArray[Any]) -> NDArray[Any]:
+        from sklearn.cluster import MiniBatchKMeans  # slow to import
+
         if len(sample) <= self.levels:  # the blocks themselves, the last one repeated
             return sample[np.minimum(np.arange(self.levels), len(sample) - 1)].astype(np.float32)
         kmeans = MiniBatchKMeans(self.levels, random_state=self.seed, batch_size=4096, n_init=3)

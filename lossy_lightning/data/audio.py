@@ -11,7 +11,6 @@ import soundfile
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchaudio.transforms import Resample
 
 #: Endings of the files that count as sounds.
 SOUND_EXTENSIONS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")
@@ -179,6 +178,8 @@ def _read(file: soundfile.SoundFile, length: int, least: int) -> Tensor:
 
 @lru_cache(16)
 def _resample(rate: int, wanted: int) -> Callable[[Tensor], Tensor]:
+    from torchaudio.transforms import Resample  # slow to import
+
     # Kept, because making its filter takes longer than filtering a clip.
     resample: Callable[[Tensor], Tensor] = Resample(rate, wanted)
     return resample

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,13 +13,15 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from lossy_lightning.bitstream.jpeg import JPEGCoefficients, JPEGComponent, read_coefficients, read_coefficients_batch
 from lossy_lightning.codecs import JPEG
 from lossy_lightning.data._read_ahead import ReadAheadLoader
 from lossy_lightning.data.encoded import EncodedDataModule
 from lossy_lightning.data.folders import class_files, class_names
 from lossy_lightning.data.splits import Examples, Split, take_split
 from lossy_lightning.functional import SAMPLING_FACTORS, pad_codes
+
+if TYPE_CHECKING:
+    from lossy_lightning.bitstream.jpeg import JPEGCoefficients
 
 _EXTENSIONS = (".jpg", ".jpeg")
 #: Crops start and end at multiples of so many pixels: the MCU of 4:2:0, which holds whole MCUs of 4:4:4 and 4:2:2 too.
@@ -66,6 +68,8 @@ class JPEGFiles(Dataset[tuple[Tensor, Any]]):
         return len(self.files)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        from lossy_lightning.bitstream.jpeg import read_coefficients  # slow to import
+
         ((path, target, place),) = self.plan([index])
         try:
             return self._code(read_coefficients(_read_bytes(path)), target, place), target
@@ -110,8 +114,10 @@ class JPEGFiles(Dataset[tuple[Tensor, Any]]):
         """The batch itself, which `__getitems__` has put together."""
         return batch
 
-    def _images(self, plan: Plan) -> Iterator[JPEGCoefficients | ValueError]:
+    def _images(self, plan: Plan) -> Iterator["JPEGCoefficients | ValueError"]:
         """What each file holds, or what is wrong with it; a few at a time, lest they leave the processor's cache."""
+        from lossy_lightning.bitstream.jpeg import read_coefficients_batch  # slow to import
+
         count = _FILES_AT_ONCE * self.num_threads
         for part in (plan[start : start + count] for start in range(0, len(plan), count)):
             data = [_read_bytes(path) for path, _, _ in part]
@@ -121,7 +127,7 @@ class JPEGFiles(Dataset[tuple[Tensor, Any]]):
                 yield from map(_read_or_error, data)
 
     def _code(
-        self, image: JPEGCoefficients, target: int, place: tuple[float, float], out: Tensor | None = None
+        self, image: "JPEGCoefficients", target: int, place: tuple[float, float], out: Tensor | None = None
     ) -> Tensor:
         codec = self.codec_of(target)
         if self.crop is not None:
@@ -231,7 +237,9 @@ def _read_bytes(path: str) -> bytes:
         os.close(file)
 
 
-def _read_or_error(data: bytes) -> JPEGCoefficients | ValueError:
+def _read_or_error(data: bytes) -> "JPEGCoefficients | ValueError":
+    from lossy_lightning.bitstream.jpeg import read_coefficients  # slow to import
+
     try:
         return read_coefficients(data)
     except ValueError as error:
@@ -242,8 +250,10 @@ def _named(path: str, error: ValueError) -> ValueError:
     return ValueError(f"{path}: {error}; repair or remove it, or use skip_bad=True")
 
 
-def _cropped(image: JPEGCoefficients, crop: int, place: tuple[float, float]) -> JPEGCoefficients:
+def _cropped(image: "JPEGCoefficients", crop: int, place: tuple[float, float]) -> "JPEGCoefficients":
     """A square part of an image, at multiples of 16 pixels; ``place`` from 0, the top or left, to 1."""
+    from lossy_lightning.bitstream.jpeg import JPEGCoefficients, JPEGComponent  # slow to import
+
     choices = [(size - crop) // _PITCH + 1 for size in (image.height, image.width)]
     if min(choices) < 1:
         raise ValueError(f"the image has {image.height} x {image.width} pixels, less than crop={crop}")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor
 from torch.utils.data import TensorDataset
 from torchvision import datasets
@@ -41,6 +40,8 @@ class Digits(EncodedDataModule):
         """Images ``(1, 8, 8)`` uint8 and their digits."""
         if split == "val":
             return None
+        from sklearn.datasets import load_digits  # slow to import
+
         digits = load_digits()
         images = torch.from_numpy(digits.images * (255 / 16)).round().to(torch.uint8).unsqueeze(1)
         chosen = (torch.arange(len(images)) % 5 == 4) == (split == "test")

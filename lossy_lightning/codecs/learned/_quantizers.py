@@ -1,7 +1,8 @@
 """The quantizers of vector-quantize-pytorch behind one set of functions.
 
 They differ in what they return (two or three values, one index or several) and in how an index becomes a vector again.
-Features are channel first here, ``(N, dim, *grid)``, and indices ``(N, indices, *grid)``.
+Features are channel first here, ``(N, dim, *grid)``, and indices ``(N, indices, *grid)``. The package is slow to
+import, so functions import it.
 """
 
 from copy import deepcopy
@@ -11,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
-from vector_quantize_pytorch import FSQ, LFQ, ResidualVQ, VectorQuantize
 
 from lossy_lightning.functional import nearest_codewords
 
@@ -54,6 +54,8 @@ def check_quantizer(quantizer: nn.Module) -> None:
     Raises:
         ValueError: Where it is none of the four, or projects, splits or permutes the features itself.
     """
+    from vector_quantize_pytorch import FSQ, LFQ, ResidualVQ, VectorQuantize
+
     if not isinstance(quantizer, (VectorQuantize, ResidualVQ, FSQ, LFQ)):
         raise ValueError(
             "the quantizer is a VectorQuantize, ResidualVQ, FSQ or LFQ of vector_quantize_pytorch; "
@@ -71,6 +73,8 @@ def check_quantizer(quantizer: nn.Module) -> None:
 
 def books_of(quantizer: Any) -> list[Tensor]:
     """Codebook ``(levels, dim)`` of each index, each in the dimensions that it names."""
+    from vector_quantize_pytorch import FSQ, ResidualVQ, VectorQuantize
+
     match quantizer:
         case VectorQuantize():
             return [quantizer.codebook.detach()]
@@ -88,6 +92,8 @@ def levels_of(quantizer: nn.Module) -> list[int]:
 
 def dim_of(quantizer: nn.Module) -> int:
     """Number of features that a quantizer takes."""
+    from vector_quantize_pytorch import ResidualVQ
+
     widths = [book.shape[1] for book in books_of(quantizer)]
     return widths[0] if isinstance(quantizer, ResidualVQ) else sum(widths)
 
@@ -102,6 +108,8 @@ def quantize(quantizer: nn.Module, features: Tensor) -> Latents:
 
     Before that, in evaluation mode, codebooks that k-means is to make are those of the batch, and are not kept.
     """
+    from vector_quantize_pytorch import LFQ
+
     grid = features.shape[2:]
     if not quantizer.training and not is_initialized(quantizer):
         quantizer = deepcopy(quantizer)  # Lightning's sanity check brings a batch of validation first
@@ -121,6 +129,8 @@ def nearest_indices(quantizer: nn.Module, features: Tensor) -> Tensor:
     The quantizers' own distances depend in the last bits on the size of the batch. Those here are exact enough for
     indices not to.
     """
+    from vector_quantize_pytorch import FSQ, LFQ, ResidualVQ
+
     grid = features.shape[2:]
     flat = features.flatten(2).transpose(1, 2).double()
     indices: Any
@@ -139,6 +149,8 @@ def nearest_indices(quantizer: nn.Module, features: Tensor) -> Tensor:
 
 def words(quantizer: nn.Module, indices: Tensor) -> Tensor:
     """Values ``(N, dim, *grid)`` that indices ``(N, indices, *grid)`` name; zeros for -1."""
+    from vector_quantize_pytorch import ResidualVQ
+
     rows = [
         book[index.clamp(min=0)] * (index >= 0).unsqueeze(-1)
         for book, index in zip(books_of(quantizer), indices.unbind(1), strict=True)

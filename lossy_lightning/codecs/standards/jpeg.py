@@ -1,15 +1,13 @@
 """JPEG: quantized DCT coefficients, as they stand in files."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lossy_lightning.bitstream.jpeg import JPEGCoefficients, JPEGComponent, read_coefficients, write_coefficients
 from lossy_lightning.codecs.standards import _libjpeg as libjpeg
-from lossy_lightning.codecs.standards._subsampling import with_subsampling
 from lossy_lightning.core import CodeSpec, Field, FileCodec
 from lossy_lightning.functional import (
     SAMPLING_FACTORS,
@@ -23,6 +21,9 @@ from lossy_lightning.functional import (
 
 _COMPONENTS = ("luma", "cb", "cr")
 _TABLES = ("luma_table", "cb_table", "cr_table")
+
+if TYPE_CHECKING:
+    from lossy_lightning.bitstream.jpeg import JPEGCoefficients
 
 
 class _Components(NamedTuple):
@@ -177,6 +178,8 @@ class JPEG(FileCodec):
             ValueError: Where the file is broken, or its colour space, subsampling or tables differ from this codec's;
                 the message says what to do.
         """
+        from lossy_lightning.bitstream.jpeg import read_coefficients  # slow to import
+
         return self.from_coefficients(read_coefficients(data))
 
     def write(self, code: Tensor, shape: tuple[int, ...]) -> bytes:
@@ -185,12 +188,14 @@ class JPEG(FileCodec):
         Raises:
             ValueError: Where the code is not of that shape, or a batch.
         """
+        from lossy_lightning.bitstream.jpeg import write_coefficients  # slow to import
+
         image = self.to_coefficients(code, shape)
         # Only codes that no encoder makes need more than the standard Huffman tables.
         optimize = max(np.abs(component.coefficients).max() for component in image.components) > 1023
         return write_coefficients(image, optimize=bool(optimize))
 
-    def from_coefficients(self, image: JPEGCoefficients, out: Tensor | None = None) -> tuple[Tensor, tuple[int, ...]]:
+    def from_coefficients(self, image: "JPEGCoefficients", out: Tensor | None = None) -> tuple[Tensor, tuple[int, ...]]:
         """Code of what a file holds, and its image's shape: `read` after entropy decoding.
 
         Args:
@@ -221,13 +226,15 @@ class JPEG(FileCodec):
             )
         return out, (count, image.height, image.width)
 
-    def with_layout(self, image: JPEGCoefficients) -> JPEGCoefficients:
+    def with_layout(self, image: "JPEGCoefficients") -> "JPEGCoefficients":
         """A grey or YCbCr image with three components of this codec's chroma subsampling.
 
         Raises:
             ValueError: As `with_subsampling`; where chroma had the codec's quantization table and is no multiple of it
                 any more, but the codec takes no other tables.
         """
+        from lossy_lightning.codecs.standards._subsampling import with_subsampling  # slow to import
+
         changed = with_subsampling(image, self._factors(3), self._tables[1])
         fixed = not (self.dequantize or self.tables or self.requantize)
         if fixed and changed is not image and self._has_own_tables(image) and not self._has_own_tables(changed):
@@ -238,12 +245,14 @@ class JPEG(FileCodec):
             )
         return changed
 
-    def to_coefficients(self, code: Tensor, shape: tuple[int, ...]) -> JPEGCoefficients:
+    def to_coefficients(self, code: Tensor, shape: tuple[int, ...]) -> "JPEGCoefficients":
         """What a file of this code holds: `write` before entropy coding.
 
         Raises:
             ValueError: As `write`.
         """
+        from lossy_lightning.bitstream.jpeg import JPEGCoefficients, JPEGComponent  # slow to import
+
         if code.ndim != 3:
             raise ValueError(f"a JPEG file holds one code (channels, rows, columns); got shape {tuple(code.shape)}")
         (coefficients, tables), (channels, height, width) = self._unpack(code.cpu(), shape)
@@ -290,7 +299,7 @@ class JPEG(FileCodec):
             tables = tuple(torch.unflatten(parts[name][..., 0, 0], -1, (8, 8)) for name in _TABLES[:channels])
         return _Components(coefficients, tables), (channels, height, width)
 
-    def _check_layout(self, image: JPEGCoefficients) -> tuple[int, int]:
+    def _check_layout(self, image: "JPEGCoefficients") -> tuple[int, int]:
         """Luma's sampling factors of a file that this codec can hold."""
         if image.precision != 8 or image.color_space not in ("grey", "YCbCr"):
             raise ValueError(
@@ -306,11 +315,11 @@ class JPEG(FileCodec):
             )
         return want
 
-    def _has_own_tables(self, image: JPEGCoefficients) -> bool:
+    def _has_own_tables(self, image: "JPEGCoefficients") -> bool:
         tables = [component.quantization_table.tobytes() for component in image.components]
         return tables == self._table_bytes[: len(tables)]
 
-    def _stored(self, image: JPEGCoefficients, h: int, v: int) -> _Components:
+    def _stored(self, image: "JPEGCoefficients", h: int, v: int) -> _Components:
         """What a file holds in the MCUs that cover the image, requantized where that is wanted."""
         rows, columns = -(-image.height // (8 * v)), -(-image.width // (8 * h))
         sizes = [(v * rows, h * columns), (rows, columns), (rows, columns)]
@@ -333,7 +342,7 @@ class JPEG(FileCodec):
         return _Components(coefficients, tables)
 
 
-def _subsampling(image: JPEGCoefficients) -> str:
+def _subsampling(image: "JPEGCoefficients") -> str:
     """Name of a colour file's chroma subsampling."""
     (h, v), *chroma = (component.sampling_factors for component in image.components)
     ratios = {(h / x, v / y) for x, y in chroma}

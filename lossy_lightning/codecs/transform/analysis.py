@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 
 import torch
-import torchaudio.functional as AF
 from torch import Tensor, nn
 
 _ITERATIONS = 32
@@ -125,13 +124,15 @@ class Spectrogram(Analysis):
 
     def _signal(self, magnitudes: Tensor, shape: tuple[int, ...] | None) -> Tensor:
         """Griffin and Lim's signal, one at a time: iterations magnify what rounding makes of batches."""
+        from torchaudio.functional import griffinlim  # slow to import
+
         samples = magnitudes.shape[-1] * self.hop_length if shape is None else shape[-1]
         magnitudes = magnitudes[..., : self.n_fft // 2, : samples // self.hop_length]
         # The dropped frame is like the one before it, the dropped frequency is silent.
         padded = torch.cat([magnitudes, magnitudes[..., -1:]], -1)
         padded = torch.nn.functional.pad(padded, (0, 0, 0, 1)).flatten(0, -3)
         arguments = (self.window, self.n_fft, self.hop_length, self.n_fft, 1.0, _ITERATIONS, 0.99, samples, False)
-        signals = torch.stack([AF.griffinlim(one, *arguments) for one in padded])
+        signals = torch.stack([griffinlim(one, *arguments) for one in padded])
         pcm = (signals * 2**15).round().clamp(-(2**15), 2**15 - 1).to(torch.int16)
         return pcm.reshape(*magnitudes.shape[:-2], -1)
 
