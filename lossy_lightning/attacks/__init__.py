@@ -1,5 +1,6 @@
 """Quantized gradient attacks on codes, and their self-checks."""
 
+from lossy_lightning.attacks.fixed import Fixed, fixed_values
 from lossy_lightning.attacks.gradient_step import Bound, quantized_gradient_step
 from lossy_lightning.attacks.losses import Loss, at_temperature, cross_entropy, margin
 from lossy_lightning.attacks.projected import projected_attack, signal_budget, worst_case
@@ -21,6 +22,7 @@ __all__ = [
     "Attacks",
     "Bound",
     "Comparison",
+    "Fixed",
     "Forward",
     "Loss",
     "at_temperature",
@@ -29,6 +31,7 @@ __all__ = [
     "cross_entropy",
     "differentiable",
     "find_stem",
+    "fixed_values",
     "is_right",
     "margin",
     "ordinal_attacks",

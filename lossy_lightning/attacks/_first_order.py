@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from lossy_lightning.attacks._features import packed
 from lossy_lightning.attacks.gradient_step import Bound, per_channel
 
 _FEATURES_AT_ONCE = 2**18
@@ -20,16 +21,17 @@ def first_order_change(
 ) -> Tensor:
     """Change of a loss when each value of a code alone is replaced.
 
-    Features on the code's own grid are taken to depend on the code at their place only. Then the stem is run once for
-    all channels if each feature has one owner, else once a channel; on any other grid, once a value.
+    Features on the code's own grid, or on a multiple of it, are taken to depend on the code at their position only.
+    Then the stem is run once for all channels if each feature has one owner, else once a channel; on any other grid,
+    once a value.
 
     Args:
         stem: Codes to features.
         code: ``(N, C, *grid)``, integer.
         other: The replacements, of the same shape.
-        feature_gradient: Of the loss with respect to the stem's features.
+        feature_gradient: Of the loss with respect to the stem's features, `packed`.
         owner: The channel that each feature reads, from `feature_owners`.
-        features: The stem's, of the code; None: they are computed.
+        features: The stem's, of the code, `packed`; None: they are computed.
 
     Returns:
         ``(N, C, *grid)``.
@@ -57,17 +59,17 @@ def feature_owners(stem: nn.Module, code: Tensor, low: Bound, high: Bound) -> Te
         int64, one a feature of each place, -1 if none of the channels changed it. None if a feature reads two
         channels, or the features are on another grid than the code, and for a single channel, which owns them all.
     """
-    features = stem.forward(code[:1])
+    features = packed(stem.forward(code[:1]), code)
     if code.shape[1] == 1 or not _on_grid(features, code):
         return None
     code = code[: _examples_at_once(features)]
-    features = stem.forward(code)
+    features = packed(stem.forward(code), code)
     least, greatest = per_channel(low, code), per_channel(high, code)
     place = torch.arange(code[:, 0].numel(), device=code.device).view_as(code[:, :1])
     swept = (least + place % (greatest - least + 1)).to(code.dtype)
 
     def changed(channel: Tensor) -> Tensor:
-        difference: Tensor = stem.forward(torch.where(channel, swept, code)) != features
+        difference = packed(stem.forward(torch.where(channel, swept, code)), code) != features
         return difference.transpose(0, 1).flatten(1).any(1)
 
     reads = torch.stack([changed(channel) for channel in _each(code, 1)])
@@ -85,14 +87,13 @@ def _change(
     features: Tensor | None = None,
 ) -> Tensor:
     """`first_order_change` of a part of the batch."""
-    features = stem.forward(code) if features is None else features
+    features = packed(stem.forward(code), code) if features is None else features
 
     def change(replaced: Tensor) -> Tensor:
-        replaced_features: Tensor = stem.forward(torch.where(replaced, other, code))
-        return (replaced_features - features) * feature_gradient
+        return (packed(stem.forward(torch.where(replaced, other, code)), code) - features) * feature_gradient
 
     if owner is not None:
-        difference: Tensor = stem.forward(other) - features
+        difference = packed(stem.forward(other), code) - features
         if not bool(difference[:, owner < 0].any()):
             gain = difference * feature_gradient
             return gain.new_zeros(code.shape).index_add_(1, owner.clamp(min=0), gain)

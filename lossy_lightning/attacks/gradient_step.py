@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from lossy_lightning.attacks.fixed import Fixed
 from lossy_lightning.core import InputError
 
 Bound = int | Sequence[int] | Tensor
@@ -81,8 +82,8 @@ def per_channel(bound: Bound, code: Tensor) -> Tensor:
     return values.to(torch.int64)
 
 
-def check_code(code: Tensor, low: Bound, high: Bound) -> None:
-    """Check that a code is of integers inside its range.
+def check_code(code: Tensor, low: Bound, high: Bound, fixed: Fixed | None = None) -> None:
+    """Check that a code is of integers, and inside its range unless a value is fixed.
 
     Raises:
         ValueError: If it is not.
@@ -93,7 +94,10 @@ def check_code(code: Tensor, low: Bound, high: Bound) -> None:
             "encode the signal first, or pass (255 * image).round().to(torch.uint8)"
         )
     values = code.to(torch.int64)
-    if ((values < per_channel(low, code)) | (values > per_channel(high, code))).any():
+    outside = (values < per_channel(low, code)) | (values > per_channel(high, code))
+    if fixed is not None:
+        outside &= ~fixed(code)
+    if outside.any():
         raise InputError(f"the code ranges from {values.min()} to {values.max()}, outside low={low} to high={high}")
 
 

@@ -6,6 +6,7 @@ from math import prod
 import torch
 from torch import Generator, Tensor
 
+from lossy_lightning.attacks.fixed import Fixed
 from lossy_lightning.attacks.gradient_step import (
     Bound,
     check_code,
@@ -34,6 +35,7 @@ def projected_attack(
     random_start: bool = True,
     restarts: int = 1,
     within: Callable[[Tensor, Tensor], Tensor] | None = None,
+    fixed: Fixed | None = None,
     generator: Generator | None = None,
 ) -> Tensor:
     """Iterated gradient step, projected to a budget in code values; the best iterate of each example is kept.
@@ -60,6 +62,7 @@ def projected_attack(
         restarts: Number of runs; more than one is of use with random starts only.
         within: A further budget, such as a `signal_budget`: clean and moved codes to whether each example meets it,
             ``(N,)``; the moves of least gain are undone until it is met.
+        fixed: Codes to a mask of the values that stay as they are, as of `fixed_values`; None: none.
         generator: Of the random starts, on the code's device.
 
     Returns:
@@ -72,12 +75,12 @@ def projected_attack(
         Madry et al., Towards deep learning models resistant to adversarial attacks, ICLR 2018, section 2.1; momentum:
         Dong et al., Boosting adversarial attacks with momentum, CVPR 2018, algorithm 1.
     """
-    check_code(code, low, high)
+    check_code(code, low, high, fixed)
     if not steps or restarts < 1:
         raise InputError(f"an attack needs one step or more, and one restart or more; got {steps=}, {restarts=}")
     if not 0 <= momentum <= 1:
         raise InputError(f"momentum is a share of the direction before, 0 to 1; got {momentum}")
-    least, most = within_reach(code, budget, low, high)
+    least, most = within_reach(code, budget, low, high, fixed)
     best, done = code.clone(), torch.zeros(len(code), dtype=torch.bool, device=code.device)
     for _ in range(restarts):
         left = torch.nonzero(~done).squeeze(1)
@@ -92,6 +95,8 @@ def projected_attack(
             logits, losses, gradient = _slope(forward, current, wanted, loss)
             kept.offer(current, logits, losses, wanted, targeted)
             gradient = -gradient if targeted else gradient
+            if fixed is not None:
+                gradient = gradient.masked_fill(fixed(clean), 0)
             direction = momentum * direction + _unit(gradient) if momentum else gradient
             moved = quantized_gradient_step(current, direction, size, low_, high_, bits, k)
             current = moved if within is None else _undo(clean, moved, gradient, within)
@@ -205,7 +210,9 @@ def _undo(clean: Tensor, moved: Tensor, gradient: Tensor, within: Callable[[Tens
     return kept
 
 
-def within_reach(code: Tensor, budget: Bound, low: Bound, high: Bound) -> tuple[Tensor, Tensor]:
+def within_reach(
+    code: Tensor, budget: Bound, low: Bound, high: Bound, fixed: Fixed | None = None
+) -> tuple[Tensor, Tensor]:
     """Least and greatest value that each entry of a code may take under a budget: int64, of the code's shape.
 
     Raises:
@@ -214,7 +221,12 @@ def within_reach(code: Tensor, budget: Bound, low: Bound, high: Bound) -> tuple[
     reach, values = per_channel(budget, code), code.to(torch.int64)
     if (reach < 0).any():
         raise InputError(f"a budget is a whole number of code values, at least 0; got {budget}")
-    return torch.maximum(values - reach, per_channel(low, code)), torch.minimum(values + reach, per_channel(high, code))
+    least = torch.maximum(values - reach, per_channel(low, code))
+    most = torch.minimum(values + reach, per_channel(high, code))
+    if fixed is None:
+        return least, most
+    stays = fixed(code)
+    return torch.where(stays, values, least), torch.where(stays, values, most)
 
 
 def _uniform(low: Tensor, high: Tensor, generator: Generator | None) -> Tensor:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
+from lossy_lightning.attacks.fixed import Fixed
 from lossy_lightning.attacks.gradient_step import Bound
 from lossy_lightning.attacks.losses import Loss, at_temperature, cross_entropy
 from lossy_lightning.attacks.projected import projected_attack, worst_case
@@ -66,6 +67,7 @@ def ordinal_attacks(
     temperatures: Sequence[float] = (0.1, 10.0),
     queries: int = 50,
     twin: tuple[nn.Module, Forward] | None = None,
+    fixed: Fixed | None = None,
     seed: int = 0,
 ) -> Attacks:
     """Attacks that change each value by at most ``budget``.
@@ -82,6 +84,7 @@ def ordinal_attacks(
         temperatures: Of the logits, each for a check against gradients that vanish in the softmax.
         queries: Forward passes of the square attack; 0: none.
         twin: A model and its forward from which attacks are transferred.
+        fixed: Codes to a mask of the values that stay as they are, as of `fixed_values`; None: none.
         seed: Of the square attack.
 
     Raises:
@@ -91,20 +94,22 @@ def ordinal_attacks(
 
     def projected(forward: Forward, loss: Loss) -> Attack:
         return lambda code, target: projected_attack(
-            forward, code, target, budget, sizes, low, high, loss=loss, random_start=False
+            forward, code, target, budget, sizes, low, high, loss=loss, random_start=False, fixed=fixed
         )
 
     def square(code: Tensor, target: Tensor) -> Tensor:
         generator = Generator(code.device).manual_seed(seed)
-        return square_attack(forward, code, target, budget, low, high, queries=queries, generator=generator)
+        return square_attack(
+            forward, code, target, budget, low, high, queries=queries, fixed=fixed, generator=generator
+        )
 
-    own, alive = differentiable(forward, code, model, low, high, budget)
+    own, alive = differentiable(forward, code, model, low, high, budget, fixed)
     adaptive = projected(alive, loss)
     checks = [projected(alive, at_temperature(loss, temperature)) for temperature in temperatures]
     if queries and code.ndim > 2:
         checks.append(square)
     if twin is not None:
-        checks.append(projected(differentiable(twin[1], code, twin[0], low, high, budget)[1], loss))
+        checks.append(projected(differentiable(twin[1], code, twin[0], low, high, budget, fixed)[1], loss))
     return Attacks(adaptive if own is alive else projected(own, loss), adaptive, tuple(checks))
 
 
@@ -119,6 +124,7 @@ def categorical_attacks(
     loss: Loss = cross_entropy,
     temperatures: Sequence[float] = (0.1, 10.0),
     twin: tuple[nn.Module, Forward] | None = None,
+    fixed: Fixed | None = None,
 ) -> Attacks:
     """Attacks that replace at most so many codebook indices; the naive one leaves them, since none has a gradient.
 
@@ -136,7 +142,7 @@ def categorical_attacks(
                 "stem, such as Embed or LookupLinear"
             )
         return lambda code, target: substitution_attack(
-            forward, stem, code, target, substitutions, low, high, loss=loss
+            forward, stem, code, target, substitutions, low, high, fixed=fixed, loss=loss
         )
 
     checks = [replacing(model, forward, at_temperature(loss, temperature)) for temperature in temperatures]

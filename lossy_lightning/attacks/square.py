@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
+from lossy_lightning.attacks.fixed import Fixed
 from lossy_lightning.attacks.gradient_step import Bound, check_code
 from lossy_lightning.attacks.losses import margin
 from lossy_lightning.attacks.projected import Kept, within_reach
@@ -25,6 +26,7 @@ def square_attack(
     *,
     queries: int = 1000,
     share: float = 0.8,
+    fixed: Fixed | None = None,
     generator: Generator | None = None,
 ) -> Tensor:
     """Random squares at the bounds of the budget, on the code's own grid, kept if they help.
@@ -41,6 +43,7 @@ def square_attack(
         high: Greatest code value, inclusive.
         queries: Forward passes.
         share: Share of the grid that the first squares cover; it is halved on the authors' schedule.
+        fixed: Codes to a mask of the values that stay as they are, as of `fixed_values`; None: none.
         generator: Of the squares, on the code's device.
 
     Returns:
@@ -51,13 +54,13 @@ def square_attack(
 
     Source: Andriushchenko et al., Square Attack, ECCV 2020, algorithms 1 and 2, with the margin as loss.
     """
-    check_code(code, low, high)
+    check_code(code, low, high, fixed)
     if queries < 1 or not 0 < share <= 1 or code.ndim < 3:
         raise InputError(
             f"the square attack takes 1 query or more, a share in (0, 1] and a code (N, C, *grid); "
             f"got {queries=}, {share=} and a code of shape {tuple(code.shape)}"
         )
-    least, most = (bound.to(code.dtype) for bound in within_reach(code, budget, low, high))
+    least, most = (bound.to(code.dtype) for bound in within_reach(code, budget, low, high, fixed))
     kept = Kept(code)
     stripes = (*code.shape[:2], 1, *code.shape[3:])
     candidate = torch.where(_coins(stripes, code, generator), most, least)

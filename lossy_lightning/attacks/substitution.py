@@ -1,11 +1,15 @@
 """Attacks on categorical codes: replace indices, to first order past the stem, verified by forward passes."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
+from lossy_lightning.attacks._features import floats, packed
 from lossy_lightning.attacks._first_order import feature_owners, first_order_change
+from lossy_lightning.attacks.fixed import Fixed
 from lossy_lightning.attacks.gradient_step import Bound, check_code, per_channel
 from lossy_lightning.attacks.losses import Loss, cross_entropy, judged
 from lossy_lightning.attacks.projected import Kept
@@ -14,31 +18,45 @@ from lossy_lightning.core import InputError
 
 @torch.no_grad()
 def substitution_scores(
-    stem: nn.Module, code: Tensor, feature_gradient: Tensor, low: Bound, high: Bound, owner: Tensor | None = None
+    stem: nn.Module,
+    code: Tensor,
+    feature_gradient: Any,
+    low: Bound,
+    high: Bound,
+    owner: Tensor | None = None,
+    fixed: Fixed | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Change of a loss, to first order after the stem, for each replacement of one value of a code.
 
     Args:
         stem: Codes to features: an embedding, a look-up, one-hot vectors, bits.
         code: ``(N, C, *grid)``, integer.
-        feature_gradient: Of the loss with respect to the stem's features.
+        feature_gradient: Of the loss with respect to the stem's features, one tensor or several as the features.
         low: Least code value.
         high: Greatest code value, inclusive.
         owner: The channel that each feature reads, as of `first_order_change`.
+        fixed: Codes to a mask of the values that stay as they are, as of `fixed_values`; None: none.
 
     Returns:
-        The change ``(N, levels, C, *grid)``, minus infinity if a value is out of its channel's range or there
-        already, and the value of each level ``(levels,)``.
+        The change ``(N, levels, C, *grid)``, minus infinity if a value is out of its channel's range, there already,
+        or fixed, and the value of each level ``(levels,)``.
+
+    Raises:
+        ValueError: If all values are fixed.
 
     Source: Ebrahimi et al., HotFlip: white-box adversarial examples for text classification, ACL 2018, section 4.
     """
     least, greatest = per_channel(low, code), per_channel(high, code)
-    values = torch.arange(int(least.min()), int(greatest.max()) + 1, device=code.device)
-    features, scores = stem.forward(code), []
+    free = torch.ones_like(code, dtype=torch.bool) if fixed is None else ~fixed(code)
+    if not bool(free.any()):
+        raise InputError(f"all values of this code of shape {tuple(code.shape)} are fixed; name fields that may change")
+    first, last = (bound.expand_as(code)[free] for bound in (least, greatest))
+    values = torch.arange(int(first.min()), int(last.max()) + 1, device=code.device)
+    features, feature_gradient, scores = packed(stem.forward(code), code), packed(feature_gradient, code), []
     for value in values:
         # Out of a channel's range a table may have no row, so the clamped value is looked up and then struck out.
         other = value.clamp(least, greatest).to(code.dtype).expand_as(code)
-        allowed = (value >= least) & (value <= greatest) & (value != code)
+        allowed = (value >= least) & (value <= greatest) & (value != code) & free
         change = first_order_change(stem, code, other, feature_gradient, owner, features)
         scores.append(change.float().masked_fill(~allowed, -torch.inf))
     return torch.stack(scores, 1), values
@@ -54,6 +72,7 @@ def substitution_attack(
     high: Bound,
     *,
     candidates: int = 8,
+    fixed: Fixed | None = None,
     loss: Loss = cross_entropy,
     targeted: bool = False,
 ) -> Tensor:
@@ -71,6 +90,7 @@ def substitution_attack(
         low: Least code value.
         high: Greatest code value, inclusive.
         candidates: Replacements tried in each round.
+        fixed: Codes to a mask of the values that stay as they are, as of `fixed_values`; None: none.
         loss: What is increased, or reduced if ``targeted``.
         targeted: Whether ``target`` is to be reached.
 
@@ -80,15 +100,15 @@ def substitution_attack(
     Raises:
         ValueError: If the code does not fit its range, or the numbers are less than 1.
     """
-    check_code(code, low, high)
+    check_code(code, low, high, fixed)
     if substitutions < 1 or candidates < 1:
         raise InputError(f"substitutions and candidates are at least 1; got {substitutions} and {candidates}")
     kept, current, owner = Kept(code), code, feature_owners(stem, code, low, high)
     for _ in range(substitutions):
         logits, losses, feature_gradient = _at_features(forward, stem, current, target, loss)
         kept.offer(current, logits, losses, target, targeted)
-        sign = -1 if targeted else 1
-        scores, values = substitution_scores(stem, current, sign * feature_gradient, low, high, owner)
+        uphill = [-gradient if targeted else gradient for gradient in feature_gradient]
+        scores, values = substitution_scores(stem, current, uphill, low, high, owner, fixed)
         tried = Kept(current)
         for candidate in _most_promising(current, scores, values, candidates):
             logits, losses = judged(forward, candidate, target, loss)
@@ -116,16 +136,18 @@ def _most_promising(code: Tensor, scores: Tensor, values: Tensor, count: int) ->
 
 def _at_features(
     forward: Callable[[Tensor], Tensor], stem: nn.Module, code: Tensor, target: Tensor, loss: Loss
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits, loss of each example, and the losses' gradient with respect to the stem's features."""
+) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """Logits, loss of each example, and the losses' gradients with respect to the stem's features."""
     read: list[Tensor] = []
 
-    def detach(module: nn.Module, args: tuple[Tensor, ...], features: Tensor) -> Tensor:
-        read.append(features.detach().requires_grad_())
-        return read[-1]
+    def detach(module: nn.Module, args: tuple[Tensor, ...], features: Any) -> Any:
+        given = floats(features)
+        read[:] = [feature.detach().requires_grad_() for feature in given]
+        detached = dict(zip(map(id, given), read, strict=True))
+        return tree_map_only(Tensor, lambda tensor: detached.get(id(tensor), tensor), features)
 
     with torch.enable_grad(), stem.register_forward_hook(detach):
         logits = forward(code)
         losses = loss(logits, target)
-        (gradient,) = torch.autograd.grad(losses.sum(), read[0])
-    return logits.detach(), losses.detach(), gradient
+        gradients = torch.autograd.grad(losses.sum(), read, materialize_grads=True)
+    return logits.detach(), losses.detach(), list(gradients)

@@ -5,10 +5,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
+from lossy_lightning.attacks._features import floats, packed
 from lossy_lightning.attacks._first_order import feature_owners, first_order_change
+from lossy_lightning.attacks.fixed import Fixed
 from lossy_lightning.attacks.gradient_step import Bound, columns, per_channel
-from lossy_lightning.core import InputError
+from lossy_lightning.core import InputError, Stem
 
 Forward = Callable[[Tensor], Tensor]
 
@@ -48,7 +51,9 @@ def straight_through(function: Forward, surrogate: Forward = identity) -> Forwar
 
 
 def find_stem(forward: Forward, code: Tensor, model: nn.Module) -> nn.Module | None:
-    """The innermost module that reads the integer code itself and returns floats, such as an embedding or a stem.
+    """The module that reads the integer code itself and returns floats: a `Stem`, or else the innermost such module.
+
+    Of stems inside stems it is the outermost, which reads all fields of the code.
 
     Args:
         forward: Codes to logits, by means of the model.
@@ -56,16 +61,15 @@ def find_stem(forward: Forward, code: Tensor, model: nn.Module) -> nn.Module | N
         model: Whose modules are looked at, itself excepted.
 
     Returns:
-        The first such module; None if the model makes floats of the code without one.
+        That module; None if the model makes floats of the code without one.
     """
     found: list[nn.Module] = []
 
     def note(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         x = args[0] if args else None
-        if not isinstance(x, Tensor) or not isinstance(output, Tensor):
+        if not isinstance(x, Tensor) or x.is_floating_point() or x.shape != code.shape or not floats(output):
             return
-        reads_code = not x.is_floating_point() and x.shape == code.shape and bool((x == code).all())
-        if reads_code and output.is_floating_point():
+        if bool((x == code).all()):
             found.append(module)
 
     handles = [module.register_forward_hook(note) for module in model.modules() if module is not model]
@@ -75,7 +79,8 @@ def find_stem(forward: Forward, code: Tensor, model: nn.Module) -> nn.Module | N
     finally:
         for handle in handles:
             handle.remove()
-    return found[0] if found else None
+    stems = [module for module in found if isinstance(module, Stem)]
+    return stems[-1] if stems else next(iter(found), None)
 
 
 def through_stem(forward: Forward, stem: nn.Module, example: Tensor, low: Bound, high: Bound, width: Bound) -> Forward:
@@ -106,9 +111,11 @@ def through_stem(forward: Forward, stem: nn.Module, example: Tensor, low: Bound,
         code = values.detach().to(example.dtype)
         span = per_channel(low, code), per_channel(high, code), per_channel(width, code)
 
-        def attach(module: nn.Module, args: Any, features: Tensor) -> Tensor:
-            attached: Tensor = _Secant.apply(values, features.detach(), change, code, *span)  # type: ignore[no-untyped-call]
-            return attached
+        def attach(module: nn.Module, args: Any, features: Any) -> Any:
+            given = floats(features)
+            attached = _Secant.apply(values, change, code, span, *(feature.detach() for feature in given))  # type: ignore[no-untyped-call]
+            by_id = dict(zip(map(id, given), attached, strict=True))
+            return tree_map_only(Tensor, lambda tensor: by_id.get(id(tensor), tensor), features)
 
         with stem.register_forward_hook(attach):
             return forward(code)
@@ -117,14 +124,27 @@ def through_stem(forward: Forward, stem: nn.Module, example: Tensor, low: Bound,
 
 
 def differentiable(
-    forward: Forward, code: Tensor, model: nn.Module, low: Bound, high: Bound, width: Bound
+    forward: Forward,
+    code: Tensor,
+    model: nn.Module,
+    low: Bound,
+    high: Bound,
+    width: Bound,
+    fixed: Fixed | None = None,
 ) -> tuple[Forward, Forward]:
     """The forward as a function of the code's values, twice: with the model's own gradient, and with one that is alive.
 
     If the model makes floats of the code by differentiable operations, both are the same. If a stem has no
     gradient of its own (bits, one-hot, tables), the first one's gradient is zero and the second is `through_stem`.
 
-    Args: as of `find_stem` and `through_stem`.
+    Args:
+        forward: As of `find_stem`.
+        code: As of `find_stem`.
+        model: As of `find_stem`.
+        low: As of `through_stem`.
+        high: As of `through_stem`.
+        width: As of `through_stem`.
+        fixed: Codes to a mask of the values that stay as they are, as of `fixed_values`; None: none.
 
     Returns:
         The naive and the adaptive forward, each of float32 code values ``(N, C, *grid)``.
@@ -134,13 +154,13 @@ def differentiable(
     """
     stem = find_stem(forward, code[:1], model)
     if stem is None:
-        if not _is_alive(forward, code[:1]):
+        if not _is_alive(forward, code[:1], fixed):
             raise InputError(
                 "no gradient reaches the input: make a forward that does with `straight_through`, or let a module "
                 "of the model read the integer code itself"
             )
         return forward, forward
-    if _is_alive(stem.forward, code[:1]):
+    if _is_alive(stem.forward, code[:1], fixed):
         own = _into_stem(forward, stem, code.dtype)
         return own, own
     return _without_gradient(forward, code.dtype), through_stem(forward, stem, code, low, high, width)
@@ -150,20 +170,20 @@ class _Secant(torch.autograd.Function):
     """Features forward; backward the slope of the stem over the reach of the attack."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, features: Tensor, change: Any, code: Tensor, *span: Tensor) -> Tensor:
+    def forward(ctx: Any, values: Tensor, change: Any, code: Tensor, span: Any, *features: Tensor) -> Any:
         ctx.change, ctx.code, ctx.span = change, code, span
-        return features.view_as(features)
+        return tuple(feature.view_as(feature) for feature in features)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> Any:
-        (gradient,), code, (low, high, width) = grad_outputs, ctx.code, ctx.span
+        code, (low, high, width) = ctx.code, ctx.span
         up = torch.minimum(code + width, high).to(code.dtype)
         down = torch.maximum(code.to(torch.int64) - width, low).to(code.dtype)
         # From end to end, the other values at their low ends too and not as they are: half as many runs, and the same
         # slope if what the values do to the features adds up.
-        rise = ctx.change(down, up, gradient)
+        rise = ctx.change(down, up, packed(list(grad_outputs), code))
         run = (up.to(torch.int64) - down.to(torch.int64)).clamp(min=1)
-        return rise.float() / run, *[None] * 6
+        return rise.float() / run, None, None, None, *[None] * len(grad_outputs)
 
 
 def _into_stem(forward: Forward, stem: nn.Module, dtype: torch.dtype) -> Forward:
@@ -186,16 +206,18 @@ def _without_gradient(forward: Forward, dtype: torch.dtype) -> Forward:
     return call
 
 
-def _is_alive(function: Forward, code: Tensor) -> bool:
-    """Whether the function's own gradient reaches the code's values at all."""
+def _is_alive(function: Callable[[Tensor], Any], code: Tensor, fixed: Fixed | None) -> bool:
+    """Whether the function's own gradient reaches values of the code that may change."""
     values = code.float().requires_grad_()
     with torch.enable_grad():
         try:
-            output = function(values)
+            outputs = [output for output in floats(function(values)) if output.requires_grad]
         except (RuntimeError, TypeError, IndexError):
             return False  # such as an embedding, which reads integers only
-        if not output.requires_grad:
+        if not outputs:
             return False
-        weights = torch.linspace(1, 2, output.numel(), device=code.device).view_as(output)  # so that none cancel
+        output = torch.cat([output.flatten() for output in outputs])
+        weights = torch.linspace(1, 2, output.numel(), device=code.device)  # so that none cancel
         slope = torch.autograd.grad((output * weights).sum(), values, allow_unused=True)[0]
-    return slope is not None and bool((slope != 0).any())
+    reached = torch.zeros_like(code, dtype=torch.bool) if slope is None else slope != 0
+    return bool((reached if fixed is None else reached & ~fixed(code)).any())

@@ -1,6 +1,6 @@
 """What an attack is aimed at: a batch of codes, their range, and the model as a function of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -8,7 +8,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
-from lossy_lightning.attacks import Forward, is_right
+from lossy_lightning.attacks import Fixed, Forward, fixed_values, is_right
 from lossy_lightning.callbacks._round_trip import decoded
 from lossy_lightning.core import Codec, CodeSpec, Field
 
@@ -24,7 +24,8 @@ class Victim(NamedTuple):
         forward: Integer codes ``(N, C, *grid)`` to logits ``(N, K)``, by means of the model.
         code: ``(N, C, *grid)``, integer.
         target: ``(N,)``, the true classes.
-        spec: Range and kind of the code.
+        spec: Of the code.
+        fields: Names of the fields that are attacked, all of one kind.
         codec: From code to signal and back, if there is one.
     """
 
@@ -33,7 +34,19 @@ class Victim(NamedTuple):
     code: Tensor
     target: Tensor
     spec: CodeSpec
+    fields: tuple[str, ...]
     codec: Codec | None
+
+    @property
+    def ordinal(self) -> bool:
+        """Whether the attacked values have an order, so that they move by steps; categories are replaced."""
+        return self.spec.field(self.fields[0]).ordinal
+
+    @property
+    def fixed(self) -> Fixed | None:
+        """What stays; None if nothing does."""
+        whole = len(self.fields) == len(self.spec.fields) and all(f.absent is None for f in self.spec.fields)
+        return None if whole else fixed_values(self.spec, self.fields)
 
     def accuracy(self, code: Tensor) -> float:
         """Share of the batch that the model gets right with these codes in place of its own."""
@@ -48,6 +61,7 @@ def find_victim(
     codec: Codec | None,
     low: Range,
     high: Range,
+    fields: Sequence[str] | None,
     forward_fn: Callable[[Any, Tensor], Any],
 ) -> Victim:
     """What is attacked, or what it lacks.
@@ -60,6 +74,7 @@ def find_victim(
         codec: From code to signal and back, if there is one.
         low: Least code value; None: of the datamodule's spec, or the codec's.
         high: Greatest code value, inclusive; None with ``low``.
+        fields: Names of the fields to attack; None: as `attacked_fields` chooses.
         forward_fn: From the model and codes to logits.
 
     Raises:
@@ -85,7 +100,41 @@ def find_victim(
             f"GradientAttackMonitor attacks classifiers, with logits (N, K); this model gave "
             f"{tuple(logits.shape)}: pass a forward_fn that returns logits"
         )
-    return Victim(model, forward, code, target, _spec(trainer, code, codec, low, high), codec)
+    spec = _spec(trainer, code, codec, low, high)
+    spec.check(code)
+    return Victim(model, forward, code, target, spec, attacked_fields(spec, fields), codec)
+
+
+def attacked_fields(spec: CodeSpec, fields: Sequence[str] | None) -> tuple[str, ...]:
+    """Names of the fields to attack.
+
+    Args:
+        spec: Of the code.
+        fields: Names; None: all ordinal fields, or, if there are none, all of them. Constant fields are left out.
+
+    Raises:
+        MisconfigurationException: If no field, fields of both kinds, or a constant field is named.
+
+    Example:
+        >>> spec = CodeSpec([Field("mean", (0,), (255,), True), Field("shape", (0,), (15,), False)], (7, 7))
+        >>> attacked_fields(spec, None), attacked_fields(spec, ["shape"])
+        (('mean',), ('shape',))
+    """
+    if fields is None:
+        free = [field for field in spec.fields if not field.constant]
+        return tuple(field.name for field in free if field.ordinal) or tuple(field.name for field in free)
+    chosen = [spec.field(name) for name in fields]
+    if len({field.ordinal for field in chosen}) != 1 or any(field.constant for field in chosen):
+        kinds = {field.name: "constant" if field.constant else _kind(field) for field in spec.fields}
+        raise MisconfigurationException(
+            f"GradientAttackMonitor attacks fields of one kind, ordinal ones or categories, and no constant ones; got "
+            f"fields={list(fields)} of a code with {kinds}"
+        )
+    return tuple(fields)
+
+
+def _kind(field: Field) -> str:
+    return "ordinal" if field.ordinal else "categories"
 
 
 def forward_of(trainer: Trainer, model: nn.Module, forward_fn: Callable[[Any, Tensor], Any]) -> Forward:
@@ -101,7 +150,7 @@ def forward_of(trainer: Trainer, model: nn.Module, forward_fn: Callable[[Any, Te
 
 
 def _spec(trainer: Trainer, code: Tensor, codec: Codec | None, low: Range, high: Range) -> CodeSpec:
-    """The code's range and kind: as given, which is ordinal, or the datamodule's, or the codec's."""
+    """The code's spec: of one ordinal field with the range given, or else the datamodule's, or the codec's."""
     if low is not None and high is not None:
         channels = code.shape[1]
         least, greatest = ((end,) * channels if isinstance(end, int) else tuple(end) for end in (low, high))

@@ -29,13 +29,14 @@ def call(model: nn.Module, code: Tensor) -> Any:
 
 
 class GradientAttackMonitor(Callback):
-    """Attack some batches of validation and test, and log what comes of it.
+    """Attacks some batches of validation and test, and logs what comes of it.
 
-    Ordinal codes are attacked by `projected_attack` with a budget of so many code values, by gradients that get past a
-    stem without one; categorical codes by `substitution_attack` with so many replaced values. For each of ``steps`` it
-    logs, under ``attack/…_step<steps>``, accuracy, the same after the real round trip (code to signal to code, and
-    code to file to code), the size of the change and the masking index; docs/attacks.md lists every name. The model,
-    its mode and gradients, and all random states are left as they were.
+    Ordinal fields are attacked by `projected_attack` with a budget of so many code values, by gradients that get past a
+    stem without one; categories by `substitution_attack` with so many replaced values. One attack changes fields of one
+    kind only, and what is absent stays absent. For each of ``steps`` it logs, under ``attack/…_step<steps>``, accuracy,
+    the same after the real round trip (code to signal to code, and code to file to code), the size of the change and
+    the masking index; docs/attacks.md lists every name. The model, its mode and gradients, and all random states are
+    left as they were.
 
     Args:
         steps: Budgets: code values by which each value may change, or numbers of replaced values.
@@ -44,6 +45,8 @@ class GradientAttackMonitor(Callback):
         low: Least code value, one number or one a channel; by default that of the datamodule's or codec's spec. Codes
             with ``low`` and ``high`` given are ordinal.
         high: Greatest code value, inclusive.
+        fields: Names of the fields to attack, all of one kind; by default all ordinal ones, or all categories of a
+            code without these. Constant fields, such as quantization tables, are never attacked.
         iterations: Of the gradient attack; 1 is the single step.
         num_batches: Batches of each validation or test that are attacked, the first ones of the first loader.
         every_n_epochs: Epochs of training between validations that are attacked; every test is.
@@ -72,6 +75,7 @@ class GradientAttackMonitor(Callback):
         codec: Codec | None = None,
         low: int | tuple[int, ...] | None = None,
         high: int | tuple[int, ...] | None = None,
+        fields: Sequence[str] | None = None,
         iterations: int = 10,
         num_batches: int = 1,
         every_n_epochs: int = 1,
@@ -101,6 +105,7 @@ class GradientAttackMonitor(Callback):
         self.codec = codec
         self.low = low
         self.high = high
+        self.fields = fields
         self.iterations = iterations
         self.num_batches = num_batches
         self.every_n_epochs = every_n_epochs
@@ -159,8 +164,10 @@ class GradientAttackMonitor(Callback):
                 self._codec(trainer),
                 self.low,
                 self.high,
+                self.fields,
                 self.forward_fn,
             )
+            self._say_what_stays(victim)
             measures = {"acc_clean": victim.accuracy(victim.code)}
             for step in self.steps:
                 compared = self._compared(trainer, victim, step)
@@ -185,7 +192,7 @@ class GradientAttackMonitor(Callback):
     def _compared(self, trainer: Trainer, victim: Victim, budget: int) -> Comparison:
         twin = None if self.twin is None else (self.twin, forward_of(trainer, self.twin, self.forward_fn))
         arguments = victim.forward, victim.model, victim.code, budget, victim.spec.low, victim.spec.high
-        if victim.spec.fields[0].ordinal:
+        if victim.ordinal:
             attacks = ordinal_attacks(
                 *arguments,
                 iterations=self.iterations,
@@ -193,16 +200,19 @@ class GradientAttackMonitor(Callback):
                 temperatures=self.temperatures,
                 queries=self.queries,
                 twin=twin,
+                fixed=victim.fixed,
                 seed=self.seed,
             )
         else:
-            attacks = categorical_attacks(*arguments, loss=self.loss_fn, temperatures=self.temperatures, twin=twin)
+            attacks = categorical_attacks(
+                *arguments, loss=self.loss_fn, temperatures=self.temperatures, twin=twin, fixed=victim.fixed
+            )
         return compare_attacks(victim.forward, victim.code, victim.target, attacks)
 
     def _changes(self, trainer: Trainer, victim: Victim, moved: Tensor, tag: str, pictures: bool) -> dict[str, float]:
         """Size of the change in code and signal, and accuracies after the round trip."""
         sizes = {f"{name}_code": value for name, value in distances(victim.code, moved).items()}
-        if not victim.spec.fields[0].ordinal:
+        if not victim.ordinal:
             del sizes["linf_code"]  # a difference of indices has no meaning
         codec = victim.codec
         if codec is None:
@@ -228,6 +238,13 @@ class GradientAttackMonitor(Callback):
             return codec
         self._say("GradientAttackMonitor has no codec, so round trip, distortion and pictures are off; pass codec=…")
         return None
+
+    def _say_what_stays(self, victim: Victim) -> None:
+        others = [field.name for field in victim.spec.fields if field.name not in victim.fields]
+        if others and self.fields is None:
+            self._say(
+                f"GradientAttackMonitor attacks the fields {list(victim.fields)}; {others} stay, or pass fields=…"
+            )
 
     def _say(self, text: str) -> None:
         if text not in self._said:

@@ -9,7 +9,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from lossy_lightning.callbacks._round_trip import signal_shape
-from lossy_lightning.core import CodeSpec, FileCodec
+from lossy_lightning.core import CodeSpec, Field, FileCodec
+from lossy_lightning.core.layout import valid_positions
 from lossy_lightning.functional import index_entropy
 
 
@@ -17,35 +18,39 @@ class RateMonitor(Callback):
     """Logs the bits of an example's code, over the codes of each test.
 
     Container, entropy and size of files are three numbers, and none stands for another. Data without a spec (other
-    people's datamodules, plain loaders) are left alone. The code is what the datamodule gives: the samples, where a
-    task trains a codec on them; `VQVAETask` and `JointTask` log the bits of their own codes themselves.
+    people's datamodules, plain loaders) are left alone. The code is what the datamodule gives: the samples, if a task
+    trains a codec on them; `VQVAETask` and `JointTask` log the bits of their own codes themselves.
 
     Logged, per example:
 
-    - ``rate/container_bits``: the spec's bit widths, summed over channels and grid (`CodeSpec.num_bits`), averaged
-      where the sizes vary;
+    - ``rate/container_bits``: the bit widths of all values that are there (`CodeSpec.container_bits`), averaged if
+      they vary;
     - ``rate/entropy_bits``: the zeroth-order entropy: that of each channel's values over all codes of the test, each
-      value by itself, times the number of its values, summed over channels. No file has that size: a coder that looks
-      at neighbours spends less, and headers and tables come on top;
-    - ``rate/file_bits``: the file that a `FileCodec` writes of the code, headers included, where the signal's shape is
+      value by itself, times the number of its values, summed over channels; absent values and the repeats of a constant
+      field do not count. No file has that size: a coder that looks at neighbours takes fewer bits, and headers and
+      tables come on top;
+    - ``rate/file_bits``: the file that a `FileCodec` writes of the code, headers included, if the signal's shape is
       fixed;
     - ``rate/container_bits_per_sample``, ``rate/entropy_bits_per_sample``, ``rate/file_bits_per_sample``: the same by
-      the number of samples of the signal, where its shape is fixed.
+      the number of samples of the signal, if its shape is fixed;
+    - ``rate/<field>/container_bits``, ``rate/<field>/entropy_bits``: the share of each field, if there are several.
 
     Example:
         >>> trainer = Trainer(callbacks=[RateMonitor()], logger=False)
     """
 
     def __init__(self) -> None:
-        self._counts = torch.zeros(0, 0)
-        self._examples = self._files = self._file_bits = 0
+        self._reset(None, torch.device("cpu"))
+
+    def _reset(self, spec: CodeSpec | None, device: torch.device) -> None:
+        fields = () if spec is None else spec.fields
+        self._counts = [torch.zeros(field.num_channels, max(field.levels)).long().to(device) for field in fields]
+        self._container = torch.zeros(len(fields), dtype=torch.long, device=device)
+        self._totals = torch.zeros(3, dtype=torch.long, device=device)  # examples, files, bits of files
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the codes of the last test."""
-        spec = _spec(trainer)
-        size = (0, 0) if spec is None else (len(spec.low), max(spec.levels))
-        self._counts = torch.zeros(size, dtype=torch.long, device=pl_module.device)
-        self._examples = self._files = self._file_bits = 0
+        self._reset(_spec(trainer), pl_module.device)
 
     def on_test_batch_end(
         self,
@@ -65,57 +70,65 @@ class RateMonitor(Callback):
             spec.check_layout(code)
         except ValueError:  # another loader than that of the datamodule
             return
-        pieces = [code] if len(rest) < 2 else _without_padding(code, rest[1])
-        for piece in pieces:
-            self._counts += count_values(piece, spec)
-        self._examples += len(code)
+        grid_size = rest[1] if len(rest) > 1 else None
+        for i, field in enumerate(spec.fields):
+            part = spec.narrow(code, field.name)
+            self._counts[i] += count_values(part, field, grid_size)
+            self._container[i] += spec.select(field.name).container_bits(part, grid_size).sum()
         sizes = list(_file_sizes(trainer, code.cpu(), *rest[:1]))
-        self._files += len(sizes)
-        self._file_bits += 8 * sum(sizes)
+        self._totals += torch.tensor([len(code), len(sizes), 8 * sum(sizes)], device=self._totals.device)
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the bits."""
         spec = _spec(trainer)
         if spec is None:
             return
-        counts = self._counts
-        totals = torch.tensor([self._examples, self._files, self._file_bits], device=counts.device)
         if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.all_reduce(counts)
-            torch.distributed.all_reduce(totals)
-        examples, files, file_bits = totals.tolist()
+            for tensor in (*self._counts, self._container, self._totals):
+                torch.distributed.all_reduce(tensor)
+        examples, files, file_bits = self._totals.tolist()
         if not examples:
             return
-        values = counts.sum(1).double()
-        widths = torch.tensor(spec.bit_widths, device=counts.device, dtype=torch.double)
-        figures = {
-            "container_bits": float((values * widths).sum() / examples),
-            "entropy_bits": float((values * index_entropy(counts)).sum() / examples),
-        }
+        entropy = [float((n.sum(1).double() * index_entropy(n)).sum() / examples) for n in self._counts]
+        container = [bits / examples for bits in self._container.tolist()]
+        figures = {"container_bits": sum(container), "entropy_bits": sum(entropy)}
         if files == examples:
             figures["file_bits"] = file_bits / examples
         if shape := signal_shape(trainer):
             figures |= {f"{name}_per_sample": bits / prod(shape) for name, bits in figures.items()}
+        if len(spec.fields) > 1:
+            for field, *bits in zip(spec.fields, container, entropy, strict=True):
+                figures |= dict(zip((f"{field.name}/container_bits", f"{field.name}/entropy_bits"), bits, strict=True))
         for name, bits in figures.items():
             metric = torch.tensor(bits, dtype=torch.float32, device=pl_module.device)
             pl_module.log(f"rate/{name}", metric, on_step=False, on_epoch=True, batch_size=1, sync_dist=True)
 
 
-def count_values(code: Tensor, spec: CodeSpec) -> Tensor:
-    """How often each channel takes each of its values, ``(C, most levels)`` int64, the least value first.
+def count_values(part: Tensor, field: Field, grid_size: Tensor | None = None) -> Tensor:
+    """How often each channel of a field takes each of its values, ``(C, most levels)`` int64, the least value first.
+
+    Absent values do not count, and constants count once an example.
 
     Args:
-        code: ``(N, C, *grid)``, integer.
-        spec: Of these codes.
+        part: The field's channels of codes, ``(N, C, *grid)``, integer.
+        field: Of these channels.
+        grid_size: ``(N, axes)``, how much of each grid of a padded batch is the example's own; None: all of it.
 
     Example:
-        >>> count_values(torch.tensor([[[3, 5, 5]]]), CodeSpec.uniform((1, 3), 3, 5, ordinal=True))
+        >>> count_values(torch.tensor([[[3, 5, 5]]]), Field("code", (3,), (5,), ordinal=True))
         tensor([[1, 0, 2]])
     """
-    channels, most = len(spec.low), max(spec.levels)
-    first = torch.arange(channels, device=code.device) * most - torch.tensor(spec.low, device=code.device)
-    index = code.movedim(1, 0).flatten(1).long() + first[:, None]
-    return torch.bincount(index.flatten(), minlength=channels * most).view(channels, most)
+    channels, most = field.num_channels, max(field.levels)
+    values = part.movedim(1, 0).flatten(2)  # (C, N, positions)
+    there = torch.ones_like(values, dtype=torch.bool) if field.absent is None else values != field.absent
+    if grid_size is not None:
+        there &= valid_positions(grid_size, tuple(part.shape[2:])).flatten(1)
+    if field.constant:
+        values, there = values[..., :1], there[..., :1]
+    low = torch.tensor(field.low * field.num_cells, device=part.device)
+    first = torch.arange(channels, device=part.device) * most - low
+    index = values.long() + first[:, None, None]
+    return torch.bincount(index[there], minlength=channels * most).view(channels, most)
 
 
 def _spec(trainer: Trainer) -> CodeSpec | None:
@@ -133,8 +146,3 @@ def _file_sizes(trainer: Trainer, code: Tensor, target: Tensor | None = None) ->
         codec = data.codec_for("test", None if target is None else target[i])
         if isinstance(codec, FileCodec):
             yield len(codec.write(one, shape))
-
-
-def _without_padding(code: Tensor, grid_size: Tensor) -> list[Tensor]:
-    """Codes ``(1, C, *grid)`` of their own sizes."""
-    return [one[:, *(slice(size) for size in sizes)][None] for one, sizes in zip(code, grid_size.tolist(), strict=True)]

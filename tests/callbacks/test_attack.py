@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import LightningModule, Trainer, seed_everything
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer, seed_everything
 from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from lossy_lightning.callbacks import GradientAttackMonitor
 from lossy_lightning.cli import LossyCLI
 from lossy_lightning.codecs import JPEG, PCM, VQ, Decoded
-from lossy_lightning.core import CodeSpec, FileCodec
+from lossy_lightning.core import CodeSpec, Field, FileCodec
 from lossy_lightning.data import Digits
 from lossy_lightning.nn import MLP, Bits, LookupLinear, Scale
 from lossy_lightning.tasks import ClassificationTask
@@ -259,6 +259,102 @@ class TestTasks:
         got = _fit_digits(codec, Scale, monitor, cache_dir=tmp_path)
         assert got["acc_step8"] < got["acc_clean"] - 0.1
         assert got["acc_roundtrip_step8"] > got["acc_step8"] + 0.05
+
+
+class Mixed(LightningDataModule):
+    """Codes of several fields, whose means and shapes both tell the class; some shapes are absent."""
+
+    spec = CodeSpec(
+        [
+            Field("mean", (0,), (15,), ordinal=True, cells=(2,)),
+            Field("shape", (0,), (7,), ordinal=False, absent=-1),
+            Field("table", (1,), (9,), ordinal=True, constant=True),
+        ],
+        (4,),
+    )  # fmt: skip
+
+    def test_dataloader(self):
+        generator = torch.Generator().manual_seed(0)
+        target = torch.arange(32) % 2
+        code = torch.randint(0, 6, (32, 4, 4), generator=generator, dtype=torch.int16)
+        code[:, :3] += 2 * target.short().view(-1, 1, 1)
+        code[::5, 2, 0] = -1
+        code[:, 3] = 5
+        return DataLoader(list(zip(code, target, strict=True)), batch_size=32)
+
+
+class Two(LightningModule):
+    """A foreign module that reads two fields by their names."""
+
+    def forward(self, code):
+        parts = Mixed.spec.split(code)
+        shape = F.one_hot(parts["shape"].long().clamp(0), 8).float()[:, 0] @ torch.arange(8.0)
+        score = parts["mean"].float().mean((1, 2)) + shape.mean(1) - 7
+        return torch.stack([-score, score], 1)
+
+    def test_step(self, batch, batch_idx):
+        self.seen = batch[0]
+
+
+class TestFields:
+    def attacked(self, monitor):
+        trainer = _trainer(monitor)
+        trainer.test(Two(), Mixed(), verbose=False)
+        return {name.removeprefix("attack/"): value.item() for name, value in trainer.callback_metrics.items()}
+
+    def test_ordinal_fields_are_attacked_unless_others_are_named(self, caplog):
+        with caplog.at_level(logging.INFO):
+            got = self.attacked(GradientAttackMonitor(steps=(1, 5), queries=5))
+        assert got["acc_step5"] <= got["acc_step1"] <= got["acc_clean"]
+        assert got["acc_step5"] < 0.2
+        assert 0 < got["l0_code_step5"] <= 8  # the means
+        said = [record.getMessage() for record in caplog.records if "attacks the fields" in record.getMessage()]
+        assert said == ["GradientAttackMonitor attacks the fields ['mean']; ['shape', 'table'] stay, or pass fields=…"]
+
+    def test_a_constant_field_and_both_kinds_at_once_are_refused(self):
+        for fields, got in ((["table"], r"\['table'\]"), (["mean", "shape"], r"\['mean', 'shape'\]"), ([], r"\[\]")):
+            with pytest.raises(MisconfigurationException, match=rf"no constant ones; got fields={got} of a code with"):
+                self.attacked(GradientAttackMonitor(steps=(1,), fields=fields))
+        with pytest.raises(ValueError, match=r"fields \['mean', 'shape', 'table'\]; got 'luma'"):
+            self.attacked(GradientAttackMonitor(steps=(1,), fields=["luma"]))
+
+    def test_a_code_outside_its_range_names_the_field(self, monkeypatch):
+        monkeypatch.setattr(
+            Mixed, "spec", CodeSpec([Mixed.spec.fields[0]._replace(high=(3,)), *Mixed.spec.fields[1:]], (4,))
+        )
+        with pytest.raises(ValueError, match="field 'mean' ranges from 0 to 3; got 0 to 7"):
+            self.attacked(GradientAttackMonitor(steps=(1,)))
+
+
+class Shaped(Two):
+    """The same with a stem, through which categories can be replaced."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = ShapeStem()
+
+    def forward(self, code):
+        features = self.stem(code)
+        score = features["mean"].mean((1, 2)) + features["shape"].mean(1) - 7
+        return torch.stack([-score, score], 1)
+
+
+class ShapeStem(nn.Module):
+    """Features by field."""
+
+    def forward(self, code):
+        parts = Mixed.spec.split(code)
+        shape = F.one_hot(parts["shape"].long().clamp(0), 8).float()[:, 0] @ torch.arange(8.0)
+        return {"mean": parts["mean"].float(), "shape": shape}
+
+
+def test_categories_beside_ordinal_fields_are_attacked_by_name():
+    trainer = _trainer(GradientAttackMonitor(steps=(4,), fields=["shape"]))
+    trainer.test(Shaped(), Mixed(), verbose=False)
+    got = trainer.callback_metrics
+    assert got["attack/acc_step4"] < got["attack/acc_clean"]
+    assert 0 < got["attack/l0_code_step4"] <= 4
+    assert "attack/linf_code_step4" not in got
 
 
 class _Text(FileCodec):

@@ -82,6 +82,48 @@ def test_padding_is_not_counted(tmp_path: Any) -> None:
     assert not any(name.endswith("per_sample") for name in logged)
 
 
+def test_bits_by_field(tmp_path: Any) -> None:
+    """A table that is one over the grid counts once, a stage that is not sent not at all."""
+
+    class Fields(Codes):
+        spec = CodeSpec(
+            [
+                Field("mean", (0,), (7,), ordinal=True, cells=(2,)),
+                Field("stages", (0, 0), (15, 15), ordinal=False, absent=-1),
+                Field("table", (1,), (255,), ordinal=True, constant=True),
+            ],
+            (2,),
+        )  # fmt: skip
+
+    data = Fields(PCM(), tmp_path, batch_size=2)
+    data.examples = [
+        torch.tensor([[0, 1], [2, 3], [4, 4], [-1, -1], [9, 9]]),
+        torch.tensor([[0, 1], [2, 3], [4, 5], [6, -1], [9, 9]]),
+    ]
+    logged = measured(data)
+    assert logged["rate/mean/container_bits"] == 2 * 2 * 3
+    assert logged["rate/stages/container_bits"] == (2 + 3) * 4 / 2
+    assert logged["rate/table/container_bits"] == 8
+    assert logged["rate/container_bits"] == 12 + 10 + 8
+    assert logged["rate/mean/entropy_bits"] == 4  # each of the two values of two channels in half of the cases
+    first = -(3 / 4 * math.log2(3 / 4) + 1 / 4 * math.log2(1 / 4))
+    assert logged["rate/stages/entropy_bits"] == pytest.approx(4 * first / 2)
+    assert logged["rate/table/entropy_bits"] == 0
+    assert logged["rate/entropy_bits"] == pytest.approx(4 + 2 * first)
+
+
+def test_stages_that_are_not_sent_take_no_bits(tmp_path: Any) -> None:
+    """A second of Lyra at 9.2 kbit/s: 46 stages of 16 words, 50 frames."""
+
+    class Speech(Codes):
+        signal_shape = (1, 16000)
+        spec = CodeSpec.uniform((46, 50), 0, 15, ordinal=False, absent=-1)
+
+    data = Speech(PCM(), tmp_path)
+    data.examples = [torch.full((46, 50), 3), torch.cat([torch.full((16, 50), 3), torch.full((30, 50), -1)])]
+    assert measured(data)["rate/container_bits"] == (9200 + 3200) / 2
+
+
 def test_bits_of_files_are_those_of_the_files(tmp_path: Any) -> None:
     class Photos(EncodedDataModule):
         signal_shape, num_classes = (3, 16, 24), 2
@@ -107,7 +149,7 @@ def test_counts_are_those_of_a_loop(data: st.DataObject) -> None:
     high = tuple(least + data.draw(st.integers(0, 5)) for least in low)
     spec = CodeSpec([Field("code", low, high, ordinal=True)], (4,))
     values = [[[data.draw(st.integers(a, b)) for _ in range(4)] for a, b in zip(low, high, strict=True)] for _ in "ab"]
-    counts = count_values(torch.tensor(values, dtype=torch.int16), spec)
+    counts = count_values(torch.tensor(values, dtype=torch.int16), spec.fields[0])
     assert int(counts.sum()) == 2 * 4 * len(low)
     for channel, (a, b) in enumerate(zip(low, high, strict=True)):
         column = [v for example in values for v in example[channel]]
