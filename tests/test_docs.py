@@ -17,11 +17,12 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks import front_page
 from benchmarks.tables import with_tables
 from lossy_lightning.cli import main
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(
     r"^<!-- setup\n(?P<setup>.*?)\n-->$|^(?P<skip><!-- not run: .*? -->\n)?```python\n(?P<code>.*?)\n```$",
     re.DOTALL | re.MULTILINE,
@@ -80,6 +81,10 @@ def test_files_that_are_linked_exist(page: Path) -> None:
 def test_tables_of_runs_are_what_their_runs_say(page: Path) -> None:
     text = page.read_text()
     assert with_tables(text, page.parent) == text, f"run python benchmarks/tables.py {page}"
+
+
+def test_readme_shows_what_results_say() -> None:
+    assert front_page.table() in (ROOT / "README.md").read_text(), "run python -m benchmarks.front_page"
 
 
 def test_tables_have_both_marks() -> None:
