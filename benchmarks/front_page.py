@@ -46,11 +46,11 @@ ROWS = [
     Row("MNIST", "learned codes, float network", "mnist", "mnist_joint_float_codes", "mnist_joint"),
     Row("MNIST", "learned codes, all binary", "mnist", "mnist_joint_field_codes", "mnist_joint_field"),
     Row("MNIST", "k-means codes, looked up, binary tail", "mnist", "mnist_vq_lookup_bnn", 49 * 16 * 16),
-    Row("Speech Commands", "log spectrogram, float CNN", "speech", "speech_spectrogram_resnet", "FFT"),
-    Row("Speech Commands", "Lyra's codes, looked up, float", "speech", "speech_lyra_float", LYRA),
-    Row("Speech Commands", "Lyra's codes, looked up, binary tail", "speech", "speech_lyra_binary", LYRA),
+    Row("Speech", "log spectrogram, float CNN", "speech", "speech_spectrogram_resnet", "FFT"),
+    Row("Speech", "Lyra's codes, looked up, float", "speech", "speech_lyra_float", LYRA),
+    Row("Speech", "Lyra's codes, looked up, binary tail", "speech", "speech_lyra_binary", LYRA),
     Row(
-        "Speech Commands",
+        "Speech",
         "spectrogram codes, looked up, all binary",
         "speech",
         "speech_vq_lookup_binary",
@@ -104,8 +104,7 @@ def short(number: float) -> str:
 
 def table() -> str:
     """The table of README.md."""
-    head = ["data", "what the network reads", "container bits", "MACs of the code", "MACs of the network"]
-    rows = [[*head, "test accuracy, %", "runs"]]
+    rows = [["what the network reads", "container bits", "MACs of the code", "MACs of the network", "test accuracy, %"]]
     rows += [_row(row) for row in ROWS if row.data == "MNIST"]
     rows += _jpeg_rows()
     rows += [_row(row) for row in ROWS if row.data != "MNIST"]
@@ -118,13 +117,11 @@ def _row(row: Row) -> list[str]:
     assert accuracy is not None
     cost = making(row)
     return [
-        row.data,
-        row.reads,
+        f"{row.data}: {row.reads}",
         f"{mean(group, 'rate/container_bits'):,.0f}".replace(",", " "),
         str(row.making) if cost is None else short(cost),
         ", ".join(f"{short(count)} of {width} bit" for width, count in macs(group).items()),
         f"{100 * accuracy.mean:.2f} ± {100 * (accuracy.deviation or 0):.2f}",
-        f"{accuracy.number} {'folds' if group.runs[0].fold is not None else 'seeds'}",
     ]
 
 
@@ -137,7 +134,7 @@ def _jpeg_rows() -> list[list[str]]:
     rows = []
     for name, (reads, codec, cost) in JPEG_ROWS.items():
         bits = f"{codec.spec((3, 32, 32)).num_bits:,}".replace(",", " ")
-        rows.append(["CIFAR-10", reads, bits, cost, told[name][3].replace(" M of", " M of"), told[name][2], "5 seeds"])
+        rows.append([f"CIFAR-10: {reads}", bits, cost, told[name][3], told[name][2]])
     return rows
 
 
@@ -192,7 +189,7 @@ def draw_pareto(path: Path) -> None:
 
     with matplotlib.rc_context({"svg.hashsalt": "pareto", "font.size": 9}):
         figure = Figure(figsize=(7, 4.2), layout="constrained")
-        for axes, data in zip(figure.subplots(1, 2), ("MNIST", "Speech Commands"), strict=True):
+        for axes, data in zip(figure.subplots(1, 2), ("MNIST", "Speech"), strict=True):
             for i, row in enumerate(row for row in ROWS if row.data == data):
                 _draw_row(axes, row, "0.35" if i == 0 else f"C{i - 1}")
             axes.set_xscale("log")
