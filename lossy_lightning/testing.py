@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lossy_lightning.core import Codec, FileCodec, TrainableCodec
+from lossy_lightning.core import Codec, CodeSpec, FileCodec, InputError, TrainableCodec
 
 
 def mean_squared_error(signal: Tensor, decoded: Tensor) -> float:
@@ -30,6 +30,9 @@ def check_codec(
 
     - ``encode`` leaves its input as it is.
     - Codes are of an integer dtype, and of the shape and range that ``spec`` says, for odd sizes too.
+    - `CodeSpec.split` takes codes apart into the fields of the spec, and `CodeSpec.join` puts them together again; all
+      values count for the container's bits but those that are absent.
+    - ``steps`` has one positive float32 for each channel of the fields that it names.
     - Leading batch dimensions commute with ``encode`` and ``decode``.
     - ``decode(code, shape)`` restores shape and dtype of the signal; ``round_trip`` does what both do.
     - Encoding the decoded signal gives the code again, where ``codec.idempotent``.
@@ -59,12 +62,13 @@ def check_codec(
     """
     signals = _noise(shape) if signals is None else signals
     if len(signals) < 2 or tuple(signals.shape[1:]) != tuple(shape):
-        raise ValueError(f"signals must be two or more of shape {tuple(shape)}; got {tuple(signals.shape)}")
+        raise InputError(f"signals must be two or more of shape {tuple(shape)}; got {tuple(signals.shape)}")
     if isinstance(codec, TrainableCodec) and not codec.fitted:
         codec.fit([signals])
     _check_input_kept(codec, signals)
     for cropped in (signals, _odd(signals)):
         _check_code(codec, cropped)
+        _check_fields(codec, cropped)
         _check_batches(codec, cropped)
         _check_decoded(codec, cropped)
         if isinstance(codec, FileCodec):
@@ -104,6 +108,37 @@ def _check_code(codec: Codec, signals: Tensor) -> None:
         spec.check(code)
     except ValueError as error:
         raise AssertionError(f"the code leaves its spec: {error}") from error
+
+
+def _check_fields(codec: Codec, signals: Tensor) -> None:
+    code, spec = codec.encode(signals), codec.spec(tuple(signals.shape[1:]))
+    parts = spec.split(code)
+    assert torch.equal(spec.join(parts), code), "the spec's join must undo its split of a code"
+    for field in spec.fields:
+        cells = field.cells or (1,) * len(spec.grid)
+        grid = tuple(1 if field.constant else size * cell for size, cell in zip(code.shape[2:], cells, strict=True))
+        expected = (len(code), len(field.low), *grid)
+        got = tuple(parts[field.name].shape)
+        assert got == expected, f"split must give field {field.name!r} the shape {expected}; got {got}"
+    bits, most = spec.container_bits(code), spec.num_bits
+    absent = [parts[field.name] == field.absent for field in spec.fields if field.absent is not None]
+    right = bits <= most if any(bool(values.any()) for values in absent) else bits == most
+    assert bool(right.all()), f"a code must have the {most} bits of its spec, less what is absent; got {bits.tolist()}"
+    _check_steps(codec, spec)
+
+
+def _check_steps(codec: Codec, spec: CodeSpec) -> None:
+    steps = codec.steps()
+    if steps is None:
+        return
+    named = [field for field in spec.fields if field.name in steps]
+    assert named, f"steps must name fields of the spec, {[field.name for field in spec.fields]}; got {list(steps)}"
+    for field in named:
+        values = steps[field.name]
+        got, want = (values.dtype, tuple(values.shape)), (torch.float32, (len(field.low),))
+        assert got == want, f"steps of field {field.name!r} must be of dtype and shape {want}; got {got}"
+        assert bool((values > 0).all()), f"steps of field {field.name!r} must be above 0; got {values.tolist()}"
+        assert field.steps_from is None, f"field {field.name!r} takes its steps from another, so steps must not name it"
 
 
 def _check_batches(codec: Codec, signals: Tensor) -> None:

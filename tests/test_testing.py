@@ -5,11 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from lossy_lightning.codecs import PCM, VQ, Decoded
 from lossy_lightning.core import (
     Codec,
     CodeSpec,
+    Field,
     FileCodec,
     TrainableCodec,
 )
@@ -193,6 +195,87 @@ def test_codes_have_the_shape_of_the_spec():
 
 def test_codes_have_the_range_of_the_spec():
     refuse(OutOfRange(), "leaves its spec: channel 0 of field 'code' ranges from 0 to 250; got")
+
+
+class Fielded(Codec):
+    """Right: pixels by four, the first of each channel once, and marks of bright places that others lack."""
+
+    idempotent = True
+
+    def encode(self, signal):
+        height, width = signal.shape[-2:]
+        pixels = F.pad(signal.short(), (0, width % 2, 0, height % 2))
+        first = pixels[..., :1, :1]
+        marks = (pixels[..., :1, ::2, ::2] > 127).short() * 8 - 1
+        spec = self.spec(tuple(signal.shape[-3:]))
+        return spec.join({"pixels": pixels, "first": first, "marks": marks})
+
+    def decode(self, code, shape=None):
+        pixels = self.spec((3, None, None)).split(code)["pixels"].to(torch.uint8)
+        return pixels if shape is None else pixels[..., : shape[-2], : shape[-1]]
+
+    def spec(self, shape):
+        pixels = Field("pixels", (0,) * 3, (255,) * 3, ordinal=True, cells=(2, 2))
+        first = Field("first", (0,) * 3, (255,) * 3, ordinal=True, constant=True)
+        marks = Field("marks", (0,), (7,), ordinal=False, absent=-1)
+        return CodeSpec([pixels, first, marks], [None if size is None else -(-size // 2) for size in shape[1:]])
+
+    def steps(self):
+        return {"pixels": torch.ones(3), "chroma": torch.ones(5)}
+
+
+class NotConstant(Fielded):
+    def encode(self, signal):
+        code = super().encode(signal)
+        code[..., 12, 0, 0] ^= 1
+        return code
+
+
+class ForeignSteps(Fielded):
+    def steps(self):
+        return {"code": torch.ones(3)}
+
+
+class FewSteps(Fielded):
+    def steps(self):
+        return {"pixels": torch.ones(1)}
+
+
+class NoSteps(Fielded):
+    def steps(self):
+        return {"first": torch.zeros(3)}
+
+
+class DoubleSteps(Fielded):
+    def spec(self, shape):
+        spec = super().spec(shape)
+        return CodeSpec([spec.fields[0]._replace(steps_from="first"), *spec.fields[1:]], spec.grid)
+
+
+@pytest.mark.usefixtures("same_process")
+def test_codes_of_several_fields_pass():
+    check_codec(Fielded(), SHAPE, max_distortion=0)
+
+
+def test_constant_fields_are_constant():
+    refuse(NotConstant(), "leaves its spec: field 'first' is one value over the whole grid of a code; got several")
+
+
+@pytest.mark.parametrize(
+    ("codec", "message"),
+    [
+        (ForeignSteps(), r"must name fields of the spec, \['pixels', 'first', 'marks'\]; got \['code'\]"),
+        (
+            FewSteps(),
+            r"'pixels' must be of dtype and shape \(torch.float32, \(3,\)\); got \(torch.float32, \(1,\)\)",
+        ),
+        (NoSteps(), "steps of field 'first' must be above 0"),
+        (DoubleSteps(), "takes its steps from another"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_steps_are_those_of_fields(codec, message):
+    refuse(codec, message)
 
 
 def test_odd_sizes_are_encoded():

@@ -6,7 +6,7 @@ from typing import Self
 from torch import Tensor
 
 from lossy_lightning.codecs.pcm import PCM
-from lossy_lightning.core import Codec, CodeSpec, TrainableCodec
+from lossy_lightning.core import Codec, CodeSpec, InputError, TrainableCodec
 
 
 class Decoded(TrainableCodec):
@@ -33,7 +33,7 @@ class Decoded(TrainableCodec):
     def __init__(self, codec: Codec, view: Codec = PCM()) -> None:
         super().__init__()
         if not isinstance(codec, Codec) or not isinstance(view, Codec):
-            raise ValueError(f"Decoded takes codecs, such as JPEG() and PCM(); got {codec=}, {view=}")
+            raise InputError(f"Decoded takes codecs, such as JPEG() and PCM(); got {codec=}, {view=}")
         self.codec = codec
         self.view = view
         self.sample_rate = codec.sample_rate

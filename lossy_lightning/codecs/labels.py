@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lossy_lightning.core import Codec, CodeSpec, TrainableCodec
+from lossy_lightning.core import Codec, CodeSpec, InputError, TrainableCodec
 from lossy_lightning.functional import to_bits
 
 _MOST_SWAPPED = 64  # levels up to which all pairs are tried for a better swap
@@ -83,7 +83,7 @@ class Relabeled(TrainableCodec):
         channels, levels = _books(self.codec).shape[:2]
         labels = labels.cpu()
         if labels.shape != (channels, levels) or not torch.equal(labels.sort(1)[0], _identity(channels, levels)):
-            raise ValueError(
+            raise InputError(
                 f"labels are {channels} permutations of 0 to {levels - 1}; {self.labels} gave {labels.tolist()}"
             )
         self.permutation = labels.to(self.permutation.device)
@@ -105,7 +105,7 @@ class Relabeled(TrainableCodec):
         """The codec's spec."""
         spec = self.codec.spec(shape)
         if any(field.ordinal for field in spec.fields) or set(spec.low) != {0} or len(set(spec.levels)) != 1:
-            raise ValueError(f"Relabeled takes a codec of indices of codebooks of one size; got {spec} of {self.codec}")
+            raise InputError(f"Relabeled takes a codec of indices of codebooks of one size; got {spec} of {self.codec}")
         return spec
 
     def codebooks(self) -> Tensor | None:
@@ -200,10 +200,10 @@ class LearnedLabels(Labels):
 
     def __init__(self, checkpoint: str | Path) -> None:
         if not Path(checkpoint).is_file():
-            raise ValueError(f"there is no checkpoint {checkpoint}; train the labels first, or set another path")
+            raise InputError(f"there is no checkpoint {checkpoint}; train the labels first, or set another path")
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
         if "stem.bits" not in state:
-            raise ValueError(f"the checkpoint {checkpoint} is of a task whose stem is not LearnedBits")
+            raise InputError(f"the checkpoint {checkpoint} is of a task whose stem is not LearnedBits")
         self.labels = assign_labels(state["stem.bits"])
 
     def __call__(self, codec: Codec, signals: Iterable[Tensor]) -> Tensor:
@@ -261,7 +261,7 @@ def _books(codec: Codec) -> Tensor:
     """
     books = codec.codebooks()
     if books is None:
-        raise ValueError(f"labels are given to indices of codebooks of one size, which {codec} has not")
+        raise InputError(f"labels are given to indices of codebooks of one size, which {codec} has not")
     return books
 
 
@@ -280,5 +280,5 @@ def _shares(codec: Codec, signals: Iterable[Tensor], levels: int) -> Tensor:
         channels = codec.encode(batch).movedim(-_axes(codec), 0).flatten(1).long()
         counts = counts + torch.stack([channel.bincount(minlength=levels) for channel in channels]).cpu()
     if isinstance(counts, int):
-        raise ValueError("words cannot be counted in no signals; pass at least one batch")
+        raise InputError("words cannot be counted in no signals; pass at least one batch")
     return counts / counts.sum(1, keepdim=True)

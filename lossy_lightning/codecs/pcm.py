@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from lossy_lightning.core import Codec, CodeSpec
+from lossy_lightning.core import Codec, CodeSpec, InputError
 
 _DTYPES = {8: torch.uint8, 16: torch.int16}
 
@@ -26,7 +26,7 @@ class PCM(Codec):
 
     def __init__(self, bit_width: int = 8) -> None:
         if bit_width not in _DTYPES:
-            raise ValueError(f"PCM samples have 8 or 16 bits; got bit_width={bit_width}")
+            raise InputError(f"PCM samples have 8 or 16 bits; got bit_width={bit_width}")
         self.bit_width = bit_width
 
     def encode(self, signal: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ class PCM(Codec):
         """
         dtype = _DTYPES[self.bit_width]
         if signal.dtype != dtype:
-            raise ValueError(
+            raise InputError(
                 f"PCM with {self.bit_width} bits takes signals of {dtype}; got {signal.dtype}: use PCM(8) for images "
                 "in uint8, PCM(16) for sounds in int16"
             )

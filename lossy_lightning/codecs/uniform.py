@@ -7,7 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from lossy_lightning.core import CodeSpec, TrainableCodec
+from lossy_lightning.core import CodeSpec, InputError, TrainableCodec
 
 
 class Uniform(TrainableCodec):
@@ -35,7 +35,7 @@ class Uniform(TrainableCodec):
         super().__init__()
         whole = isinstance(bits, Integral)
         if not whole or not 1 <= bits <= 16 or (low is not None and high is not None and low >= high):
-            raise ValueError(f"Uniform needs 1 to 16 bits and low < high; got {bits=}, {low=}, {high=}")
+            raise InputError(f"Uniform needs 1 to 16 bits and low < high; got {bits=}, {low=}, {high=}")
         self.bits = bits
         self.low = low
         self.high = high
@@ -55,12 +55,12 @@ class Uniform(TrainableCodec):
         """
         ranges = [torch.stack(batch.aminmax()).cpu() for batch in signals if batch.numel()]
         if not ranges or not torch.stack(ranges).isfinite().all():
-            raise ValueError("Uniform is fitted to finite values; got none, or NaN or infinite ones")
+            raise InputError("Uniform is fitted to finite values; got none, or NaN or infinite ones")
         least, greatest = torch.stack(ranges)[:, 0].min(), torch.stack(ranges)[:, 1].max()
         low = float(least) if self.low is None else self.low
         high = float(greatest) if self.high is None else self.high
         if low >= high:
-            raise ValueError(f"Uniform needs values of some range; got {low} to {high}: pass low and high")
+            raise InputError(f"Uniform needs values of some range; got {low} to {high}: pass low and high")
         self.limits.copy_(torch.tensor([low, high]))
         return self
 
@@ -73,7 +73,7 @@ class Uniform(TrainableCodec):
         """
         low, step = self._scale()
         if signal.dtype != torch.float32 or signal.isnan().any():
-            raise ValueError(f"Uniform quantizes float32 values that are numbers; got {signal.dtype}, or NaN")
+            raise InputError(f"Uniform quantizes float32 values that are numbers; got {signal.dtype}, or NaN")
         code = ((signal - low) / step).round().clamp(0, 2**self.bits - 1)
         return code.to(self.spec((1,)).dtype)
 

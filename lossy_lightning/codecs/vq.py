@@ -77,7 +77,7 @@ class VQ(TrainableCodec):
         """
         sample = self._sample(signals)
         if not np.isfinite(sample).all():
-            raise ValueError("VQ cannot be fitted to signals with NaN or infinite values; clean them first")
+            raise InputError("VQ cannot be fitted to signals with NaN or infinite values; clean them first")
         words = torch.from_numpy(self._cluster(sample)).float()
         self.codebook = words if self._dtype.is_floating_point else words.round()
         self._warn_of_idle_words(torch.from_numpy(sample))
@@ -92,11 +92,11 @@ class VQ(TrainableCodec):
         """
         self._check_fitted()
         if signal.dtype != self._dtype:
-            raise ValueError(f"this VQ was fitted to signals of {self._dtype}; got {signal.dtype}")
+            raise InputError(f"this VQ was fitted to signals of {self._dtype}; got {signal.dtype}")
         blocks = to_blocks(self._checked(signal), self.block)
         if blocks.shape[-1] != self.codebook.shape[1]:
             channels = self.codebook.shape[1] // prod(self.block)
-            raise ValueError(f"this VQ was fitted to signals of {channels} channels; got shape {tuple(signal.shape)}")
+            raise InputError(f"this VQ was fitted to signals of {channels} channels; got shape {tuple(signal.shape)}")
         dtype = self.spec((1,) * (len(self.block) + 1)).dtype
         return nearest_codewords(blocks, self.codebook).to(dtype).unsqueeze(-len(self.block) - 1)
 
@@ -118,7 +118,7 @@ class VQ(TrainableCodec):
             ValueError: Where the shape has not one axis a block axis, after the channels.
         """
         if len(shape) != len(self.block) + 1:
-            raise ValueError(f"VQ with block {self.block} takes signals (channels, *size); got shape {tuple(shape)}")
+            raise InputError(f"VQ with block {self.block} takes signals (channels, *size); got shape {tuple(shape)}")
         sizes = zip(shape[1:], self.block, strict=True)
         grid = tuple(None if size is None else -(-size // width) for size, width in sizes)
         return CodeSpec.uniform((1, *grid), 0, self.levels - 1, ordinal=False)
@@ -144,7 +144,7 @@ class VQ(TrainableCodec):
 
     def _checked(self, signal: Tensor) -> Tensor:
         if signal.ndim < len(self.block) + 1:
-            raise ValueError(
+            raise InputError(
                 f"VQ with block {self.block} takes signals (..., channels, *size); got shape {tuple(signal.shape)}"
             )
         return signal
@@ -159,7 +159,7 @@ class VQ(TrainableCodec):
         sample, rank = None, np.empty(0)
         for batch in signals:
             if not isinstance(batch, Tensor):
-                raise ValueError(
+                raise InputError(
                     f"VQ is fitted to batches of signals, each a tensor; got a {type(batch).__name__}: leave the "
                     "targets out"
                 )
@@ -174,7 +174,7 @@ class VQ(TrainableCodec):
             else:
                 sample = _distinct(sample)
         if sample is None or not len(sample):
-            raise ValueError("VQ cannot be fitted to no signals; pass at least one batch")
+            raise InputError("VQ cannot be fitted to no signals; pass at least one batch")
         return sample
 
     def _cluster(self, sample: NDArray[Any]) -> NDArray[Any]:

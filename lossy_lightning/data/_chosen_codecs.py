@@ -8,7 +8,7 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
-from lossy_lightning.core import Codec, CodeSpec, TrainableCodec
+from lossy_lightning.core import Codec, CodeSpec, InputError, TrainableCodec
 from lossy_lightning.data.splits import Split
 
 AnyCodec = TypeVar("AnyCodec", bound=Codec)
@@ -23,10 +23,11 @@ class ChosenCodecs(Generic[AnyCodec]):
         test: Of the test examples, likewise.
 
     Attributes:
+        codec: As given.
         named: All of them, by the names that a datamodule's user knows them by.
 
     Raises:
-        ValueError: Where one is no codec.
+        ValueError: If one is no codec.
 
     Example:
         >>> from lossy_lightning.codecs import JPEG
@@ -42,24 +43,41 @@ class ChosenCodecs(Generic[AnyCodec]):
         test: AnyCodec | dict[int, AnyCodec] | None = None,
     ) -> None:
         self.codec = codec
-        self.train = train
-        self.test = test
+        self._train = train
+        self._test = test
         self.named = {"codec": codec, **_named("train_codecs", train), **_named("test_codecs", test)}
         for name, each in self.named.items():
             if not isinstance(each, Codec):
-                raise ValueError(f"{name} must be a Codec, such as PCM() or VQ((4, 4), 16); got {each!r}")
+                raise InputError(f"{name} must be a Codec, such as PCM() or VQ((4, 4), 16); got {each!r}")
 
     def of(self, split: Split, label: Any) -> AnyCodec:
         """Codec of an example of a class."""
         chosen = self._chosen(split)
-        return chosen.get(label, self.codec) if isinstance(chosen, dict) else chosen or self.codec
+        if isinstance(chosen, dict):
+            return chosen.get(label, self.codec)
+        return self.codec if chosen is None else chosen
 
     def encoder(self, split: Split, spec: CodeSpec) -> Callable[[Tensor, Any], Tensor]:
         """What makes codes of that spec of a batch of signals and their targets; workers get it by itself."""
         return partial(self._encode, split, spec)
 
+    @property
+    def training(self) -> tuple[AnyCodec, ...]:
+        """Those that training and validation examples go through."""
+        return self._all(self._train)
+
+    @property
+    def test(self) -> tuple[AnyCodec, ...]:
+        """Those that test examples go through."""
+        return self._all(self._test)
+
+    def _all(self, chosen: AnyCodec | dict[int, AnyCodec] | None) -> tuple[AnyCodec, ...]:
+        if isinstance(chosen, dict):
+            return self.codec, *chosen.values()
+        return (self.codec if chosen is None else chosen,)
+
     def _chosen(self, split: Split) -> AnyCodec | dict[int, AnyCodec] | None:
-        return self.test if split == "test" else self.train
+        return self._test if split == "test" else self._train
 
     def _encode(self, split: Split, spec: CodeSpec, signals: Tensor, targets: Any) -> Tensor:
         if not isinstance(self._chosen(split), dict):
@@ -92,7 +110,7 @@ class ChosenCodecs(Generic[AnyCodec]):
         Raises:
             MisconfigurationException: Where one is not.
         """
-        for name, chosen in (("train_codecs", self.train), ("test_codecs", self.test)):
+        for name, chosen in (("train_codecs", self._train), ("test_codecs", self._test)):
             unknown = [label for label in chosen if not 0 <= label < num_classes] if isinstance(chosen, dict) else []
             if unknown:
                 raise MisconfigurationException(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from lossy_lightning.core import CodeStatistics
+from lossy_lightning.core import CodeStatistics, InputError
 from lossy_lightning.functional import crop
 
 
@@ -26,7 +26,7 @@ def stack_by_size(pairs: list[tuple[Tensor, Any]]) -> Iterator[tuple[Tensor, tup
     for pair in pairs:
         if len(pair) != 2 or not isinstance(pair[0], Tensor):
             got = ", ".join(type(part).__name__ for part in pair)
-            raise ValueError(
+            raise InputError(
                 f"an example is a pair of a signal, a tensor, and a target; got ({got}): turn images to uint8 by "
                 "torchvision.transforms.v2.functional.pil_to_tensor, arrays to tensors by torch.from_numpy"
             )

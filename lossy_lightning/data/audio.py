@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from lossy_lightning.core import InputError
+
 #: Endings of the files that count as sounds.
 SOUND_EXTENSIONS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")
 #: What libsndfile notes of a WAV, AIFF or AU file that is shorter than its header says; it reads what there is.
@@ -60,13 +62,13 @@ def read_sound(path: str | Path, form: SoundFormat, place: float = 0.5) -> Tenso
             samples = _part(file, form, place) if file.format != "MP3" else _part_of_mp3(file, form, place)
             rate = file.samplerate
         if not samples.isfinite().all():
-            raise ValueError("it has samples that are NaN or infinite")
+            raise InputError("it has samples that are NaN or infinite")
     except (soundfile.LibsndfileError, OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read: {str(error).split(': ')[-1]}") from error
+        raise InputError(f"{path} cannot be read: {str(error).split(': ')[-1]}") from error
     if form.channels is None:
         samples = samples.mean(0, keepdim=True)
     elif len(samples) != form.channels:
-        raise ValueError(f"{path} has {len(samples)} channels, the first file has {form.channels}; use mono=True")
+        raise InputError(f"{path} has {len(samples)} channels, the first file has {form.channels}; use mono=True")
     if rate != form.sample_rate:
         samples = _resample(rate, form.sample_rate)(samples)
     if form.num_samples is not None:
@@ -98,7 +100,7 @@ class SoundFiles(Dataset[tuple[Tensor, int]]):
         try:
             return read_sound(path, self.form, place), target
         except ValueError as error:
-            raise ValueError(f"{error}; repair or remove it, or use skip_bad=True") from error
+            raise InputError(f"{error}; repair or remove it, or use skip_bad=True") from error
 
 
 def bad_files(paths: Sequence[str], form: SoundFormat) -> dict[str, str]:
@@ -133,7 +135,7 @@ def num_channels(path: str) -> int:
     try:
         channels: int = soundfile.info(path).channels
     except (soundfile.LibsndfileError, OSError) as error:
-        raise ValueError(f"{path} cannot be opened: {str(error).split(': ')[-1]}; repair or remove it") from error
+        raise InputError(f"{path} cannot be opened: {str(error).split(': ')[-1]}; repair or remove it") from error
     return channels
 
 
@@ -141,7 +143,7 @@ def _check_length(file: soundfile.SoundFile) -> None:
     """Check that no samples are missing from a file whose header states how many bytes they take."""
     for stated, there in _SHORTENED.findall(file.extra_info):
         if int(there) < int(stated) < _STREAMED:
-            raise ValueError(f"it is cut off, {there} of {stated} bytes of samples are there")
+            raise InputError(f"it is cut off, {there} of {stated} bytes of samples are there")
 
 
 def _part(file: soundfile.SoundFile, form: SoundFormat, place: float) -> Tensor:
@@ -162,7 +164,7 @@ def _part_of_mp3(file: soundfile.SoundFile, form: SoundFormat, place: float) -> 
 def _where(total: int, rate: int, form: SoundFormat, place: float) -> tuple[int, int]:
     """First sample and number of samples of a sound in a file of ``total`` samples."""
     if not total:
-        raise ValueError("it has no samples")
+        raise InputError("it has no samples")
     if form.num_samples is None:
         return 0, total
     length = min(total, -(-form.num_samples * rate // form.sample_rate))
@@ -172,7 +174,7 @@ def _where(total: int, rate: int, form: SoundFormat, place: float) -> tuple[int,
 def _read(file: soundfile.SoundFile, length: int, least: int) -> Tensor:
     samples = torch.from_numpy(file.read(length, dtype="float32", always_2d=True)).T
     if samples.shape[1] < least:
-        raise ValueError(f"it is cut off or damaged, {samples.shape[1]} of {length} samples can be decoded")
+        raise InputError(f"it is cut off or damaged, {samples.shape[1]} of {length} samples can be decoded")
     return samples
 
 

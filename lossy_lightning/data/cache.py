@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_map
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 from tqdm.auto import tqdm
 
-from lossy_lightning.core import CodeSpec, CodeStatistics, TrainableCodec
+from lossy_lightning.core import CodeSpec, CodeStatistics, InputError, TrainableCodec
 from lossy_lightning.data._statistics import (
     moments,
     read_sample,
@@ -105,7 +105,7 @@ class EncodedDataset(Dataset[tuple[Tensor, Any]]):
             ValueError: Where they differ.
         """
         if _checksum(self.codes.numpy()) != self._checksum:
-            raise ValueError("the checksum of the codes is wrong")
+            raise InputError("the checksum of the codes is wrong")
 
 
 def open_codes(folder: Path, write: Callable[[], None]) -> EncodedDataset:
@@ -153,7 +153,7 @@ def write_codes(
     """
     total = len(examples)  # type: ignore[arg-type]
     if not total:
-        raise ValueError(f"the split to be written to {folder} has no examples")
+        raise InputError(f"the split to be written to {folder} has no examples")
     partial = folder.with_suffix(".partial")
     partial.mkdir(parents=True, exist_ok=True)
     size = _CHUNK_EXAMPLES if None in spec.shape else max(1, min(4096, _CHUNK_BYTES // max(1, spec.num_bits // 8)))
@@ -270,7 +270,7 @@ def _plain(label: Any) -> Any:
             return label.item() if label.ndim == 0 and not label.is_floating_point() else label
         case int() | float() | str() | bytes() | None:
             return label
-    raise ValueError(
+    raise InputError(
         f"targets are numbers, texts, tensors or arrays, or dicts, lists and tuples of them; got {label!r}"
     )
 
@@ -285,7 +285,7 @@ def _name_culprit(part: Any, encode: Callable[[Tensor, Any], Tensor]) -> None:
         try:
             encode(signal[None], (label,))
         except ValueError as error:
-            raise ValueError(f"{part.files[index][0]} cannot be encoded: {error}") from error
+            raise InputError(f"{part.files[index][0]} cannot be encoded: {error}") from error
 
 
 def _join(chunks: list[Path], partial: Path, spec: CodeSpec) -> None:
@@ -343,7 +343,7 @@ def _load(path: Path) -> Any:
     data, checksum = content[:-4], int.from_bytes(content[-4:], "little")
     # torch.load itself does not notice a flipped bit.
     if zlib.crc32(data) != checksum:
-        raise ValueError(f"the checksum of {path.name} is wrong")
+        raise InputError(f"the checksum of {path.name} is wrong")
     return torch.load(io.BytesIO(data), weights_only=True)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from lossy_lightning.codecs import JPEG
+from lossy_lightning.core import InputError
 from lossy_lightning.data._read_ahead import ReadAheadLoader
 from lossy_lightning.data.encoded import EncodedDataModule
 from lossy_lightning.data.folders import class_files, class_names
@@ -103,7 +104,7 @@ class JPEGFiles(Dataset[tuple[Tensor, Any]]):
                     self.skipped.append(path)
                     warnings.warn(f"{path} is skipped ({len(self.skipped)} so far): {error}", stacklevel=2)
         if not codes:
-            raise ValueError(f"none of the {len(plan)} files of a batch can be read; check the folder")
+            raise InputError(f"none of the {len(plan)} files of a batch can be read; check the folder")
         if batch is None:
             code, grid_size = pad_codes(codes)
             return code, torch.tensor(targets), grid_size
@@ -198,7 +199,7 @@ class JPEGFolder(EncodedDataModule):
             train_codecs, test_codecs,  # type: ignore[arg-type]
         )  # fmt: skip
         if not isinstance(num_threads, int) or num_threads < 1:
-            raise ValueError(f"num_threads must be an integer, at least 1; got {num_threads!r}")
+            raise InputError(f"num_threads must be an integer, at least 1; got {num_threads!r}")
         foreign = [codec for codec in self.codecs.named.values() if not isinstance(codec, JPEG)]
         if foreign:
             raise MisconfigurationException(
@@ -207,7 +208,7 @@ class JPEGFolder(EncodedDataModule):
         layouts = [each for each in self.codecs.named.values() if isinstance(each, JPEG)]
         sizes = [_PITCH, *(8 * max(SAMPLING_FACTORS[each.chroma_subsampling]) for each in layouts)]
         if crop is not None and (not isinstance(crop, int) or crop < 1 or crop % max(sizes)):
-            raise ValueError(f"crop must be a multiple of {max(sizes)} pixels; got {crop!r}")
+            raise InputError(f"crop must be a multiple of {max(sizes)} pixels; got {crop!r}")
         self.crop = crop
         self.num_threads = num_threads
         self.skip_bad = skip_bad
@@ -247,7 +248,7 @@ def _read_or_error(data: bytes) -> "JPEGCoefficients | ValueError":
 
 
 def _named(path: str, error: ValueError) -> ValueError:
-    return ValueError(f"{path}: {error}; repair or remove it, or use skip_bad=True")
+    return InputError(f"{path}: {error}; repair or remove it, or use skip_bad=True")
 
 
 def _cropped(image: "JPEGCoefficients", crop: int, place: tuple[float, float]) -> "JPEGCoefficients":
@@ -256,12 +257,12 @@ def _cropped(image: "JPEGCoefficients", crop: int, place: tuple[float, float]) -
 
     choices = [(size - crop) // _PITCH + 1 for size in (image.height, image.width)]
     if min(choices) < 1:
-        raise ValueError(f"the image has {image.height} x {image.width} pixels, less than crop={crop}")
+        raise InputError(f"the image has {image.height} x {image.width} pixels, less than crop={crop}")
     top, left = int(place[0] * choices[0]), int(place[1] * choices[1])
     factors = [component.sampling_factors for component in image.components]
     widest, highest = (8 * max(factor) for factor in zip(*factors, strict=True))
     if any(_PITCH * h % widest or _PITCH * v % highest for h, v in factors):
-        raise ValueError(f"crops need whole blocks every {_PITCH} pixels; the sampling factors are {factors}")
+        raise InputError(f"crops need whole blocks every {_PITCH} pixels; the sampling factors are {factors}")
     size, components = crop // _PITCH, []
     for (coefficients, table, _), (h, v) in zip(image.components, factors, strict=True):
         down, across = _PITCH * v // highest, _PITCH * h // widest

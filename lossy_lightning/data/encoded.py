@@ -98,7 +98,7 @@ class EncodedDataModule(LightningDataModule, ABC):
         self.transform = transform
         self.augmentation = augmentation
         if not isinstance(augmentation, nn.Module | None):
-            raise ValueError(f"augmentation must be a module, such as TimeShift(max_frames=5); got {augmentation!r}")
+            raise InputError(f"augmentation must be a module, such as TimeShift(max_frames=5); got {augmentation!r}")
         self._datasets: dict[Split, Examples | None] = {}
 
     # What a subclass may write.
@@ -259,7 +259,7 @@ class EncodedDataModule(LightningDataModule, ABC):
         for module in augmentation.modules():
             adapt: Any = getattr(module, "adapt", None)
             if adapt is not None:
-                adapt(train if isinstance(train := self.codecs.train, Codec) else self.codec, self.statistics)
+                adapt(self.codecs.training[0], self.statistics)
         examples: Any = self._dataset("train")
         if None in self.spec.shape:
             return  # batches may be padded, or not be made alone

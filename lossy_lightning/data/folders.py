@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
 from torchvision.io import ImageReadMode, decode_image
 
-from lossy_lightning.core import Codec
+from lossy_lightning.core import Codec, InputError, MissingFileError
 from lossy_lightning.data.encoded import EncodedDataModule
 from lossy_lightning.data.splits import Examples, Split
 
@@ -39,13 +39,13 @@ def class_files(root: Path, split: Split, extensions: tuple[str, ...]) -> list[t
     elif split == "val" and not (root / "val").is_dir():
         return None
     if not (root / folder).is_dir():
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"there is no folder {root / folder}; files are expected in {root}/train/<class>/ and {root}/test/<class>/"
         )
     classes = {name: number for number, name in enumerate(class_names(root))}
     strange = [name for name in visible_folders(root / folder) if name not in classes]
     if strange:
-        raise ValueError(
+        raise InputError(
             f"the classes {strange} of {root / folder} are not among those of {root / 'train'}: remove them"
         )
     return visible_files(root / folder, classes, extensions)
@@ -58,10 +58,10 @@ def class_names(root: Path) -> list[str]:
         FileNotFoundError: Where there are none.
     """
     if not (root / "train").is_dir():
-        raise FileNotFoundError(f"there is no folder {root / 'train'}; files are expected in {root}/train/<class>/")
+        raise MissingFileError(f"there is no folder {root / 'train'}; files are expected in {root}/train/<class>/")
     names = visible_folders(root / "train")
     if not names:
-        raise FileNotFoundError(f"there is no class in {root / 'train'}; files are expected in {root}/train/<class>/")
+        raise MissingFileError(f"there is no class in {root / 'train'}; files are expected in {root}/train/<class>/")
     return names
 
 
@@ -86,7 +86,7 @@ def visible_files(folder: Path, classes: dict[str, int], extensions: tuple[str, 
     filled = {number for _, number in files}
     empty = [name for name, number in classes.items() if number not in filled]
     if empty:
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"the classes {empty} of {folder} have no files with one of the endings {', '.join(extensions)}; add "
             "some, or remove the classes"
         )
@@ -118,14 +118,14 @@ class ImageFiles(Dataset[tuple[Tensor, int]]):
         try:
             image = decode_image(path, ImageReadMode.RGB)
         except (RuntimeError, ValueError) as error:
-            raise ValueError(f"{path} cannot be decoded ({error}); repair or remove it") from error
+            raise InputError(f"{path} cannot be decoded ({error}); repair or remove it") from error
         return (image if self.size is None else self._middle(image, path)), target
 
     def _middle(self, image: Tensor, path: str) -> Tensor:
         height, width = self.size or image.shape[1:]
         top, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
         if min(top, left) < 0:
-            raise ValueError(f"{path} is of size {tuple(image.shape[1:])}, smaller than size={self.size}; remove it")
+            raise InputError(f"{path} is of size {tuple(image.shape[1:])}, smaller than size={self.size}; remove it")
         return image[:, top : top + height, left : left + width]
 
 
@@ -174,7 +174,7 @@ class ImageFolder(EncodedDataModule):
             train_codecs, test_codecs,
         )  # fmt: skip
         if size is not None and (not isinstance(size, (tuple, list)) or len(size) != 2 or min(size) < 1):
-            raise ValueError(f"size is a pair of height and width in pixels, or None; got {size!r}")
+            raise InputError(f"size is a pair of height and width in pixels, or None; got {size!r}")
         self.size = size
         self.signal_shape = (3, *size) if size else (3, None, None)
         self.num_classes = len(class_names(self.root))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from lossy_lightning.core import Codec
+from lossy_lightning.core import Codec, InputError, MissingFileError
 from lossy_lightning.data._groups import assign_splits, choose_groups
 from lossy_lightning.data.audio import (
     SOUND_EXTENSIONS,
@@ -97,7 +97,7 @@ class AudioFolder(EncodedDataModule):
             train_codecs, test_codecs,
         )  # fmt: skip
         if sample_rate < 1 or not 0 <= test_fraction < 1 or (seconds is not None and seconds * sample_rate < 1):
-            raise ValueError(
+            raise InputError(
                 "sample_rate is at least 1, seconds hold at least a sample and test_fraction is in [0, 1); "
                 f"got {sample_rate=}, {seconds=}, {test_fraction=}"
             )
@@ -131,7 +131,7 @@ class AudioFolder(EncodedDataModule):
         # A folder without sounds, such as the cache's, is no class.
         names = [name for name in folders if any(map(self._is_sound, (self.root / name).rglob("*")))]
         if not names:
-            raise FileNotFoundError(
+            raise MissingFileError(
                 f"there are no sound files in {self.root}; they are expected in {self.root}/<class>/ or "
                 f"{self.root}/train/<class>/, with one of the endings {', '.join(SOUND_EXTENSIONS)}"
             )
@@ -147,7 +147,7 @@ class AudioFolder(EncodedDataModule):
         test = set(self.test_groups) or choose_groups(groups, self.test_fraction, self.seed)
         unknown = sorted(test - set(groups))
         if unknown:
-            raise ValueError(f"test_groups names {unknown}, but the groups are {sorted(set(groups))}")
+            raise InputError(f"test_groups names {unknown}, but the groups are {sorted(set(groups))}")
         splits = assign_splits(groups, test, self.val_fraction, self.seed)
         return [ListedFile(path, target, split) for (path, target), split in zip(files, splits, strict=True)]
 
@@ -186,7 +186,7 @@ def signals_of(
         whole = form._replace(num_samples=None) if random else form
         bad = _bad_files(data, [path for path, _ in chosen], whole)
         if bad and not skip_bad:
-            raise ValueError(f"{next(iter(bad.values()))}; repair or remove it, or use skip_bad=True")
+            raise InputError(f"{next(iter(bad.values()))}; repair or remove it, or use skip_bad=True")
         if split not in told:
             told.add(split)
             warn_of(bad, len(chosen), data.root)

@@ -6,7 +6,7 @@ from pathlib import Path
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
-from lossy_lightning.core import Codec
+from lossy_lightning.core import Codec, InputError, MissingFileError
 from lossy_lightning.data._groups import assign_splits, fold_of
 from lossy_lightning.data.audio import SOUND_EXTENSIONS, SoundFormat
 from lossy_lightning.data.encoded import EncodedDataModule
@@ -76,7 +76,7 @@ class SpeechCommands(EncodedDataModule):
             train_codecs, test_codecs,
         )  # fmt: skip
         if not 0 <= test_fold <= 4 or sample_rate < 1:
-            raise ValueError(f"test_fold is 0 to 4 and sample_rate at least 1; got {test_fold=}, {sample_rate=}")
+            raise InputError(f"test_fold is 0 to 4 and sample_rate at least 1; got {test_fold=}, {sample_rate=}")
         self.folder = self.root / _FOLDER
         self.words = _words(self.folder, words)
         self.test_fold = test_fold
@@ -126,16 +126,16 @@ def speaker_of(name: str) -> str:
 
 def _words(folder: Path, words: Sequence[str] | None) -> list[str]:
     if not folder.is_dir():
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"there is no folder {folder.absolute()}; set root, or $LOSSY_DATA, to the folder of SpeechCommands, or "
             "get the data (2.3 GiB) by torchaudio.datasets.SPEECHCOMMANDS(root, download=True)"
         )
     found = [name for name in visible_folders(folder) if name != "_background_noise_"]
     if words is not None and (isinstance(words, str) or not words or len(set(words)) < len(words)):
-        raise ValueError(f"words is a list of one or more different ones, or None for all; got {words!r}")
+        raise InputError(f"words is a list of one or more different ones, or None for all; got {words!r}")
     missing = sorted(set(words or []) - set(found))
     if missing:
-        raise FileNotFoundError(f"{folder} has no folders {missing}; its words are {found}")
+        raise MissingFileError(f"{folder} has no folders {missing}; its words are {found}")
     return list(words or found)
 
 

@@ -16,6 +16,8 @@ def test_names_are_those_of_the_arguments():
     }  # fmt: skip
     assert [codecs.of("val", 0), codecs.of("test", 0), codecs.of("test", 1)] == [fine, coarse, codec]
     assert [codecs.of("train", 7), codecs.of("test", 3)] == [fine, fine]
+    assert (codecs.training, codecs.test) == ((fine,), (codec, coarse, fine))
+    assert ChosenCodecs(codec).training == ChosenCodecs(codec).test == (codec,)
 
 
 @pytest.mark.parametrize("arguments", [("PCM",), (PCM(), PCM), (PCM(), None, {1: None}), (PCM(), None, [PCM()])])

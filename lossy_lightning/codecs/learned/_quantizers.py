@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from lossy_lightning.core import InputError
 from lossy_lightning.functional import nearest_codewords
 
 _AT_ONCE = 64
@@ -57,7 +58,7 @@ def check_quantizer(quantizer: nn.Module) -> None:
     from vector_quantize_pytorch import FSQ, LFQ, ResidualVQ, VectorQuantize
 
     if not isinstance(quantizer, (VectorQuantize, ResidualVQ, FSQ, LFQ)):
-        raise ValueError(
+        raise InputError(
             "the quantizer is a VectorQuantize, ResidualVQ, FSQ or LFQ of vector_quantize_pytorch; "
             f"got {type(quantizer).__name__}"
         )
@@ -65,7 +66,7 @@ def check_quantizer(quantizer: nn.Module) -> None:
         for name, required in _REQUIRED.items():
             # `channel_first` is None or False by default, depending on the quantizer.
             if (got := getattr(module, name, required)) != required and (got or required):
-                raise ValueError(
+                raise InputError(
                     f"a quantizer of a VQVAE must have {name}={required}; got {got}: let the encoder give as many "
                     "features as the codebook has dimensions, and leave the quantizer's other arguments as they are"
                 )

@@ -19,7 +19,7 @@ from lossy_lightning.codecs.learned._quantizers import (
     quantize,
     words,
 )
-from lossy_lightning.core import Codec, CodeSpec, Field
+from lossy_lightning.core import Codec, CodeSpec, Field, InputError
 from lossy_lightning.functional import crop, pad_to_multiple, undisturbed
 
 _PREFIXES = ("codec.", "stem.codec.")
@@ -68,7 +68,7 @@ class VQVAE(Codec, nn.Module):
         super().__init__()
         stride: Any = getattr(encoder, "stride", None)
         if not isinstance(stride, (tuple, list)) or len(stride) not in (1, 2):
-            raise ValueError(
+            raise InputError(
                 f"the encoder of a VQVAE tells the samples of a cell along each axis, such as stride=(4, 4); got "
                 f"{stride!r} from {type(encoder).__name__}"
             )
@@ -92,11 +92,11 @@ class VQVAE(Codec, nn.Module):
             ValueError: Where there is no such file, it is no checkpoint, or it holds no such codec.
         """
         if not Path(path).is_file():
-            raise ValueError(f"there is no checkpoint {path}; train the codec first, or set another path")
+            raise InputError(f"there is no checkpoint {path}; train the codec first, or set another path")
         checkpoint = _loaded(path)
         made = checkpoint.get("hyper_parameters", {}).get("codec")
         if not isinstance(made, dict):
-            raise ValueError(
+            raise InputError(
                 f"the checkpoint {path} does not say how its codec is made, as those of a VQVAETask or JointTask on "
                 "the command line do; for one made in Python, load_from_checkpoint(path, codec=…) and take task.codec"
             )
@@ -159,7 +159,7 @@ class VQVAE(Codec, nn.Module):
             ValueError: Where the shape has not one axis an axis of the stride, after the channels.
         """
         if len(shape) != len(self.stride) + 1:
-            raise ValueError(
+            raise InputError(
                 f"this VQVAE takes signals (channels, *size) with {len(self.stride)} sizes; got shape {tuple(shape)}"
             )
         sizes = zip(shape[1:], self.stride, strict=True)
@@ -178,7 +178,7 @@ class VQVAE(Codec, nn.Module):
 
     def _check(self, signal: Tensor) -> None:
         if signal.ndim < len(self.stride) + 1 or signal.dtype != self.dtype:
-            raise ValueError(
+            raise InputError(
                 f"this VQVAE takes signals (..., channels, *size) with {len(self.stride)} sizes, of {self.dtype}; got "
                 f"shape {tuple(signal.shape)} of {signal.dtype}"
             )
@@ -212,7 +212,7 @@ def _loaded(path: str | Path) -> dict[str, Any]:
         checkpoint = None
     if not isinstance(checkpoint, dict):
         # Raised out here, lest torch's advice to load the file unsafely be shown too.
-        raise ValueError(
+        raise InputError(
             f"{path} is empty, damaged or no checkpoint; expected is that of a VQVAETask or JointTask that the command "
             "line ran: train the codec again, or set another path"
         )
@@ -225,5 +225,5 @@ def _made(made: dict[str, Any]) -> VQVAE:
     parser.add_subclass_arguments(Codec, "codec", fail_untyped=False)  # the quantizers' arguments have no types
     codec = parser.instantiate(parser.parse_object({"codec": made})).codec
     if not isinstance(codec, VQVAE):
-        raise ValueError(f"the checkpoint's codec is no VQVAE but {codec}")
+        raise InputError(f"the checkpoint's codec is no VQVAE but {codec}")
     return codec

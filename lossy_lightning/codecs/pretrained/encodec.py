@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lossy_lightning.core import Codec, CodeSpec, Field
+from lossy_lightning.core import Codec, CodeSpec, Field, InputError, MissingFileError
 from lossy_lightning.functional import crop, nearest_codewords, sum_codewords
 
 _BANDWIDTHS = (1.5, 3.0, 6.0, 12.0, 24.0)
@@ -57,10 +57,10 @@ class EnCodec(Codec):
         num_stages: int | None = None,
     ) -> None:
         if bandwidth not in _BANDWIDTHS:
-            raise ValueError(f"EnCodec has bandwidths of {', '.join(map(str, _BANDWIDTHS))} kbit/s; got {bandwidth=}")
+            raise InputError(f"EnCodec has bandwidths of {', '.join(map(str, _BANDWIDTHS))} kbit/s; got {bandwidth=}")
         sent, most = round(bandwidth / _KBITS_A_STAGE), round(max(_BANDWIDTHS) / _KBITS_A_STAGE)
         if num_stages is not None and not sent <= num_stages <= most:
-            raise ValueError(f"{bandwidth} kbit/s are {sent} stages, and there are {most}; got {num_stages=}")
+            raise InputError(f"{bandwidth} kbit/s are {sent} stages, and there are {most}; got {num_stages=}")
         self.bandwidth = float(bandwidth)
         self.num_stages = num_stages
         self.repository = None if repository is None else Path(repository)
@@ -93,7 +93,7 @@ class EnCodec(Codec):
             FileNotFoundError: Where its weights are missing.
         """
         if signal.dtype != torch.int16 or signal.ndim < 2 or signal.shape[-2] != 1 or not signal.shape[-1]:
-            raise ValueError(
+            raise InputError(
                 "EnCodec takes mono signals (..., 1, samples) of int16 samples at 24 kHz; got "
                 f"{signal.dtype} of shape {tuple(signal.shape)}: mix channels down, round and clip"
             )
@@ -127,7 +127,7 @@ class EnCodec(Codec):
             ValueError: Where the shape is not ``(1, samples)``.
         """
         if len(shape) != 2 or shape[0] != 1:
-            raise ValueError(f"EnCodec takes mono signals (1, samples); got shape {tuple(shape)}: mix channels down")
+            raise InputError(f"EnCodec takes mono signals (1, samples); got shape {tuple(shape)}: mix channels down")
         frames = None if shape[1] is None else -(-shape[1] // _FRAME)
         low, high = (0,) * self._stages, (_LEVELS - 1,) * self._stages
         return CodeSpec([Field("stages", low, high, ordinal=False, absent=self._absent)], (frames,))
@@ -162,7 +162,7 @@ class EnCodec(Codec):
         return folder / _WEIGHTS
 
     def _missing(self) -> FileNotFoundError:
-        return FileNotFoundError(
+        return MissingFileError(
             f"EnCodec's weights are not at {self._weights}; download {_URL}{_WEIGHTS} (CC-BY-NC 4.0) and put the file "
             "there, or into a folder that you pass as repository"
         )

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lossy_lightning.core import Codec, CodeSpec, Field
+from lossy_lightning.core import Codec, CodeSpec, Field, InputError, MissingFileError
 from lossy_lightning.functional import crop, pad_to_multiple, sum_codewords
 
 _ENCODER, _QUANTIZER, _DECODER = "soundstream_encoder.tflite", "quantizer.tflite", "lyragan.tflite"
@@ -57,10 +57,10 @@ class Lyra(Codec):
         self, model_dir: str | Path | None = None, bit_rate: int = 9200, num_stages: int | None = None
     ) -> None:
         if bit_rate not in _STAGES:
-            raise ValueError(f"Lyra has bit rates of {', '.join(map(str, _STAGES))} bit/s; got bit_rate={bit_rate}")
+            raise InputError(f"Lyra has bit rates of {', '.join(map(str, _STAGES))} bit/s; got bit_rate={bit_rate}")
         self.model_dir = None if model_dir is None else Path(model_dir)
         if num_stages is not None and not _STAGES[bit_rate] <= num_stages <= max(_STAGES.values()):
-            raise ValueError(
+            raise InputError(
                 f"{bit_rate} bit/s are {_STAGES[bit_rate]} stages, and there are {max(_STAGES.values())}; "
                 f"got {num_stages=}"
             )
@@ -68,7 +68,7 @@ class Lyra(Codec):
         self.num_stages = num_stages
         for name in (_ENCODER, _QUANTIZER, _DECODER):
             if not (self._folder / name).is_file():
-                raise FileNotFoundError(
+                raise MissingFileError(
                     f"there is no {self._folder / name}; copy it from lyra/model_coeffs of github.com/google/lyra, "
                     "and pass its folder as model_dir"
                 )
@@ -81,7 +81,7 @@ class Lyra(Codec):
             ImportError: Where ai-edge-litert is not installed.
         """
         if signal.dtype != torch.int16 or signal.ndim < 2 or signal.shape[-2] != 1 or not signal.shape[-1]:
-            raise ValueError(
+            raise InputError(
                 "Lyra takes mono signals (..., 1, samples) of int16 samples at 16 kHz; got "
                 f"{signal.dtype} of shape {tuple(signal.shape)}: mix channels down, round and clip"
             )
@@ -113,7 +113,7 @@ class Lyra(Codec):
             ValueError: Where the shape is not ``(1, samples)``.
         """
         if len(shape) != 2 or shape[0] != 1:
-            raise ValueError(f"Lyra takes mono signals (1, samples); got shape {tuple(shape)}: mix channels down")
+            raise InputError(f"Lyra takes mono signals (1, samples); got shape {tuple(shape)}: mix channels down")
         frames = None if shape[1] is None else -(-shape[1] // _FRAME)
         low, high = (0,) * self._stages, (_LEVELS - 1,) * self._stages
         return CodeSpec([Field("stages", low, high, ordinal=False, absent=self._absent)], (frames,))

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from lossy_lightning.bitstream.jpeg import JPEGCoefficients, JPEGComponent
+from lossy_lightning.core import InputError
 from lossy_lightning.functional import double_blocks, halve_blocks, pad_to_mcus
 
 
@@ -24,7 +25,7 @@ def with_subsampling(image: JPEGCoefficients, factors: tuple[int, int], chroma_t
             power of two times what is wanted.
     """
     if image.color_space not in ("grey", "YCbCr"):
-        raise ValueError(
+        raise InputError(
             f"grey and YCbCr images are brought to one chroma subsampling; got {image.color_space}: decode the file "
             "and encode its pixels"
         )
@@ -33,7 +34,7 @@ def with_subsampling(image: JPEGCoefficients, factors: tuple[int, int], chroma_t
     if ratios == [factors, factors]:
         return image
     if any(min(ratio) < 1 for ratio in ratios):
-        raise ValueError(f"chroma is sampled finer than luma, {ratios}: decode the file and encode its pixels")
+        raise InputError(f"chroma is sampled finer than luma, {ratios}: decode the file and encode its pixels")
     blocks = pad_to_mcus(torch.from_numpy(luma.coefficients), factors)
     if chroma:
         added = [_resampled(component, have, factors) for component, have in zip(chroma, ratios, strict=True)]
@@ -61,6 +62,6 @@ def _resampled(component: JPEGComponent, have: tuple[float, float], want: tuple[
         while got > wanted:
             values, got = double_blocks(values, axis), got / 2
         if got != wanted:
-            raise ValueError(f"chroma sampled at {have} of luma cannot be brought to {want} by halving and doubling")
+            raise InputError(f"chroma sampled at {have} of luma cannot be brought to {want} by halving and doubling")
     ones = np.ones((8, 8), np.uint16)
     return JPEGComponent(values.round().to(torch.int16).numpy(), ones, (1, 1))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lossy_lightning.codecs.standards import _libjpeg as libjpeg
-from lossy_lightning.core import CodeSpec, Field, FileCodec
+from lossy_lightning.core import CodeSpec, Field, FileCodec, InputError
 from lossy_lightning.functional import (
     SAMPLING_FACTORS,
     coefficients_to_image,
@@ -79,7 +79,7 @@ class JPEG(FileCodec):
         quantization_tables: Sequence[Sequence[Sequence[int]]] | Tensor | None = None,
     ) -> None:
         if chroma_subsampling not in SAMPLING_FACTORS:
-            raise ValueError(f"chroma_subsampling must be one of {list(SAMPLING_FACTORS)}; got {chroma_subsampling!r}")
+            raise InputError(f"chroma_subsampling must be one of {list(SAMPLING_FACTORS)}; got {chroma_subsampling!r}")
         self.quality = quality
         self.chroma_subsampling = chroma_subsampling
         self.dequantize = dequantize
@@ -142,7 +142,7 @@ class JPEG(FileCodec):
             ValueError: Where the shape is not (1 or 3, height, width).
         """
         if len(shape) != 3 or shape[0] not in (1, 3):
-            raise ValueError(f"JPEG takes images of shape (1 or 3, height, width); got {tuple(shape)}")
+            raise InputError(f"JPEG takes images of shape (1 or 3, height, width); got {tuple(shape)}")
         h, v = self._factors(shape[0])
         grid = [
             None if size is None else -(-size // (8 * factor)) for size, factor in zip(shape[1:], (v, h), strict=True)
@@ -220,7 +220,7 @@ class JPEG(FileCodec):
         most = 2048 if self.dequantize else 1024
         least, greatest = int(units.min()), int(units.max())
         if least < -most or greatest >= most:
-            raise ValueError(
+            raise InputError(
                 f"levels of this codec range from {-most} to {most - 1}; the file has {least} to {greatest}, beyond "
                 "what encoders of 8-bit images make: leave it out, or decode the file and encode its pixels"
             )
@@ -238,7 +238,7 @@ class JPEG(FileCodec):
         changed = with_subsampling(image, self._factors(3), self._tables[1])
         fixed = not (self.dequantize or self.tables or self.requantize)
         if fixed and changed is not image and self._has_own_tables(image) and not self._has_own_tables(changed):
-            raise ValueError(
+            raise InputError(
                 f"the file has chroma subsampling {_subsampling(image)}, this codec {self.chroma_subsampling}, and "
                 "chroma that is brought to it is no multiple of its quantization table any more: use requantize=True, "
                 "dequantize=True or tables=True, or a codec of the file's subsampling"
@@ -254,7 +254,7 @@ class JPEG(FileCodec):
         from lossy_lightning.bitstream.jpeg import JPEGCoefficients, JPEGComponent  # slow to import
 
         if code.ndim != 3:
-            raise ValueError(f"a JPEG file holds one code (channels, rows, columns); got shape {tuple(code.shape)}")
+            raise InputError(f"a JPEG file holds one code (channels, rows, columns); got shape {tuple(code.shape)}")
         (coefficients, tables), (channels, height, width) = self._unpack(code.cpu(), shape)
         if self.dequantize:
             coefficients = tuple(round_divide(c, table) for c, table in zip(coefficients, tables, strict=True))
@@ -302,14 +302,14 @@ class JPEG(FileCodec):
     def _check_layout(self, image: "JPEGCoefficients") -> tuple[int, int]:
         """Luma's sampling factors of a file that this codec can hold."""
         if image.precision != 8 or image.color_space not in ("grey", "YCbCr"):
-            raise ValueError(
+            raise InputError(
                 f"JPEG holds 8-bit grey or YCbCr files; got {image.precision}-bit {image.color_space}: decode the file "
                 "and encode its pixels"
             )
         want = self._factors(len(image.components))
         (h, v), *chroma = (component.sampling_factors for component in image.components)
         if chroma and any((h, v) != (want[0] * x, want[1] * y) for x, y in chroma):
-            raise ValueError(
+            raise InputError(
                 f"this codec has chroma subsampling {self.chroma_subsampling}; the file has {_subsampling(image)}: use "
                 "a codec of that subsampling, or decode the file and encode its pixels"
             )
@@ -333,12 +333,12 @@ class JPEG(FileCodec):
             triples = zip(coefficients, tables, own, strict=True)
             return _Components(tuple(round_divide(c * theirs, mine) for c, theirs, mine in triples), own)
         if not (self.dequantize or self.tables):
-            raise ValueError(
+            raise InputError(
                 f"the file's quantization tables are not those of {self!r}: use a codec of the file's tables, or let "
                 "files differ by dequantize=True or tables=True, or bring them to this codec's by requantize=True"
             )
         if self.tables and not all(1 <= int(table.min()) <= int(table.max()) <= 255 for table in tables):
-            raise ValueError("codes carry quantization tables of 1 to 255; this file's leave that: use dequantize=True")
+            raise InputError("codes carry quantization tables of 1 to 255; this file's leave that: use dequantize=True")
         return _Components(coefficients, tables)
 
 
@@ -351,7 +351,7 @@ def _subsampling(image: "JPEGCoefficients") -> str:
 
 def _check_image(signal: Tensor) -> None:
     if signal.dtype != torch.uint8 or signal.ndim < 3 or signal.shape[-3] not in (1, 3):
-        raise ValueError(
+        raise InputError(
             f"JPEG takes images (..., 1 or 3, height, width) of torch.uint8; got {signal.dtype} of shape "
             f"{tuple(signal.shape)}"
         )
@@ -360,7 +360,7 @@ def _check_image(signal: Tensor) -> None:
 def _checked_tables(tables: Sequence[Sequence[Sequence[int]]] | Tensor) -> Tensor:
     checked = torch.as_tensor(tables)
     if checked.shape != (2, 8, 8) or checked.is_floating_point() or checked.min() < 1 or checked.max() > 255:
-        raise ValueError(
+        raise InputError(
             "quantization_tables are two 8 x 8 tables of integers from 1 to 255, for luma and for chroma; got "
             f"{checked.dtype} of shape {tuple(checked.shape)}, {checked.min()} to {checked.max()}"
         )

@@ -5,6 +5,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from lossy_lightning.core import InputError
+
 _ITERATIONS = 32
 
 
@@ -65,7 +67,7 @@ class Spectrogram(Analysis):
     def __init__(self, n_fft: int = 256, hop_length: int = 125, log: bool = True, floor: float = 1e-3) -> None:
         super().__init__()
         if n_fft < 4 or n_fft % 2 or not 1 <= hop_length <= n_fft // 2 or floor <= 0:
-            raise ValueError(
+            raise InputError(
                 f"a spectrogram needs an even n_fft >= 4, 1 <= hop_length <= n_fft / 2 and floor > 0; got {n_fft=}, "
                 f"{hop_length=}, {floor=}"
             )
@@ -94,10 +96,10 @@ class Spectrogram(Analysis):
             ValueError: Where the shape is not ``(channels, samples)``, or the signal is shorter than a frame.
         """
         if len(shape) != 2:
-            raise ValueError(f"a spectrogram is of sound (channels, samples); got shape {tuple(shape)}")
+            raise InputError(f"a spectrogram is of sound (channels, samples); got shape {tuple(shape)}")
         channels, samples = shape
         if samples is not None and samples < self.n_fft:
-            raise ValueError(
+            raise InputError(
                 f"a spectrogram needs signals of at least one frame of {self.n_fft} samples; got {samples}: pad the "
                 "signals, or take a smaller n_fft"
             )
@@ -109,7 +111,7 @@ class Spectrogram(Analysis):
 
     def _magnitudes(self, signal: Tensor) -> Tensor:
         if signal.dtype != torch.int16:
-            raise ValueError(f"a spectrogram is of int16 samples; got {signal.dtype}: round and clip the signal")
+            raise InputError(f"a spectrogram is of int16 samples; got {signal.dtype}: round and clip the signal")
         self.shape(tuple(signal.shape[-2:]))
         flat = signal.reshape(-1, signal.shape[-1]).float() / 2**15
         spectra = torch.stft(flat, self.n_fft, self.hop_length, window=self.window, return_complex=True).abs()
@@ -178,10 +180,10 @@ class MelSpectrogram(Spectrogram):
         self.n_mels = n_mels
         self.sample_rate = sample_rate
         if not 1 <= n_mels <= n_fft // 2 or sample_rate < 1:
-            raise ValueError(f"there are 1 to n_fft / 2 bands at a rate above 0; got {n_mels=}, {sample_rate=}")
+            raise InputError(f"there are 1 to n_fft / 2 bands at a rate above 0; got {n_mels=}, {sample_rate=}")
         bands = _triangles(n_fft // 2, n_mels, sample_rate)
         if (bands.sum(1) == 0).any():
-            raise ValueError(f"{n_mels} bands are too many for n_fft={n_fft}: some hold no frequency; take fewer")
+            raise InputError(f"{n_mels} bands are too many for n_fft={n_fft}: some hold no frequency; take fewer")
         self.register_buffer("bands", bands, persistent=False)
         self.register_buffer("spread", torch.linalg.pinv(bands), persistent=False)
 

@@ -6,7 +6,7 @@ from typing import Self
 from torch import Tensor
 
 from lossy_lightning.codecs.transform.analysis import Analysis
-from lossy_lightning.core import Codec, CodeSpec, TrainableCodec
+from lossy_lightning.core import Codec, CodeSpec, InputError, TrainableCodec
 
 
 class TransformCodec(TrainableCodec):
@@ -36,7 +36,7 @@ class TransformCodec(TrainableCodec):
     def __init__(self, analysis: Analysis, quantizer: Codec) -> None:
         super().__init__()
         if not isinstance(analysis, Analysis) or not isinstance(quantizer, Codec):
-            raise ValueError(
+            raise InputError(
                 "TransformCodec takes an analysis and a codec, such as Spectrogram() and Uniform(8); got "
                 f"{analysis=}, {quantizer=}"
             )
