@@ -1,12 +1,15 @@
 """Who may import whom."""
 
 import ast
+import importlib
+import pkgutil
 import re
 import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -105,6 +108,15 @@ def test_what_is_installed_is_what_is_imported():
     assert imported - {"llvmlite"} == declared  # Numba brings llvmlite, at the one version that it works with
 
 
+def test_no_name_hides_a_module():
+    """`import lossy_lightning.room.file` gives the file, whatever its room exports."""
+    for package in pkgutil.walk_packages([str(PACKAGE)], "lossy_lightning."):
+        if package.ispkg:
+            names = vars(importlib.import_module(package.name))
+            for file in pkgutil.iter_modules([str(PACKAGE.joinpath(*package.name.split(".")[1:]))]):
+                assert isinstance(names.get(file.name, ast), ModuleType), f"{package.name}.{file.name} is hidden"
+
+
 SLOW = ("numba", "sklearn", "vector_quantize_pytorch", "torchaudio")
 
 
@@ -114,6 +126,8 @@ SLOW = ("numba", "sklearn", "vector_quantize_pytorch", "torchaudio")
         ("sys", "lossy_lightning", ("lightning", "torch", "numpy", *SLOW)),
         ("lightning", "lossy_lightning.core", SLOW),
         ("lightning", "lossy_lightning.data", SLOW),
+        ("lightning", "lossy_lightning.callbacks", (*SLOW, "brevitas", "tensorboard")),
+        ("lightning", "lossy_lightning.cli", (*SLOW, "brevitas")),
     ],
 )
 def test_an_import_loads_no_library_that_may_stay_unused(before, module, unloaded):

@@ -43,7 +43,7 @@ from lossy_lightning.functional.jpeg import (
     zigzag,
 )
 from lossy_lightning.functional.measuring import check_initialized, undisturbed
-from lossy_lightning.functional.transforms import (
+from lossy_lightning.functional.transforms.dct import (
     dct,
     dct_islow,
     double_blocks,

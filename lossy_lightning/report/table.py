@@ -31,7 +31,7 @@ class Column(NamedTuple):
 _MACS = r"macs/(\d+)bit"
 _USUAL = (
     Column("rows read", "lookups/rows", 0, 1, "rows of tables that one example reads"),
-    Column("container bits/sample", "rate/container_bits_per_sample", 3, 1, "bit widths of the code, by samples"),
+    Column("container bits/sample", "rate/container_bits_per_sample", 3, 1, "container bits by samples of the signal"),
     Column(
         "zeroth-order entropy, bits/sample",
         "rate/entropy_bits_per_sample",
@@ -58,7 +58,7 @@ _USUAL = (
 
 _OTHER = (
     Column("additions", "lookups/additions", 0, 1, "additions of rows of tables for one example"),
-    Column("container bits", "rate/container_bits", 0, 1, "bit widths of an example's code"),
+    Column("container bits", "rate/container_bits", 0, 1, "bit widths of all values of a code that are there"),
     Column("zeroth-order entropy, bits", "rate/entropy_bits", 1, 1, "that of the codes' values, by examples"),
     Column("file bits", "rate/file_bits", 0, 1, "files that the codec writes, headers included, by examples"),
     Column("float-32 equivalent, KiB", "memory/weights_float32_bytes", 2, 2**-10, "parameters, if each took 4 bytes"),
@@ -91,6 +91,8 @@ def column(name: str) -> Column:
     Example:
         >>> column("test_acc").title, column("macs/encoder/32bit").title, column("val_loss").title
         ('test accuracy, %', '32-bit MACs of encoder', 'val_loss')
+        >>> column("rate/luma/container_bits").title
+        'container bits of luma'
     """
     known = {column.name: column for column in (*_USUAL, *_OTHER)}
     if name in known:
@@ -101,6 +103,10 @@ def column(name: str) -> Column:
         part, width = match.groups()
         meaning = f"multiply-accumulates of one example whose wider operand has {width} bits"
         return Column(f"{width}-bit MACs" + (f" of {part}" if part else ""), name, 0, 1, meaning)
+    if match := re.fullmatch(r"rate/(\w+)/(container|entropy)_bits", name):
+        field, kind = match.groups()
+        whole = known[f"rate/{kind}_bits"]
+        return whole._replace(title=f"{whole.title} of {field}", name=name)
     if name.endswith("_acc"):
         return Column(f"{name.removesuffix('_acc').replace('_', ' ')} accuracy, %", name, 2, 100, "")
     return Column(name, name, 4, 1, "")

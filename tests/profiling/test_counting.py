@@ -343,6 +343,25 @@ def test_dict_batches() -> None:
     assert count_macs(Dictionary(), {"name": ["a", "b"], "x": X}) == {32: 10 * 24}
 
 
+class ByField(nn.Module):
+    """A stem whose features are a dict by field, and a backbone that joins them late."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.ModuleDict({"luma": nn.Conv2d(3, 4, 1), "chroma": qnn.QuantConv2d(3, 2, 1, weight_bit_width=1)})
+        self.head = nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = {name: stem(x if name == "luma" else x[..., ::2, ::2]) for name, stem in self.stem.items()}
+        return self.head(torch.cat([part.mean((2, 3)) for part in features.values()], 1))
+
+
+def test_features_by_field() -> None:
+    model = ByField()
+    assert count_macs(model, IMAGE) == {32: 4 * 3 * 64 + 2 * 3 * 16 + 6 * 2}
+    assert feature_memory(model, IMAGE) == 4 * (4 * 64 + 2 * 16 + 4 + 2 + 2)  # both convolutions, pooling, the head
+
+
 class Unruly(nn.Module):
     """Writes buffers, draws noise and behaves by mode."""
 
