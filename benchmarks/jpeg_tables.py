@@ -2,9 +2,9 @@
 
     LOSSY_DATA=... python benchmarks/jpeg_tables.py [table ...] --folder FOLDER
 
-Each table is one run of a script beside this one, which is printed. The folder keeps runs and figures, and what it
-holds already is not run again: without any, accuracies take hours. Tables of times are always measured; they want an
-idle machine.
+Each table is one run of a script of `accuracy/` or `speed/`, which is printed. The folder keeps runs and figures, and
+what it holds already is not run again: without any, accuracies take hours. Tables of times are always measured; they
+want an idle machine.
 """
 
 import argparse
@@ -13,8 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).parent
-README, NUMBERS = HERE.parent / "README.md", HERE.parent / "docs" / "numbers.md"
+ROOT = Path(__file__).parent.parent.absolute()
+README, NUMBERS = ROOT / "README.md", ROOT / "docs" / "numbers.md"
 COMPARED = ["pixels, ResNet at 32x32", "pixels, space-to-depth 2", "unfolded by 4, frozen"]
 NARROW = "unfolded by 4, frozen, narrow"
 OTHERS = [
@@ -45,10 +45,10 @@ def command(table: str, folder: Path) -> list[str]:
     """What makes a table."""
     if table in ACCURACIES:
         document = README if table == "readme-jpeg" else NUMBERS
-        return ["jpeg_accuracy.py", *ACCURACIES[table], "--folder", str(folder), "--update", str(document), table]
+        return ["accuracy.jpeg", *ACCURACIES[table], "--folder", str(folder), "--update", str(document), table]
     if table == "jpeg-resolution":
-        return ["jpeg_resolution.py", "--folder", str(folder), "--update", str(NUMBERS)]
-    return ["jpeg_training.py", "--rounds", "3", "--batch-size", "8", "--steps", "3", "--update", str(NUMBERS)]
+        return ["accuracy.jpeg_resolution", "--folder", str(folder), "--update", str(NUMBERS)]
+    return ["speed.jpeg_training", "--rounds", "3", "--batch-size", "8", "--steps", "3", "--update", str(NUMBERS)]
 
 
 def main() -> None:
@@ -61,8 +61,8 @@ def main() -> None:
         parser.error(f"there is no table {sorted(unknown)}; tables are {known}")
     for table in arguments.tables or known:
         script, *others = command(table, arguments.folder.absolute())
-        print(f"\n{table}: {shlex.join(['python', f'benchmarks/{script}', *others])}", flush=True)
-        subprocess.run([sys.executable, "-W", "ignore", str(HERE / script), *others], check=True)
+        print(f"\n{table}: {shlex.join(['python', '-m', f'benchmarks.{script}', *others])}", flush=True)
+        subprocess.run([sys.executable, "-W", "ignore", "-m", f"benchmarks.{script}", *others], cwd=ROOT, check=True)
 
 
 if __name__ == "__main__":

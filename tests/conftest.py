@@ -5,6 +5,8 @@ import pytest
 import torch
 from hypothesis import settings
 
+from tests.tiny import write_all
+
 settings.register_profile("busy machine", deadline=None)
 settings.load_profile("busy machine")
 
@@ -31,3 +33,26 @@ def data_root():
 def cache_dir(tmp_path):
     """Folder for encoded splits that nobody has used before."""
     return tmp_path / "cache"
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory):
+    """Folder of made-up data sets in place of the real ones, and the models of Lyra if they are there."""
+    root = tmp_path_factory.mktemp("data")
+    write_all(root)
+    models = Path(os.environ.get("LOSSY_DATA", "none"), "lyra_v2").absolute()
+    if models.is_dir():
+        (root / "lyra_v2").symlink_to(models)
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_caches(tmp_path_factory):
+    """A cache that runs on the made-up data share: each codebook is fitted once."""
+    return tmp_path_factory.mktemp("caches")
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory):
+    """A folder in which runs that others build on leave their checkpoints."""
+    return tmp_path_factory.mktemp("workshop")
