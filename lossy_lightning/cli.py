@@ -1,4 +1,4 @@
-"""The command line: Lightning's own, with a datamodule's spec handed to the model, a test after each fit, a report."""
+"""The command line: Lightning's, which also links the data's spec to the model, tests after each fit, and reports."""
 
 import os
 import sys
@@ -17,9 +17,9 @@ class LossyCLI(LightningCLI):
     """`LightningCLI` with two links, a test after fit, and what a report needs in each run.
 
     ``data.spec`` and ``data.num_classes`` go to the model's arguments of these names, if both sides have them; any
-    other LightningModule or LightningDataModule runs as it is. After ``fit`` the best checkpoint (the last one if
-    nothing is monitored) is tested into the same run, if model and data have a test;
-    ``--test_after_fit false`` turns it off.
+    other LightningModule or LightningDataModule runs unchanged. After ``fit`` the best checkpoint (the last one if
+    nothing is monitored) is tested into the same run, if model and data have a test; ``--test_after_fit false`` turns
+    it off.
 
     Each run has `Provenance`, `SpeedMonitor` and `RateMonitor` beside the callbacks of its configuration, so that
     ``lossy-lightning report`` knows where its numbers come from.
@@ -42,7 +42,7 @@ class LossyCLI(LightningCLI):
         """Make data, model and trainer.
 
         Raises:
-            UserError: What a class says to its arguments, in place of the parser's page around it.
+            UserError: A mistake in the arguments of a class, without the parser's page around it.
         """
         try:
             super().instantiate_classes()
@@ -64,7 +64,7 @@ class LossyCLI(LightningCLI):
         trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best or None)
 
     def _has_test(self) -> bool:
-        """Whether a model and data that are not ours know what a test is."""
+        """Whether model and data, which may be foreign, have a test."""
         data = self.model if self.datamodule is None else self.datamodule
         return is_overridden("test_step", self.model) and is_overridden("test_dataloader", data)
 

@@ -1,4 +1,4 @@
-"""What an attack needs to know of a stem: all its features as one tensor, on the code's grid if they can be."""
+"""The features of a stem as one tensor, on the code's grid if possible."""
 
 from typing import Any
 
@@ -22,8 +22,9 @@ def packed(features: Any, code: Tensor) -> Tensor:
         code: ``(N, C, *grid)``, from which they were made.
 
     Returns:
-        ``(N, features, *grid)`` on the code's grid if the grid of each tensor is that one or a multiple of it, with the
-        features of one position side by side; otherwise ``(N, features)``. A single tensor on any other grid stays.
+        ``(N, features, *grid)`` on the code's grid if each tensor lies on that grid or a multiple of it, with the
+        features of one position side by side; otherwise ``(N, features)``. A single tensor on another grid is returned
+        as it is.
     """
     leaves = floats(features)
     cells = [_cells(leaf, code) for leaf in leaves]

@@ -1,4 +1,4 @@
-"""What replacing values of a code does to a loss: exact in the stem, first order after it."""
+"""How replacing values of a code changes a loss: exact in the stem, first order after it."""
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +22,8 @@ def first_order_change(
     """Change of a loss when each value of a code alone is replaced.
 
     Features on the code's own grid, or on a multiple of it, are taken to depend on the code at their position only.
-    Then the stem is run once for all channels if each feature has one owner, else once a channel; on any other grid,
-    once a value.
+    Then the stem is run once for all channels if each feature has one owner, else once per channel; on any other grid,
+    once per value.
 
     Args:
         stem: Codes to features.
@@ -44,10 +44,10 @@ def first_order_change(
 
 @torch.no_grad()
 def feature_owners(stem: nn.Module, code: Tensor, low: Bound, high: Bound) -> Tensor | None:
-    """The one channel that each of a stem's features reads, found by trial.
+    """The channel that each feature of a stem reads, found by trial.
 
-    Each channel alone goes through its values, from place to place of the code's grid, and features that change are
-    its own. So a feature of two channels passes for one channel's only if no trial shows the other's effect.
+    Each channel alone goes through its values along the positions of the grid; the features that change are its own. A
+    feature of two channels is taken for one channel's only if no trial shows the effect of the other.
 
     Args:
         stem: Codes to features.
@@ -56,8 +56,8 @@ def feature_owners(stem: nn.Module, code: Tensor, low: Bound, high: Bound) -> Te
         high: Greatest code value, inclusive.
 
     Returns:
-        int64, one a feature of each place, -1 if none of the channels changed it. None if a feature reads two
-        channels, or the features are on another grid than the code, and for a single channel, which owns them all.
+        int64, one per feature of a position, -1 if none of the channels changed it. None if a feature reads two
+        channels, if the features are on another grid than the code, or if there is one channel, which owns them all.
     """
     features = packed(stem.forward(code[:1]), code)
     if code.shape[1] == 1 or not _on_grid(features, code):
@@ -103,7 +103,7 @@ def _change(
 
 
 def _each(code: Tensor, axes: int) -> Tensor:
-    """One after another of the first axes' places in an example, as masks that broadcast over the code."""
+    """The positions along the first axes of an example, one after another, as masks that broadcast over the code."""
     shape = code.shape[1 : 1 + axes]
     masks = torch.eye(shape.numel(), dtype=torch.bool, device=code.device)
     return masks.view(-1, *shape, *[1] * (code.ndim - 1 - axes))

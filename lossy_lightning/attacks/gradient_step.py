@@ -9,7 +9,7 @@ from lossy_lightning.attacks.fixed import Fixed
 from lossy_lightning.core import InputError
 
 Bound = int | Sequence[int] | Tensor
-"""One number for all channels, or one a channel: a sequence or tensor of length C."""
+"""One number for all channels, or one per channel: a sequence or tensor of length C."""
 
 
 def quantized_gradient_step(
@@ -24,7 +24,7 @@ def quantized_gradient_step(
     """Move an integer code along a gradient by whole code values, inside its range.
 
     Without ``bits`` every value moves by ``steps`` in the direction of its sign. With ``bits`` the gradient of each
-    example is scaled by its greatest magnitude and rounded to that many bits a channel (signed, symmetric), so that
+    example is scaled by its greatest magnitude and rounded to that many bits per channel (signed, symmetric), so that
     the greatest entry moves by ``steps`` and the others in proportion, rounded to whole values.
 
     Args:
@@ -33,7 +33,7 @@ def quantized_gradient_step(
         steps: Greatest move, in code values.
         low: Least code value.
         high: Greatest code value, inclusive.
-        bits: Bits of the quantized gradient, for all channels or one number a channel, each at least 2; None: sign.
+        bits: Bits of the quantized gradient, for all channels or one number per channel, each at least 2; None: sign.
         k: Number of values that may move, in each example those of greatest gradient that are not at their bound
             already; None: all.
 
@@ -102,7 +102,7 @@ def check_code(code: Tensor, low: Bound, high: Bound, fixed: Fixed | None = None
 
 
 def columns(numbers: Tensor, like: Tensor) -> Tensor:
-    """One number an example, ``(N,)``, as ``(N, 1, ...)``."""
+    """One number per example, ``(N,)``, as ``(N, 1, ...)``."""
     return numbers.view(-1, *[1] * (like.ndim - 1))
 
 

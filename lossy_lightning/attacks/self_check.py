@@ -1,4 +1,4 @@
-"""Whether an attack's number can be believed: the same budget by gradients, and by ways that masking cannot mislead."""
+"""Whether an attack's result can be trusted: the same budget by gradients, and by means that masking cannot mislead."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -34,12 +34,12 @@ class Attacks(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """What the attacks of one budget came to, over a batch.
+    """Results of the attacks of one budget on a batch.
 
     Attributes:
         code: Of the adaptive attack, ``(N, C, *grid)``.
-        accuracy: Under it.
-        naive_accuracy: Under the naive attack.
+        accuracy: Accuracy under it.
+        naive_accuracy: Accuracy under the naive attack.
         strongest_accuracy: The same if an example counts as wrong as soon as one attack fools the model on it.
     """
 
@@ -50,7 +50,7 @@ class Comparison(NamedTuple):
 
     @property
     def masking_index(self) -> float:
-        """Naive less strongest accuracy: how much robustness the model's own gradient only pretends."""
+        """Naive less strongest accuracy: the robustness that the model's own gradient only feigns."""
         return self.naive_accuracy - self.strongest_accuracy
 
 
@@ -73,8 +73,8 @@ def ordinal_attacks(
     """Attacks that change each value by at most ``budget``.
 
     Args:
-        forward: Codes ``(N, C, *grid)`` to logits ``(N, K)``, by means of the model.
-        model: Whose stem is looked for.
+        forward: Codes ``(N, C, *grid)`` to logits ``(N, K)``, through the model.
+        model: The model, whose stem is looked for.
         code: ``(N, C, *grid)``, integer; an example of what will be attacked.
         budget: Code values.
         low: Least code value.
@@ -84,7 +84,7 @@ def ordinal_attacks(
         temperatures: Of the logits, each for a check against gradients that vanish in the softmax.
         queries: Forward passes of the square attack; 0: none.
         twin: A model and its forward from which attacks are transferred.
-        fixed: Codes to a mask of the values that stay as they are, as of `fixed_values`; None: none.
+        fixed: From codes to a mask of the values that stay, such as `fixed_values`; None: all may change.
         seed: Of the square attack.
 
     Raises:
@@ -126,9 +126,9 @@ def categorical_attacks(
     twin: tuple[nn.Module, Forward] | None = None,
     fixed: Fixed | None = None,
 ) -> Attacks:
-    """Attacks that replace at most so many codebook indices; the naive one leaves them, since none has a gradient.
+    """Attacks that replace at most so many categories; the naive one changes none, since they have no gradient.
 
-    Args: as of `ordinal_attacks`.
+    Args: As in `ordinal_attacks`.
 
     Raises:
         ValueError: If no module of the model reads the indices.
@@ -154,7 +154,7 @@ def categorical_attacks(
 def compare_attacks(forward: Forward, code: Tensor, target: Tensor, attacks: Attacks) -> Comparison:
     """Accuracy of a model under each attack and under the strongest, example by example.
 
-    The checks are run on those examples only that hold against the adaptive and the naive attack.
+    The checks run only on examples that hold against the adaptive and the naive attack.
 
     Args:
         forward: Codes ``(N, C, *grid)`` to logits ``(N, K)``; the judge.

@@ -43,7 +43,7 @@ def square_attack(
         high: Greatest code value, inclusive.
         queries: Forward passes.
         share: Share of the grid that the first squares cover; it is halved on the authors' schedule.
-        fixed: Codes to a mask of the values that stay as they are, as of `fixed_values`; None: none.
+        fixed: From codes to a mask of the values that stay, such as `fixed_values`; None: all may change.
         generator: Of the squares, on the code's device.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Attacks on categorical codes: replace indices, to first order past the stem, verified by forward passes."""
+"""Attacks on categories: replacements chosen to first order past the stem, verified by forward passes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,8 +34,8 @@ def substitution_scores(
         feature_gradient: Of the loss with respect to the stem's features, one tensor or several as the features.
         low: Least code value.
         high: Greatest code value, inclusive.
-        owner: The channel that each feature reads, as of `first_order_change`.
-        fixed: Codes to a mask of the values that stay as they are, as of `fixed_values`; None: none.
+        owner: The channel that each feature reads, as in `first_order_change`.
+        fixed: From codes to a mask of the values that stay, such as `fixed_values`; None: all may change.
 
     Returns:
         The change ``(N, levels, C, *grid)``, minus infinity if a value is out of its channel's range, there already,
@@ -76,13 +76,14 @@ def substitution_attack(
     loss: Loss = cross_entropy,
     targeted: bool = False,
 ) -> Tensor:
-    """Replace one value after another, each time the best of the most promising by trial.
+    """Replace one value after another, each time the best of the most promising ones tried.
 
     Each round takes the loss's gradient at the stem's features, ranks all single replacements by it, tries the
-    ``candidates`` best ones by forward passes, and goes on with the one of greatest loss. The best code tried is kept.
+    ``candidates`` best ones by forward passes, and continues with the one of greatest loss. The best code tried is
+    kept.
 
     Args:
-        forward: Integer codes ``(N, C, *grid)`` to logits ``(N, K)``, by means of the stem.
+        forward: Integer codes ``(N, C, *grid)`` to logits ``(N, K)``, through the stem.
         stem: The module that reads the code, from `find_stem`.
         code: ``(N, C, *grid)``, integer.
         target: ``(N,)``, int64: the true classes, or the ones to reach if ``targeted``.
@@ -90,12 +91,12 @@ def substitution_attack(
         low: Least code value.
         high: Greatest code value, inclusive.
         candidates: Replacements tried in each round.
-        fixed: Codes to a mask of the values that stay as they are, as of `fixed_values`; None: none.
+        fixed: From codes to a mask of the values that stay, such as `fixed_values`; None: all may change.
         loss: What is increased, or reduced if ``targeted``.
         targeted: Whether ``target`` is to be reached.
 
     Returns:
-        Codes of the same shape and dtype, each with at most so many values replaced.
+        Codes of the same shape and dtype, each with at most ``substitutions`` values replaced.
 
     Raises:
         ValueError: If the code does not fit its range, or the numbers are less than 1.

@@ -1,4 +1,4 @@
-"""Gradients in place of dead ones: past rounding, bits, tables and codecs."""
+"""Surrogates for dead gradients: past rounding, bits, tables and codecs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,12 +22,12 @@ def identity(x: Tensor) -> Tensor:
 
 
 def straight_through(function: Forward, surrogate: Forward = identity) -> Forward:
-    """The function forward, a differentiable surrogate backward (BPDA), for a model behind a codec.
+    """A function forward, its differentiable surrogate backward (BPDA): for a model behind a codec.
 
     Args:
-        function: Such as encoding and decoding a signal; it may be of integers inside, and needs no gradient.
+        function: Such as encoding and decoding a signal; it may use integers, and needs no gradient.
         surrogate: A differentiable stand-in with outputs of the same shape; by default the identity, right for
-            anything that gives back nearly what it gets.
+            anything that returns nearly its input.
 
     Returns:
         A function of float tensors with the values of the one and the gradient of the other.
@@ -56,9 +56,9 @@ def find_stem(forward: Forward, code: Tensor, model: nn.Module) -> nn.Module | N
     Of stems inside stems it is the outermost, which reads all fields of the code.
 
     Args:
-        forward: Codes to logits, by means of the model.
+        forward: Codes to logits, through the model.
         code: ``(N, C, *grid)``, integer.
-        model: Whose modules are looked at, itself excepted.
+        model: The model, whose modules are searched; not itself.
 
     Returns:
         That module; None if the model makes floats of the code without one.
@@ -87,10 +87,10 @@ def through_stem(forward: Forward, stem: nn.Module, example: Tensor, low: Bound,
     """The forward as a function of the code's values, with a gradient through a stem that has none of its own.
 
     The stem's outputs are exact; its gradient is the secant over ``[code - width, code + width]``, of each value
-    alone. So a threshold that the attack can cross has a slope, whichever way the stem is built.
+    alone. So a threshold that the attack can cross has a slope, however the stem is built.
 
     Args:
-        forward: Codes to logits, by means of the stem.
+        forward: Codes to logits, through the stem.
         stem: The module that reads the code: bits, one-hot, thermometer, a table. From `find_stem`.
         example: Codes ``(N, C, *grid)``, integer, such as those to be attacked; the stem is tried on a few of them.
         low: Least code value.
@@ -132,19 +132,19 @@ def differentiable(
     width: Bound,
     fixed: Fixed | None = None,
 ) -> tuple[Forward, Forward]:
-    """The forward as a function of the code's values, twice: with the model's own gradient, and with one that is alive.
+    """The forward as a function of the code's values, twice: with the model's own gradient and with a live one.
 
     If the model makes floats of the code by differentiable operations, both are the same. If a stem has no
     gradient of its own (bits, one-hot, tables), the first one's gradient is zero and the second is `through_stem`.
 
     Args:
-        forward: As of `find_stem`.
-        code: As of `find_stem`.
-        model: As of `find_stem`.
-        low: As of `through_stem`.
-        high: As of `through_stem`.
-        width: As of `through_stem`.
-        fixed: Codes to a mask of the values that stay as they are, as of `fixed_values`; None: none.
+        forward: As in `find_stem`.
+        code: As in `find_stem`.
+        model: As in `find_stem`.
+        low: As in `through_stem`.
+        high: As in `through_stem`.
+        width: As in `through_stem`.
+        fixed: From codes to a mask of the values that stay, such as `fixed_values`; None: all may change.
 
     Returns:
         The naive and the adaptive forward, each of float32 code values ``(N, C, *grid)``.
@@ -167,7 +167,7 @@ def differentiable(
 
 
 class _Secant(torch.autograd.Function):
-    """Features forward; backward the slope of the stem over the reach of the attack."""
+    """Features in the forward pass; in the backward pass the slope of the stem over the reach of the attack."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, change: Any, code: Tensor, span: Any, *features: Tensor) -> Any:
@@ -197,7 +197,7 @@ def _into_stem(forward: Forward, stem: nn.Module, dtype: torch.dtype) -> Forward
 
 
 def _without_gradient(forward: Forward, dtype: torch.dtype) -> Forward:
-    """The forward with a gradient of zero, which is what an attacker gets who does not look."""
+    """The forward with a gradient of zero: all that a naive attacker gets."""
 
     def call(values: Tensor) -> Tensor:
         logits = forward(values.detach().to(dtype))

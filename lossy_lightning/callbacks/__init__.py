@@ -1,4 +1,4 @@
-"""Callbacks: monitors, which measure anybody's module and change nothing of its training, and a warm start."""
+"""Callbacks: monitors, which measure any module without changing its training, and a warm start."""
 
 from lossy_lightning.callbacks.attack import GradientAttackMonitor
 from lossy_lightning.callbacks.audit import BitWidthAudit

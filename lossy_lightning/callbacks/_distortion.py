@@ -1,4 +1,4 @@
-"""How much an attack changes: codes, signals and what people see or hear of it."""
+"""How much an attack changes codes and signals, and how visible or audible that is."""
 
 from typing import Any
 
@@ -46,8 +46,8 @@ def distortion(clean: Tensor, moved: Tensor) -> dict[str, float]:
         moved: The same shape and dtype.
 
     Returns:
-        Of images ``psnr`` (dB, from the mean squared error of the batch) and, from 11x11 pixels on, ``ssim`` (its
-        window is 11x11); of sounds ``snr`` and ``log_spectral_distance`` (dB, each averaged over the batch). Of
+        For images ``psnr`` (dB, from the mean squared error of the batch) and, from 11x11 pixels on, ``ssim`` (its
+        window is 11x11); for sounds ``snr`` and ``log_spectral_distance`` (dB, each averaged over the batch); for
         anything else nothing.
 
     Source: Wang et al., Image quality assessment, IEEE TIP 13(4), 2004 (SSIM, by torchmetrics).
@@ -67,7 +67,7 @@ def distortion(clean: Tensor, moved: Tensor) -> dict[str, float]:
 def log_spectral_distance(clean: Tensor, moved: Tensor, window: int = 512) -> Tensor:
     """Root mean square over frequency of the difference of log power spectra, averaged over frames, dB.
 
-    Hann windows of ``window`` samples (the whole sound if it is shorter), half overlapped. Powers below 1, the
+    Hann windows of ``window`` samples (the whole sound if it is shorter), overlapping by half. Powers below 1, the
     square of one step of a 16-bit sample, count as 1, so that digital silence is finite.
 
     Args:
@@ -93,7 +93,7 @@ def log_power(sound: Tensor, window: int = 512, hop: int | None = None) -> Tenso
         hop: Samples from one window to the next; None for half a window.
 
     Returns:
-        ``(sounds, frequency, frames)`` in dB; leading axes of the sounds in one.
+        ``(sounds, frequency, frames)`` in dB; with all leading axes in one.
     """
     size = min(window, sound.shape[-1])
     hann = torch.hann_window(size, device=sound.device)

@@ -20,8 +20,8 @@ def through_files(
         shape: Of a signal, without batch.
 
     Returns:
-        ``moved`` as it was read again; ``file_bytes`` of its files, and by how much they exceed the clean ones,
-        ``file_bytes_change``, bytes, averaged over the batch.
+        ``moved`` as read back, and averages over the batch: ``file_bytes``, the size of its files, and
+        ``file_bytes_change``, by how much they exceed the clean ones.
     """
     sizes = [len(codec.write(code, shape)) for code in clean.cpu()]
     files = [codec.write(code, shape) for code in moved.cpu()]
@@ -31,20 +31,20 @@ def through_files(
 
 
 def decoded(codec: Codec, code: Tensor, shape: tuple[int, ...] | None) -> Tensor:
-    """Signals of codes, on the host if the codec runs there only."""
+    """Signals of codes, decoded on the host if the codec runs only there."""
     if isinstance(codec, nn.Module):
         codec.to(code.device)
     return codec.decode(code if codec.on_device else code.cpu(), shape)
 
 
 def signal_shape(trainer: Trainer) -> tuple[int, ...] | None:
-    """The datamodule's, if it is fixed."""
+    """The signal shape of the datamodule, None if it varies or is not known."""
     shape = getattr(getattr(trainer, "datamodule", None), "signal_shape", None)
     return None if shape is None or None in shape else tuple(shape)
 
 
 def write_pictures(trainer: Trainer, clean: Tensor, moved: Tensor, tag: str, count: int = 8) -> None:
-    """Clean, adversarial, and ten times the difference on grey, side by side, to TensorBoard."""
+    """Write clean and adversarial images and ten times their difference, on grey, side by side to TensorBoard."""
     if clean.shape[1] not in (1, 3):
         return
     difference = (128 + 10 * (moved[:count].int() - clean[:count].int())).clamp(0, 255).to(torch.uint8)

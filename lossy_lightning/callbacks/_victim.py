@@ -1,4 +1,4 @@
-"""What an attack is aimed at: a batch of codes, their range, and the model as a function of them."""
+"""The target of an attack: a batch of codes, their spec, and the model as a function of them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -13,15 +13,15 @@ from lossy_lightning.callbacks._round_trip import decoded
 from lossy_lightning.core import Codec, CodeSpec, Field
 
 Range = int | tuple[int, ...] | None
-"""An end of the codes' range: one number, one a channel, or None if it is not given."""
+"""An end of the codes' range: one number, one per channel, or None if it is not given."""
 
 
 class Victim(NamedTuple):
     """A batch, and the model as a function of codes.
 
     Attributes:
-        model: Whose stem is looked for.
-        forward: Integer codes ``(N, C, *grid)`` to logits ``(N, K)``, by means of the model.
+        model: The model, whose stem is looked for.
+        forward: Integer codes ``(N, C, *grid)`` to logits ``(N, K)``, through the model.
         code: ``(N, C, *grid)``, integer.
         target: ``(N,)``, the true classes.
         spec: Of the code.
@@ -44,12 +44,12 @@ class Victim(NamedTuple):
 
     @property
     def fixed(self) -> Fixed | None:
-        """What stays; None if nothing does."""
+        """The values that stay, None if all may change."""
         whole = len(self.fields) == len(self.spec.fields) and all(f.absent is None for f in self.spec.fields)
         return None if whole else fixed_values(self.spec, self.fields)
 
     def accuracy(self, code: Tensor) -> float:
-        """Share of the batch that the model gets right with these codes in place of its own."""
+        """Share of the batch that the model classifies correctly, given these codes instead of its own."""
         return float(is_right(self.forward, code, self.target).float().mean())
 
 
@@ -64,15 +64,15 @@ def find_victim(
     fields: Sequence[str] | None,
     forward_fn: Callable[[Any, Tensor], Any],
 ) -> Victim:
-    """What is attacked, or what it lacks.
+    """What is attacked.
 
     Args:
-        trainer: Whose precision the model is run in, and whose datamodule may know the range.
+        trainer: The model runs in its precision; its datamodule may know the spec.
         model: The model.
         code: ``(N, C, *grid)``; an error if it is not of integers.
         target: ``(N,)``, the true classes.
         codec: From code to signal and back, if there is one.
-        low: Least code value; None: of the datamodule's spec, or the codec's.
+        low: Least code value; None: that of the datamodule's or codec's spec.
         high: Greatest code value, inclusive; None with ``low``.
         fields: Names of the fields to attack; None: as `attacked_fields` chooses.
         forward_fn: From the model and codes to logits.

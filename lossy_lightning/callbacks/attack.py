@@ -1,4 +1,4 @@
-"""How a model stands up to attacks that stay on the data's own grid, while it is trained and tested."""
+"""How robust a model is to attacks on the data's own grid, measured during training and test."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -29,10 +29,10 @@ def call(model: nn.Module, code: Tensor) -> Any:
 
 
 class GradientAttackMonitor(Callback):
-    """Attacks some batches of validation and test, and logs what comes of it.
+    """Attacks some batches of validation and test, and logs the results.
 
-    Ordinal fields are attacked by `projected_attack` with a budget of so many code values, by gradients that get past a
-    stem without one; categories by `substitution_attack` with so many replaced values. One attack changes fields of one
+    Ordinal fields are attacked by `projected_attack` with a budget in code values, using surrogate gradients if the
+    stem has none; categories by `substitution_attack` with so many replaced values. One attack changes fields of one
     kind only, and what is absent stays absent. For each of ``steps`` it logs, under ``attack/…_step<steps>``, accuracy,
     the same after the real round trip (code to signal to code, and code to file to code), the size of the change and
     the masking index; docs/attacks.md lists every name. The model, its mode and gradients, and all random states are
@@ -42,12 +42,12 @@ class GradientAttackMonitor(Callback):
         steps: Budgets: code values by which each value may change, or numbers of replaced values.
         codec: From code to signal and back, for the round trip, distortion and pictures; by default the datamodule's.
             Without one these are off.
-        low: Least code value, one number or one a channel; by default that of the datamodule's or codec's spec. Codes
+        low: Least code value, one number or one per channel; by default that of the datamodule's or codec's spec. Codes
             with ``low`` and ``high`` given are ordinal.
         high: Greatest code value, inclusive.
         fields: Names of the fields to attack, all of one kind; by default all ordinal ones, or all categories of a
             code without these. Constant fields, such as quantization tables, are never attacked.
-        iterations: Of the gradient attack; 1 is the single step.
+        iterations: Of the gradient attack; 1 is a single step.
         num_batches: Batches of each validation or test that are attacked, the first ones of the first loader.
         every_n_epochs: Epochs of training between validations that are attacked; every test is.
         queries: Forward passes of the black-box self-check; 0 turns it off.

@@ -26,7 +26,7 @@ class BitWidthAudit(Callback):
 
     Declared widths are those of the quantizers (of Brevitas, or of anything with such a `bit_width`) and of the
     quantized tensors that come in. They are compared with all values that a quantizer puts out, and with all inputs and
-    weights that a layer multiplies. One bit means the two values of one scale (for weights, of one scale a channel);
+    weights that a layer multiplies. One bit means the two values of one scale (for weights, of one scale per channel);
     n bits mean at most 2^n steps of the scale. The zeros of padding do not count as input.
 
     The audit reads what runs anyway, in fit, validate and test, and changes none of it. It logs nothing.
@@ -35,7 +35,7 @@ class BitWidthAudit(Callback):
         every_n_batches: The first batch of each epoch is audited, and every n-th after it.
 
     Raises:
-        MisconfigurationException: In the audited batch, with the layer's name and values that it should not hold.
+        MisconfigurationException: In the audited batch, with the layer's name and the values that it should not hold.
 
     Example:
         >>> trainer = Trainer(callbacks=[BitWidthAudit(every_n_batches=50)], logger=False)
@@ -66,7 +66,7 @@ class BitWidthAudit(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         self._unwatch()
 
     def on_validation_batch_end(
@@ -78,7 +78,7 @@ class BitWidthAudit(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         self._unwatch()
 
     def on_test_batch_end(
@@ -90,11 +90,11 @@ class BitWidthAudit(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         self._unwatch()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         self._unwatch()
 
     def _watch(self, model: nn.Module, batch_idx: int) -> None:
@@ -126,12 +126,12 @@ def _is_quantized(layer: nn.Module) -> bool:
 
 
 def _channel_axis(layer: nn.Module) -> int:
-    """The axis of a layer's weights that its output channels lie on."""
+    """The axis of the output channels in a layer's weights."""
     return int(getattr(layer, "output_channel_dim", 0))
 
 
 def _quantizer_check(layer: str, role: str, axis: int | None, checked: Any) -> Callable[..., None]:
-    """A hook that checks what a quantizer puts out against the width that it gives with it."""
+    """A hook that checks the output of a quantizer against the width declared with it."""
 
     def hook(quantizer: nn.Module, args: Any, output: Any) -> None:
         if getattr(quantizer, "is_quant_enabled", True) and is_quant_tensor(output):
@@ -164,7 +164,7 @@ def _check(layer: str, role: str, operand: Any, bit_width: int, axis: int | None
 
 
 class _Layer(TorchFunctionMode):
-    """Sees what one layer multiplies while its `forward` runs."""
+    """Watches what one layer multiplies while its `forward` runs."""
 
     def __init__(self, name: str, layer: nn.Module, checked: Any) -> None:
         super().__init__()
@@ -185,7 +185,7 @@ class _Layer(TorchFunctionMode):
         self.__enter__()  # type: ignore[no-untyped-call]
 
     def leave(self, layer: nn.Module, args: Any, output: Any) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         self.__exit__(None, None, None)  # type: ignore[no-untyped-call]
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

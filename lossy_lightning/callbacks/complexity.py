@@ -1,4 +1,4 @@
-"""What a module costs, logged beside what it achieves."""
+"""What a module costs, logged beside its accuracy."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,21 +22,21 @@ from lossy_lightning.profiling import (
 class ComplexityMonitor(Callback):
     """Logs multiply-accumulates, look-ups, parameters and memory of one example, in fit, validate and test.
 
-    The first batch of each training epoch, and of a validation or test of its own, is measured by one more forward of
-    its first example, in evaluation mode and under the trainer's precision. It changes neither weights nor random
-    state. A table by layer is printed once a fit, and goes to TensorBoard as text.
+    The first batch of each training epoch, and of each separate validation or test, is measured by one more forward of
+    its first example, in evaluation mode and at the trainer's precision. That changes neither weights nor random state.
+    A table by layer is printed once per fit, and goes to TensorBoard as text.
 
     Logged, all per example and zeros included:
 
-    - ``macs/1bit``, ``macs/32bit`` and every other width met: multiply-accumulates (`count_macs`);
+    - ``macs/1bit``, ``macs/32bit`` and every other width found: multiply-accumulates (`count_macs`);
     - ``lookups/rows``, ``lookups/additions``: rows of tables read, and additions of these (`count_lookups`);
-    - ``parameters/1bit``, ``parameters/32bit`` and every other width met: scalars (`count_parameters`);
+    - ``parameters/1bit``, ``parameters/32bit`` and every other width found: scalars (`count_parameters`);
     - ``memory/weights_bytes``, ``memory/weights_float32_bytes``: at true widths, and as float32 (`weight_memory`);
     - ``memory/features_bytes``: all features, each at its width (`feature_memory`).
 
     Args:
         input_fn: Takes a batch and returns what the module's `forward` takes: one argument, or a tuple of several.
-        parts: Names of submodules whose own share is logged too: ``stem.codec.encoder`` as ``macs/encoder/1bit``, …
+        parts: Names of submodules whose share is logged too: ``stem.codec.encoder`` as ``macs/encoder/1bit``, …
 
     Raises:
         ValueError: If two parts end in one name.
@@ -54,7 +54,7 @@ class ComplexityMonitor(Callback):
         self._shown = False
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Have the table shown once in this fit."""
+        """Show the table once in this fit."""
         self._shown = False
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:

@@ -25,8 +25,8 @@ class Provenance(Callback):
 
     It holds the command, versions, hardware, the seed that `seed_everything` was given, times of start and end, host
     and process, and ``state``: ``running``, ``finished``, ``interrupted`` or ``failed`` with the ``error``. A process
-    that is killed leaves ``running``; readers on its host see that the process is gone. Without a logger nothing is
-    written.
+    that is killed leaves ``running``; readers on the same host see that the process is gone. Without a logger nothing
+    is written.
 
     Example:
         >>> trainer = Trainer(callbacks=[Provenance()], logger=False)
@@ -63,7 +63,7 @@ class Provenance(Callback):
 
 
 def environment() -> dict[str, Any]:
-    """Command, versions, hardware, seed, host and process of this very program.
+    """Command, versions, hardware, seed, host and process of this program.
 
     Example:
         >>> torch.__version__.startswith(environment()["versions"]["torch"])

@@ -1,4 +1,4 @@
-"""How many bits the codes take that a model reads."""
+"""How many bits the codes of a model take."""
 
 from collections.abc import Iterator
 from math import prod
@@ -17,7 +17,7 @@ from lossy_lightning.functional import index_entropy
 class RateMonitor(Callback):
     """Logs the bits of an example's code, over the codes of each test.
 
-    Container, entropy and size of files are three numbers, and none stands for another. Data without a spec (other
+    Container, entropy and size of files are three numbers, and none replaces another. Data without a spec (other
     people's datamodules, plain loaders) are left alone. The code is what the datamodule gives: the samples, if a task
     trains a codec on them; `VQVAETask` and `JointTask` log the bits of their own codes themselves.
 

@@ -18,7 +18,7 @@ _RANGE = 80.0  # dB below the loudest that a picture of a sound shows
 
 
 class _Example(NamedTuple):
-    """An example that went through its codec; ``original`` is None if the data are codes from the outset."""
+    """An example that went through its codec; ``original`` is None if the data are codes already."""
 
     codec: Codec
     code: Tensor
@@ -30,26 +30,25 @@ class ReconstructionMonitor(Callback):
     """Shows some training examples decoded beside their originals, and measures them, when fitting starts.
 
     It works for any datamodule that has a ``codec``, ``signals`` and ``spec``, as `EncodedDataModule` has; with any
-    other one it warns once. Signals are taken before any ``transform``. Data that are codes from the outset, such as
-    JPEG files, have no originals; they are shown decoded, and not compared.
+    other it warns once. Signals are taken before any ``transform``. Data that are codes already, such as
+    JPEG files, have no originals; they are shown decoded, without a comparison.
 
     TensorBoard gets, for each example: images as a picture, the original on the left; sounds as two players and a
     picture of their log power spectrograms, the original above; and a table of the measures.
 
     Logged, averaged over the examples, zeros included:
 
-    - ``reconstruction/bits_per_sample``: the container, the codes' bit widths summed, by samples of the signal; stages
-      of residual codes that are not sent count 0;
+    - ``reconstruction/bits_per_sample``: container bits (`CodeSpec.container_bits`) by samples of the signal;
     - ``reconstruction/file_bits_per_sample``: the file that a file codec writes, entropy-coded, headers included;
-    - ``reconstruction/kbits_per_second``: the container of sounds whose sample rate the data state;
+    - ``reconstruction/kbits_per_second``: container bits per second, if the data state a sample rate;
     - ``reconstruction/psnr``, ``reconstruction/ssim`` of images; ``reconstruction/log_spectral_distance`` and
-      ``reconstruction/snr`` of sounds (`distortion`); no SNR of codecs that do not keep the phase.
+      ``reconstruction/snr`` of sounds (`distortion`); no SNR if the codec does not keep the phase.
 
     Args:
         num_examples: Number of examples, evenly spaced in the training split.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If ``num_examples`` is less than 1.
 
     Example:
         >>> trainer = Trainer(callbacks=[ReconstructionMonitor(num_examples=4)], logger=False)
@@ -93,7 +92,7 @@ class ReconstructionMonitor(Callback):
 
 
 def _examples(data: Any, count: int) -> Iterator[_Example]:
-    """Evenly spaced training examples; torch's random numbers stay."""
+    """Evenly spaced training examples; torch's random state is kept."""
     codes = data.codes("train")
     source = data.signals("train") if codes is None else codes
     if source is None:

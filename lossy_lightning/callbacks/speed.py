@@ -1,4 +1,4 @@
-"""How fast a run trains, and how much of that it waits for data."""
+"""How fast a run trains, and how much of the time it waits for data."""
 
 import time
 from typing import Any
@@ -10,20 +10,20 @@ from lossy_lightning.callbacks.inputs import first_tensor
 
 
 class SpeedMonitor(Callback):
-    """Logs time, speed and waiting of each training epoch, by the clock.
+    """Logs time, speed and waiting of each training epoch, in wall-clock time.
 
-    Lightning's own `ThroughputMonitor` gives examples and operations a second of a window of steps, but not what
-    is spent on waiting for data, and no figure of an epoch; this one costs two looks at the clock a step.
+    Lightning's `ThroughputMonitor` gives examples and operations per second over a window of steps, but neither the
+    time spent waiting for data nor figures per epoch. This monitor reads the clock twice per step.
 
     Logged:
 
     - ``speed/epoch_seconds``: from the start of the epoch to the end of its last step, without validation;
-    - ``speed/examples_per_second``: training examples of all processes by that time;
+    - ``speed/examples_per_second``: training examples of all processes, divided by that time;
     - ``speed/data_wait``: share of that time, 0 to 1, in which the main process was fetching the next batch and
-      bringing it to the device, the encoding of transformed signals included. Steps of an accelerator run on
-      meanwhile, so there it is an upper bound of what data loading costs.
+      bringing it to the device, the encoding of transformed signals included. An accelerator may compute meanwhile;
+      then it is an upper bound on the cost of data loading.
 
-    The first epoch holds what happens once (compilers, memory, caches): read later ones.
+    The first epoch includes one-time costs (compilers, memory, caches); read the later ones.
 
     Example:
         >>> trainer = Trainer(callbacks=[SpeedMonitor()], logger=False)
@@ -41,7 +41,7 @@ class SpeedMonitor(Callback):
         self._examples = 0
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Count what passed since the last step."""
+        """Add the time since the last step."""
         self._waited += time.perf_counter() - self._idle_since
 
     def on_train_batch_end(

@@ -13,14 +13,14 @@ class WarmStart(Callback):
     """Starts a fit from the weights of a twin: the same network with other bit widths or activations.
 
     An activation between the twin's layers changes their positions in its sequence, so the tensors of a submodule are
-    matched by order, not by name. Binary networks learn better from the weights of one whose
-    activations were real but bounded: ``MLP(…, input_bit_width=32, activation=nn.Hardtanh)``.
+    matched by order, not by name. Binary networks learn better from the weights of a network whose activations are real
+    but bounded: ``MLP(…, input_bit_width=32, activation=nn.Hardtanh)``.
 
-    A fit that goes on from a checkpoint of its own keeps that one's weights.
+    A fit that is resumed from a checkpoint keeps the weights of that checkpoint.
 
     Args:
         checkpoint: Path of the twin's checkpoint.
-        parts: Submodules to take over; the others start as they are made.
+        parts: Submodules to take over; the others keep their own initialization.
 
     Raises:
         MisconfigurationException: When fitting is set up, if there is no such file, or if the tensors of a part

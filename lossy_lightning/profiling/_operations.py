@@ -1,7 +1,7 @@
 """What one torch operation costs: multiply-accumulates, look-ups, and the kind of feature it makes.
 
 Operations are named as `torch.utils._python_dispatch.TorchDispatchMode` sees them: the functions and modules of torch
-break down into these, however they are spelled.
+all break down into these.
 """
 
 import re
@@ -60,7 +60,7 @@ _POOLINGS = _names(
     "_adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_max_pool2d adaptive_max_pool3d fractional_max_pool2d "
     "fractional_max_pool3d"
 )
-# Operations that only move values about, so that what was n bits wide stays so (views are known to torch).
+# Operations that only move values about, so that n bits stay n bits (views are known to torch).
 _MOVES = _names(
     "clone copy _to_copy _unsafe_view _reshape_copy cat stack unsafe_split unsafe_split_with_sizes unsafe_chunk "
     "index index_select gather take embedding flip roll rot90 repeat repeat_interleave constant_pad_nd "
@@ -78,7 +78,7 @@ _PRODUCTS = re.compile(
 
 
 def operation_name(func: Any) -> str:
-    """Name of a dispatched operation; the in-place form goes by the name of the plain one.
+    """Name of a dispatched operation; an in-place form has the name of the plain one.
 
     Example:
         >>> operation_name(torch.ops.aten.add_.Tensor)
@@ -154,7 +154,7 @@ def _is_real(tensor: Tensor) -> bool:
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor) -> int:
-    """Both products of scaled dot-product attention, the masked-out positions included."""
+    """Both products of scaled dot-product attention, including masked positions."""
     return prod(query.shape[:-1]) * key.shape[-2] * (query.shape[-1] + value.shape[-1])
 
 

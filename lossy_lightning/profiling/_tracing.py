@@ -1,4 +1,4 @@
-"""One forward of a live model, watched operation by operation, and the model as it was afterwards."""
+"""One forward of a live model, watched operation by operation; the model is unchanged afterwards."""
 
 import math
 import warnings
@@ -32,7 +32,7 @@ from lossy_lightning.profiling.widths import (
     tensors_of,
 )
 
-# Modules whose inner steps are no features of the model: what they hand out counts, once.
+# Modules whose inner steps are no features of the model: only their output counts, once.
 _WHOLE = (nn.RNNBase, nn.RNNCellBase, nn.RMSNorm)
 
 
@@ -74,7 +74,7 @@ def warn_of_unseen(result: Trace) -> None:
 
 def trace(model: nn.Module, *inputs: Any) -> Trace:
     """Run one forward under `undisturbed` and note what each module did."""
-    # A forward may work in place, and the caller's batch is to be trained on. What is one tensor stays one.
+    # A forward may work in place, and the batch is still to be trained on. Two references to one tensor stay that.
     copies = {id(tensor): tensor.clone() for tensor in tensors_of(inputs)}
     inputs = tree_map_only(Tensor, lambda tensor: copies[id(tensor)], inputs)
     result = Trace()
@@ -101,10 +101,9 @@ class _Nameless(TorchFunctionMode):
 
 
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Sees every operation; knows by hooks in which module it runs, and which tensors quantizers made.
+    """Sees every operation, and by hooks the module that runs it and the tensors that quantizers made.
 
-    A declared width travels with its tensor as long as the values are only moved about: flattened, padded, pooled by
-    maximum.
+    A declared width stays with the values while these are only moved: flattened, padded, max-pooled.
     """
 
     def __init__(self, result: Trace) -> None:

@@ -33,7 +33,7 @@ def profile_layers(model: nn.Module, *inputs: Any) -> list[LayerProfile]:
         ValueError: If lazy modules have no parameters yet.
 
     Warns:
-        UserWarning: Names the operations that multiply by a number of times that is not known, and modules that compute
+        UserWarning: Names the operations whose number of multiply-accumulates is not known, and modules that compute
             outside of torch. `torch.utils.flop_counter.register_flop_formula` makes an operation known.
 
     Example:
@@ -87,8 +87,8 @@ def count_macs(model: nn.Module, *inputs: Any) -> Counter[int]:
 def count_lookups(model: nn.Module, *inputs: Any) -> Lookups:
     """Rows that table layers read in one forward, and the additions of these rows.
 
-    An `Embedding` reads a row an index. An `EmbeddingBag` also adds each row up (mode "sum" or "mean"), each value one
-    addition.
+    An `Embedding` reads one row per index. An `EmbeddingBag` also sums the rows (mode "sum" or "mean"), one addition
+    per value.
 
     Args:
         model: Any module.
@@ -105,7 +105,7 @@ def count_parameters(model: nn.Module) -> Counter[int]:
     """Scalars that a model stores, by bit width.
 
     Parameters count once, at the width that their quantizer declares, otherwise at their dtype's. A batch norm counts
-    two values a channel, affine or not: at inference it is one factor and one summand. Other buffers do not count.
+    two values per channel, affine or not: at inference it is one factor and one summand. Other buffers do not count.
 
     Args:
         model: Any module.
@@ -172,7 +172,7 @@ def _parameters(model: nn.Module) -> dict[str, Counter[int]]:
 
 
 def _batch_norm(module: nn.Module) -> Counter[int] | None:
-    """Two values a channel of anything that keeps running statistics, None for other modules."""
+    """Two values per channel of anything that keeps running statistics, None for other modules."""
     variance = getattr(module, "running_var", None)
     if isinstance(variance, Tensor):
         return Counter({dtype_bit_width(variance): 2 * variance.numel()})

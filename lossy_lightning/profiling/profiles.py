@@ -82,7 +82,7 @@ def total_profile(rows: Iterable[LayerProfile]) -> LayerProfile:
 
 
 def layer_table(rows: Sequence[LayerProfile]) -> str:
-    """Profiles and their total as a Markdown table, one line a layer; memory in KiB (1024 bytes).
+    """Profiles and their total as a Markdown table, one line per layer; memory in KiB (1024 bytes).
 
     Example:
         >>> from torch import nn, ones

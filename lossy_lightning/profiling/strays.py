@@ -1,10 +1,10 @@
-"""Whether values are as few as a bit width allows."""
+"""Whether a tensor has no more different values than its bit width allows."""
 
 import torch
 from torch import Tensor
 
 _SHOWN = 8  # values in a report
-_WIDEST = 16  # beyond, float32 itself leaves the grid
+_WIDEST = 16  # beyond, float32 rounding leaves the grid
 
 
 def stray_values(
@@ -24,10 +24,10 @@ def stray_values(
         bit_width: Bits that a value may take.
         scale: Step between neighbouring values, broadcast to the values.
         zero_point: Integer that stands for zero, broadcast likewise.
-        channel_axis: Axis whose every index may have a scale of its own; None for one scale.
+        channel_axis: Axis along which each index may have its own scale; None for one scale.
 
     Returns:
-        At most eight different values of the channel at fault, ascending, or None.
+        At most eight different values of one faulty channel, ascending, or None.
 
     Example:
         >>> stray_values(torch.tensor([-1.0, 0.0, 1.0]), 1)

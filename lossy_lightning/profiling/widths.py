@@ -16,7 +16,7 @@ def is_quantizer(module: nn.Module) -> bool:
 
 
 def is_quant_tensor(value: Any) -> bool:
-    """Whether something is a quantized tensor: it holds a value and the bit width of it."""
+    """Whether something is a quantized tensor: it holds a value and its bit width."""
     return hasattr(value, "bit_width") and hasattr(value, "value")
 
 
@@ -34,7 +34,7 @@ def declared_bit_width(quantizer: nn.Module | None) -> int | None:
 
 
 def dtype_bit_width(tensor: Tensor) -> int:
-    """Bits of one value as it lies in memory."""
+    """Bits of one value in memory."""
     return tensor.element_size() * 8
 
 

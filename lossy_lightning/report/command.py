@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
-    """Refuse what could only fail, or go without effect, after the work."""
+    """Refuse at once what could only fail after the work."""
     for name, path in vars(options).items():
         if name in ("results", "markdown", "csv", "html") and path and path.is_dir():
             parser.error(f"--{name} is {path}, a folder; give the name of a file")

@@ -48,7 +48,7 @@ class Group:
         """The done runs, those of one seed and fold as one: they are no independent samples.
 
         Such a run is the newest (by its start, or the last given if that is not known), with what only older ones
-        logged. Runs whose seed is not known count one by one.
+        logged. Runs without a known seed count one by one.
         """
         counted = {_sample(run): run for run in self.done}
         for run in sorted(self.done, key=lambda run: str(run.environment.get("started", ""))):
@@ -62,7 +62,7 @@ class Group:
 
     @property
     def states(self) -> dict[str, int]:
-        """How many runs stand how."""
+        """Number of runs in each state."""
         return {state.value: n for state in State if (n := sum(run.state is state for run in self.runs))}
 
 
@@ -84,7 +84,7 @@ def summarize(values: Iterable[float]) -> Summary | None:
 
 
 def group_runs(runs: Iterable[Run]) -> list[Group]:
-    """Put together runs of one name that differ only in seeds, folds and places; one without configuration stays alone.
+    """Group runs of one name that differ only in seeds, folds and places; a run without configuration is its own group.
 
     Args:
         runs: In the order that the groups are to have.
@@ -120,7 +120,7 @@ def experiment(config: Any) -> Any:
 
 
 def without_folders(text: str) -> str:
-    """A text with the last part alone of each absolute path.
+    """A text in which each absolute path is cut to its last part.
 
     Example:
         >>> without_folders("digits.py --folder /mnt/mine/digits --root /data --config examples/a.yaml")

@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing but itself."""
+"""The report as one self-contained HTML page."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -90,7 +90,7 @@ def _table(groups: Sequence[Group], names: Sequence[str]) -> str:
 
 
 def _unsound(group: Group) -> str:
-    """How many runs of a row stand how, but for those that have finished."""
+    """Number of runs of a row in each state except finished."""
     return "".join(
         f" {_state(state, f'{count} {state}' if len(group.runs) > 1 else state)}"
         for state, count in group.states.items()

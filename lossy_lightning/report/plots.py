@@ -78,7 +78,7 @@ def macs_plot(groups: Sequence[Group], metric: str = "test_acc") -> Picture | No
 
 
 def cost_plot(groups: Sequence[Group], name: str, metric: str = "test_acc") -> Picture | None:
-    """Accuracy against one cost, with the line of those that no other beats in both."""
+    """Accuracy against one cost, with the line of those that no other run beats in both."""
 
     def draw(axes: Any) -> bool:
         points = [
@@ -146,7 +146,7 @@ def attack_plot(groups: Sequence[Group]) -> Picture | None:
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The points of less cost (first) or more accuracy (second) than any other, by rising cost.
+    """The points that no other beats in both cost (first) and accuracy (second), by rising cost.
 
     Example:
         >>> pareto_front([(3, 0.9), (1, 0.5), (2, 0.4), (4, 0.9)])
@@ -211,7 +211,7 @@ def _point(
 
 
 def _number_ticks(axes: Any) -> None:
-    """Short numbers at the decades of an axis, and at 2 and 5 if it spans few."""
+    """Short numbers at the decades of an axis, also at 2 and 5 if there are few decades."""
     from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
 
     if axes.get_xscale() == "log":
@@ -248,7 +248,7 @@ def _picture(
 
 
 def _embeddable(svg: str, name: str) -> str:
-    """The element alone, with names that no other picture of the page has, and no address of any vocabulary."""
+    """The SVG element alone, with ids that are unique on the page and without namespace addresses."""
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     svg = re.sub(r'\s(xmlns(:\w+)?)="[^"]*"', "", svg)
     svg = re.sub(r'((?<=id=")|(?<=href="#)|(?<=url\(#))', f"{name}-", svg)

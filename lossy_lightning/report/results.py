@@ -29,7 +29,7 @@ def read_runs(sources: Iterable[Path | str]) -> list[Run]:
 
 
 def _identity(run: Run) -> str:
-    """What a run shares with its copies alone; one that does not know when it started has none."""
+    """What a run shares with its copies only; a run without a start time shares nothing."""
     return json.dumps(as_json(run), sort_keys=True) if "started" in run.environment else str(id(run))
 
 

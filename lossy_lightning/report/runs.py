@@ -1,4 +1,4 @@
-"""What a run's folder says: its logs, configuration, environment, and how it stands."""
+"""A run as its folder shows it: logs, configuration, environment and state."""
 
 import json
 import os
@@ -26,7 +26,7 @@ _SILENT_SECONDS = 600
 
 
 class State(StrEnum):
-    """How a run stands."""
+    """The state of a run."""
 
     FINISHED = "finished"
     RUNNING = "running"
@@ -39,16 +39,16 @@ class Run:
     """One training or test, read from its folder or a file of results.
 
     Attributes:
-        path: The folder; of a run out of a file of results, its name below that file.
-        state: How the run stands.
+        path: The folder; for a run from a file of results, its name below that file.
+        state: Its state.
         reason: Why it is not finished; empty if it is.
-        notes: Oddities that did not keep the run from being read.
+        notes: Oddities that did not prevent reading.
         seed: What `seed_everything` was given.
         fold: Part of the data that is held out, if the configuration names one.
         figures: The last value of each logged name; of ``speed/…`` the median over the epochs after the first.
-        config: What `LightningCLI` saved, empty without.
-        environment: What `Provenance` wrote, empty without.
-        curves: All points of each logged name, empty out of a file of results.
+        config: What `LightningCLI` saved, empty if there is none.
+        environment: What `Provenance` wrote, empty if there is none.
+        curves: All points of each logged name, empty if read from a file of results.
     """
 
     path: Path
@@ -70,7 +70,7 @@ class Run:
 
 
 def find_runs(folders: Iterable[Path | str]) -> list[Path]:
-    """Folders of runs at and below the given ones, each once; a given folder without any is kept, to be shown.
+    """Folders of runs at and below the given ones, each once; a given folder without runs is kept, so that it is shown.
 
     Raises:
         ValueError: If a folder does not exist.
@@ -86,10 +86,10 @@ def find_runs(folders: Iterable[Path | str]) -> list[Path]:
 
 
 def read_run(path: Path | str) -> Run:
-    """Read a folder; nothing in it makes this raise.
+    """Read a folder; whatever is in it, this does not raise.
 
     Args:
-        path: Folder with TensorBoard's event files, ``config.yaml`` and ``environment.json``, as far as there.
+        path: Folder with TensorBoard's event files, ``config.yaml`` and ``environment.json``, if they exist.
     """
     path = Path(path)
     problems: list[str] = []
@@ -157,7 +157,7 @@ def _seed(config: dict[str, Any], environment: dict[str, Any]) -> int | None:
 
 
 def _fold(config: Any) -> int | None:
-    """The first fold that a configuration names, however deep."""
+    """The first fold that a configuration names, at any depth."""
     if not isinstance(config, dict):
         return None
     own = [value for name, value in config.items() if name in FOLDS]
@@ -197,7 +197,7 @@ def _curves(path: Path) -> dict[str, Curve]:
 
 
 def _damage(path: Path) -> str:
-    """What is wrong with the records of an event file; TensorBoard stops at such a place without a word.
+    """What is wrong with the records of an event file; TensorBoard stops reading there silently.
 
     Source: TFRecord format: length (8 bytes), its masked CRC-32C (4), data, their masked CRC-32C (4).
     """

@@ -14,10 +14,10 @@ class Column(NamedTuple):
     """A figure of the table.
 
     Attributes:
-        title: With its unit.
-        name: As it is logged.
-        digits: After the point.
-        factor: From what is logged to what is shown.
+        title: Head of the column, with its unit.
+        name: Logged name.
+        digits: Digits after the decimal point.
+        factor: Factor from the logged to the shown value.
         meaning: One sentence.
     """
 
@@ -37,7 +37,7 @@ _USUAL = (
         "rate/entropy_bits_per_sample",
         3,
         1,
-        "entropy of the test codes, each value by itself, one table a channel, by samples: no file's size",
+        "entropy of the test codes, each value by itself, one table per channel, by samples: no file's size",
     ),
     Column(
         "file bits/sample",
@@ -50,7 +50,7 @@ _USUAL = (
     Column("stored, KiB", "memory/weights_bytes", 2, 2**-10, "parameters at their true bit widths"),
     Column("epoch, s", "speed/epoch_seconds", 3, 1, "training part of an epoch, median without the first"),
     Column(
-        "examples/s", "speed/examples_per_second", 0, 1, "training examples a second, median without the first epoch"
+        "examples/s", "speed/examples_per_second", 0, 1, "training examples per second, median without the first epoch"
     ),
     Column("data wait, %", "speed/data_wait", 1, 100, "share of the epoch spent on fetching batches"),
 )
@@ -67,17 +67,17 @@ _OTHER = (
 
 
 def usual_columns(groups: Sequence[Group], metric: str = "test_acc") -> list[str]:
-    """Names of accuracy, MACs of each bit width, and the other figures of a report, as far as some group has them."""
+    """Names of accuracy, MACs of each bit width, and the other figures of a report that some group has."""
     logged = {name for group in groups for run in group.counted for name in run.figures}
     macs = [f"macs/{width}bit" for width in bit_widths(groups)]
     return [metric, *(name for name in (*macs, *(column.name for column in _USUAL)) if name in logged)]
 
 
 def chosen_columns(groups: Sequence[Group], names: Sequence[str]) -> list[str]:
-    """The names that somebody asks for.
+    """The names that a user asks for.
 
     Raises:
-        ValueError: If no run has a figure of one.
+        ValueError: If no run logged one of them.
     """
     logged = {name for group in groups for run in group.runs for name in run.figures}
     if missing := [name for name in names if name not in logged]:
@@ -86,7 +86,7 @@ def chosen_columns(groups: Sequence[Group], names: Sequence[str]) -> list[str]:
 
 
 def column(name: str) -> Column:
-    """How a logged name is shown; shares (``…acc``) in percent, names that a report does not know as they are.
+    """How a logged name is shown; shares (``…acc``) in percent, unknown names unchanged.
 
     Example:
         >>> column("test_acc").title, column("macs/encoder/32bit").title, column("val_loss").title
@@ -166,7 +166,7 @@ def varied(groups: Sequence[Group]) -> str:
 
 
 def states(group: Group) -> str:
-    """``finished``, or how many runs stand how."""
+    """``finished``, or the number of runs in each state."""
     if len(group.states) == 1 and len(group.runs) == 1:
         return next(iter(group.states))
     return ", ".join(f"{count} {state}" for state, count in group.states.items())
