@@ -46,17 +46,22 @@ def projected_attack(
     Args:
         forward: Code values as float32 ``(N, C, *grid)`` to logits ``(N, K)``, differentiable: ``lambda x: net(x /
             255)``. `through_stem` makes one of a model that reads integers.
-        code: ``(N, C, *grid)``, integer. target: ``(N,)``, int64: the true classes, or the ones to reach if
-            ``targeted``. budget: Greatest change of a value, in code values. steps: Greatest move of each iteration, in
-            code values; as many numbers as iterations. low: Least code value. high: Greatest code value, inclusive.
-            bits: As in `quantized_gradient_step`. k: As in `quantized_gradient_step`, in each iteration. momentum:
-            Share of the previous direction that is added to each gradient, 0 to 1; for gradients that vary from one
-            iteration to the next, as those of surrogates do.
-        loss: What is increased, or reduced if ``targeted``. targeted: Whether ``target`` is to be reached.
-            random_start: Whether to start at a random code within the budget instead of at the code itself. restarts:
-            Number of runs; more than one is useful only with random starts. within: A further budget, such as a
-            `signal_budget`: from clean and moved codes to whether each example meets it, ``(N,)``; the moves of least
-            gain are undone until it is met.
+        code: ``(N, C, *grid)``, integer.
+        target: ``(N,)``, int64: the true classes, or the ones to reach if ``targeted``.
+        budget: Greatest change of a value, in code values.
+        steps: Greatest move of each iteration, in code values; as many numbers as iterations.
+        low: Least code value.
+        high: Greatest code value, inclusive.
+        bits: As in `quantized_gradient_step`.
+        k: As in `quantized_gradient_step`, in each iteration.
+        momentum: Share of the previous direction that is added to each gradient, 0 to 1; for gradients that vary from
+            one iteration to the next, as those of surrogates do.
+        loss: What is increased, or reduced if ``targeted``.
+        targeted: Whether ``target`` is to be reached.
+        random_start: Whether to start at a random code within the budget instead of at the code itself.
+        restarts: Number of runs; more than one is useful only with random starts.
+        within: A further budget, such as a `signal_budget`: from clean and moved codes to whether each example meets
+            it, ``(N,)``; the moves of least gain are undone until it is met.
         fixed: From codes to a mask of the values that stay, such as `fixed_values`; None: all may change.
         generator: Of the random starts, on the code's device.
 
