@@ -360,6 +360,7 @@ PROGRESSIVE = encode(picture(40, 30), quality=80, progressive=True)
         (replace(PLAIN, 0xC4, 3, b"\xff"), "DHT at byte .*: the counts and symbols are no Huffman code"),
         (replace(PLAIN, 0xDA, 12, b"\xff\x00" * 20), "SOS at byte .*: no Huffman code matches"),
         (replace(PROGRESSIVE, 0xDA, 9, b"\x3f"), "SOS at byte .*: the scan's components or parameters"),
+        (PLAIN[:-2] + PLAIN[PLAIN.index(b"\xff\xda") :], "SOS at byte .*: component 0 has been scanned before"),
         (PLAIN[:2] + PLAIN, "SOI at byte 2: the marker must not stand here"),
     ],
 )

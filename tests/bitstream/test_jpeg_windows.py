@@ -2,6 +2,9 @@
 
 import io
 import itertools
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -287,6 +290,36 @@ def test_threads_may_read_at_one_time(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+MEMORY = """
+import resource, sys
+import numpy as np
+from lossy_lightning.bitstream.jpeg import BlockWindow, read_windows
+small, large = (open(path, "rb").read() for path in sys.argv[1:])
+def read(data):
+    rows = np.empty((14, 14, 384), np.int16)
+    windows = [BlockWindow(rows[..., :256], 8, 8, (2, 2))]
+    windows += [BlockWindow(rows[..., a : a + 64], 4, 4) for a in (256, 320)]
+    print(type(read_windows([data], [windows])[0]).__name__)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(-read(small) + read(large))
+"""
+
+
+def test_a_window_costs_the_memory_of_the_file_and_not_of_the_image(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3000, 4000), np.uint8)
+    paths = []
+    for size in (320, 4000):
+        paths.append(str(tmp_path / f"{size}.jpg"))
+        Image.fromarray(pixels[:size, :size]).convert("RGB").save(paths[-1], quality=30, subsampling="4:2:0")
+    command = [sys.executable, "-c", MEMORY, *paths]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    small, large, growth = result.stdout.split()
+    assert small == large == "JPEGHeader"
+    whole = 2 * 3000 * 4000 * 3 / 2
+    assert 1024 * int(growth) < min(3 * os.path.getsize(paths[1]) + 2**21, whole / 2)
 
 
 def sizes(files: Sequence[bytes]) -> list[tuple[int, int]]:

@@ -95,7 +95,7 @@ def optimal_counts(frequencies):
 
 @kernel
 def _least(weights, excluded):
-    """The last symbol of least weight above 0 (T.81 figure K.1), -1 where there is none."""
+    """The last symbol of least weight above 0 (T.81 figure K.1), -1 if there is none."""
     least = -1
     for i in range(257):
         if i != excluded and weights[i] > 0 and (least < 0 or weights[i] <= weights[least]):

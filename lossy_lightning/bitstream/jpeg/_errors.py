@@ -33,7 +33,7 @@ _REASONS = {
     f.EARLY_MARKER: "the marker cuts coded data short; on_truncation='fill' of read_coefficients fills in zeros",
     f.BAD_RESTART: "RST{detail} must stand here",
     f.NO_SCAN: "the file ends before its first scan",
-    f.SCANNED_TWICE: "component {detail} has been scanned before; only progressive files may do so",
+    f.SCANNED_TWICE: "component {detail} has been scanned before, as only progressive files may",
     f.BAD_WINDOW: "the window of component {detail} leaves its grid of blocks",
     f.TOO_MUCH_WORK: "{detail} scans cost more than the file's length justifies",
 }

@@ -66,7 +66,7 @@ def longest_progressive(data, bounds, max_pixels, fill):
 
 @entry
 def decode_files(data, bounds, frames, components, latched, tables, starts, out, max_pixels, fill):
-    """Decode every file; ``latched`` gets the quantization tables, once where consecutive files have the same."""
+    """Decode every file; ``latched`` gets the quantization tables, once if consecutive files have the same."""
     quantization, huffman, units = np.empty((4, 65), np.uint16), np.empty((2, 4), np.int64), np.zeros(10, UNIT)
     stream, scratch, aims = _room_for_streams(bounds), np.empty(64, np.int16), np.zeros(4, WINDOW)
     table_sets = 0
@@ -77,7 +77,7 @@ def decode_files(data, bounds, frames, components, latched, tables, starts, out,
         latched[table_sets] = 0
         if frame.error == OK:
             if fill or frame.process == 2 or frame.scan_size < frame.num_components:
-                image[:] = 0  # where one scan writes each block, it is cleared just before
+                image[:] = 0  # if one scan writes each block, it is cleared just before
             _aim_at_image(frame, parts, image, aims)
             _decode_file(
                 data, frame, parts, quantization, latched[table_sets], huffman, tables, units, stream, image, aims,

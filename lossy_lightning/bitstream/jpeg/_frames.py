@@ -46,7 +46,7 @@ def big16(data, position):
 
 @kernel
 def next_marker(data, position, end):
-    """Position behind the next marker and its second byte, 0 where there is none; other bytes are skipped."""
+    """Position behind the next marker and its second byte, 0 if there is none; other bytes are skipped."""
     while position + 1 < end:
         if data[position] == 0xFF and data[position + 1] != 0xFF and data[position + 1] != 0:
             return position + 2, np.int64(data[position + 1])
@@ -68,7 +68,7 @@ def start_file(data, frame, huffman, start, end):
 
 @kernel
 def read_until(last, data, frame, components, quantization, huffman, max_pixels):
-    """Read marker segments up to and including the next SOS, or where ``last`` is SOF0 the SOF, of whatever process.
+    """Read marker segments up to and including the next SOS, or the SOF if ``last`` is SOF0, of whatever process.
 
     Returns:
         True behind such a segment; False at EOI, at the end of the data, or at an error.

@@ -20,10 +20,10 @@ _U1, _U8, _U32, _U48 = (np.uint64(i) for i in (1, 8, 32, 48))
 
 
 #: A decoding table. ``key`` is its class, 16 counts and symbols, as in DHT; ``stamp`` is when it was last asked for, 0
-#: in an empty slot. ``symbols`` holds ``length << 8 | symbol`` by the next ``SYMBOL_BITS`` bits, 0 where the code is
+#: in an empty slot. ``symbols`` holds ``length << 8 | symbol`` by the next ``SYMBOL_BITS`` bits, 0 if the code is
 #: longer or none; ``limits`` the least 16-bit window that is no code of that length or shorter, ``offsets`` what to add
 #: to such a code to get its index in DHT order. ``fast``, by the next ``FAST_BITS`` bits, holds a DC difference, or one
-#: or two AC coefficients and whether the block ends behind them; 0 where those bits are not enough. From the top: 16
+#: or two AC coefficients and whether the block ends behind them; 0 if those bits are not enough. From the top: 16
 #: bits last value, 16 bits first one, 15 bits that mask what of the window is to be added to the last one, 5 and 5 bits
 #: the distances of last and first one from the current index, 1 bit end of block, so that it adds 64 to the index, 6
 #: bits length, as a shift takes it. A single coefficient is both first and last, a run of 16 zeros one of 0.
@@ -63,7 +63,7 @@ def count_codes(data, start):
 
 @kernel
 def find_table(tables, table_class, data, start):
-    """Slot of the table of that class at ``start`` of ``data``, built where new; -1 where it is no Huffman code."""
+    """Slot of the table of that class at ``start`` of ``data``, built if new; -1 if it is no Huffman code."""
     size = 16 + count_codes(data, start)
     oldest, newest = 0, np.int64(0)
     found = -1
@@ -98,7 +98,7 @@ def _is_key(table, data, start, size):
 
 @kernel
 def _build(table):
-    """Canonical codes of a table (T.81 C.2): first look-up, limits of longer codes. False where it is no code."""
+    """Canonical codes of a table (T.81 C.2): first look-up, limits of longer codes. False if it is no code."""
     table.has_fast = 0
     table.symbols[:] = 0
     code, index = 0, 0
@@ -122,7 +122,7 @@ def _build(table):
 
 @inlined
 def next_symbol(table, bits):
-    """Length and symbol of the code at the top of a window; length 0 where there is none (T.81 F.2.2.3, DECODE)."""
+    """Length and symbol of the code at the top of a window; length 0 if there is none (T.81 F.2.2.3, DECODE)."""
     entry = np.int64(table.symbols[bits >> _SYMBOL_SHIFT])
     if entry != 0:
         return entry >> 8, entry & 255
@@ -140,7 +140,7 @@ def _long_symbol(table, code):
 
 @kernel
 def build_fast(table):
-    """Build the table of codes with their additional bits, where it is not there yet.
+    """Build the table of codes with their additional bits, if it is not there yet.
 
     A value is linear in its bits once its sign is known: bits not known are taken as 0 here and added when it is read.
     """
@@ -172,7 +172,7 @@ def _entry(first, last, first_run, last_run, length, ends):
 
 @kernel
 def _pair(singles, needed, fast):
-    """Join each symbol with the one after it, where the bits left are enough for that one's code and sign."""
+    """Join each symbol with the one after it, if the bits left are enough for that one's code and sign."""
     for index in range(1 << FAST_BITS):
         entry = np.int64(singles[index])
         length = entry & 63

@@ -1,4 +1,4 @@
-"""Decoding of whole scans: geometry, restart intervals, what happens where data end early."""
+"""Decoding of whole scans: geometry, restart intervals, what happens if data end early."""
 
 # mypy: allow-untyped-defs, allow-untyped-calls
 # Numba finds the types of a kernel where it is called.

@@ -20,7 +20,7 @@ def unstuff(data, position, end, stream):
     """Copy one entropy-coded segment without its stuffed zeros and pad it with zeros (T.81 F.1.2.3, B.1.1.5).
 
     Returns:
-        Number of bytes copied, and the position of the marker that ends the segment (``end`` where there is none).
+        Number of bytes copied, and the position of the marker that ends the segment (``end`` if there is none).
     """
     source, stop, count = np.uint64(position), np.uint64(end), np.uint64(0)
     while source < stop:

@@ -35,15 +35,15 @@ def read_coefficients(
     Args:
         data: The file's bytes.
         max_pixels: Larger images are refused.
-        on_truncation: What to do where data end early: ``"error"``, or ``"fill"`` the rest with zeros as libjpeg does.
+        on_truncation: What to do if data end early: ``"error"``, or ``"fill"`` the rest with zeros as libjpeg does.
 
     Returns:
         The image's coefficients.
 
     Raises:
-        ValueError: Where the file is unsupported (arithmetic, lossless, hierarchical), broken or too large; the message
+        ValueError: If the file is unsupported (arithmetic, lossless, hierarchical), broken or too large; the message
             names marker, byte offset and reason.
-        TypeError: Where the data are no bytes.
+        TypeError: If the data are no bytes.
 
     Source:
         ITU-T T.81 (1992), annexes B, C, F and G; T.871 (JFIF) and T.872 (Adobe) for colour spaces.
@@ -84,9 +84,9 @@ def read_coefficients_batch(
         The coefficients of each file.
 
     Raises:
-        ValueError: Where a file cannot be read; the message begins with its index. Where there is no whole number of
+        ValueError: If a file cannot be read; the message begins with its index. If there is no whole number of
             threads, at least one.
-        TypeError: Where a file is no bytes, or ``files`` is one file.
+        TypeError: If a file is no bytes, or ``files`` is one file.
 
     Example:
         >>> read_coefficients_batch([])
@@ -105,7 +105,7 @@ def read_coefficients_batch(
 
 
 def _read(files: Sequence[bytes], max_pixels: int, fill: bool) -> tuple[list[JPEGCoefficients], tuple[int, str] | None]:
-    """Read files: the images, and where one is bad, its index and what is wrong with it."""
+    """Read files: the images, and if one is bad, its index and what is wrong with it."""
     count = len(files)
     data, bounds = join(files, STANDARD)
     starts = np.zeros(count + 1, np.int64)

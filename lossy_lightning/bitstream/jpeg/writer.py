@@ -30,7 +30,7 @@ def write_coefficients(image: JPEGCoefficients, optimize: bool = False, restart_
         The file's bytes; `read_coefficients` gives the image back.
 
     Raises:
-        ValueError: Where the components do not make an image, or a coefficient is too large for the tables.
+        ValueError: If the components do not make an image, or a coefficient is too large for the tables.
 
     Source:
         ITU-T T.81 (1992), annexes B, F and K.
@@ -108,7 +108,7 @@ def _tokenize_scans(
     values: NDArray[np.int16],
     restart_interval: int,
 ) -> list[tuple[list[int], NDArray[np.void]]]:
-    """Components and tokens of each scan: one scan where an MCU has at most ten blocks, else one a component."""
+    """Components and tokens of each scan: one scan if an MCU has at most ten blocks, else one a component."""
     count = len(image.components)
     together = int((components["h"] * components["v"])[:count].sum()) <= 10
     scans = []
@@ -133,7 +133,7 @@ def _optimal_table(symbols: NDArray[np.uint8]) -> bytes:
 
 
 def _codes(tables: dict[int, bytes]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Codes of all tables' symbols, and their lengths, 0 where there is none (T.81 C.2)."""
+    """Codes of all tables' symbols, and their lengths, 0 if there is none (T.81 C.2)."""
     codes, lengths = np.zeros((8, 256), np.int64), np.zeros((8, 256), np.int64)
     for table, key in tables.items():
         code, symbols = 0, iter(key[16:])
