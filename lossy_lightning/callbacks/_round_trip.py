@@ -37,12 +37,6 @@ def decoded(codec: Codec, code: Tensor, shape: tuple[int, ...] | None) -> Tensor
     return codec.decode(code if codec.on_device else code.cpu(), shape)
 
 
-def signal_shape(trainer: Trainer) -> tuple[int, ...] | None:
-    """The signal shape of the datamodule, None if it varies or is not known."""
-    shape = getattr(getattr(trainer, "datamodule", None), "signal_shape", None)
-    return None if shape is None or None in shape else tuple(shape)
-
-
 def write_pictures(trainer: Trainer, clean: Tensor, moved: Tensor, tag: str, count: int = 8) -> None:
     """Write clean and adversarial images and ten times their difference, on grey, side by side to TensorBoard."""
     if clean.shape[1] not in (1, 3):

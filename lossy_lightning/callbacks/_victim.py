@@ -9,6 +9,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
 from lossy_lightning.attacks import Fixed, Forward, fixed_values, is_right
+from lossy_lightning.callbacks._datamodule import spec_of_data
 from lossy_lightning.callbacks._round_trip import decoded
 from lossy_lightning.core import Codec, CodeSpec, Field
 
@@ -155,8 +156,8 @@ def _spec(trainer: Trainer, code: Tensor, codec: Codec | None, low: Range, high:
         channels = code.shape[1]
         least, greatest = ((end,) * channels if isinstance(end, int) else tuple(end) for end in (low, high))
         return CodeSpec([Field("code", least, greatest, ordinal=True)], tuple(code.shape[2:]))
-    spec = getattr(getattr(trainer, "datamodule", None), "spec", None)
-    if isinstance(spec, CodeSpec):
+    spec = spec_of_data(trainer)
+    if spec is not None:
         return spec
     if codec is None:
         raise MisconfigurationException(

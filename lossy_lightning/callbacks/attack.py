@@ -10,10 +10,10 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 
 from lossy_lightning.attacks import Comparison, categorical_attacks, compare_attacks, cross_entropy, ordinal_attacks
+from lossy_lightning.callbacks._datamodule import codec_of_data, signal_shape
 from lossy_lightning.callbacks._distortion import distances, distortion, is_image
 from lossy_lightning.callbacks._round_trip import (
     decoded,
-    signal_shape,
     through_files,
     write_pictures,
 )
@@ -167,17 +167,7 @@ class GradientAttackMonitor(Callback):
                 self.fields,
                 self.forward_fn,
             )
-            self._say_what_stays(victim)
-            measures = {"acc_clean": victim.accuracy(victim.code)}
-            for step in self.steps:
-                compared = self._compared(trainer, victim, step)
-                results = {
-                    "acc": compared.accuracy,
-                    "acc_naive": compared.naive_accuracy,
-                    "acc_strongest": compared.strongest_accuracy,
-                    "masking_index": compared.masking_index,
-                } | self._changes(trainer, victim, compared.code, f"attack/pictures_step{step}", batch_idx == 0)
-                measures |= {f"{name}_step{step}": value for name, value in results.items()}
+            measures = self._measures(trainer, victim, pictures=batch_idx == 0)
         for name, value in measures.items():
             pl_module.log(
                 f"attack/{name}",
@@ -188,6 +178,21 @@ class GradientAttackMonitor(Callback):
                 batch_size=len(victim.code),
                 add_dataloader_idx=False,
             )
+
+    def _measures(self, trainer: Trainer, victim: Victim, pictures: bool) -> dict[str, float]:
+        """All that is logged of a batch."""
+        self._say_what_stays(victim)
+        measures = {"acc_clean": victim.accuracy(victim.code)}
+        for step in self.steps:
+            compared = self._compared(trainer, victim, step)
+            results = {
+                "acc": compared.accuracy,
+                "acc_naive": compared.naive_accuracy,
+                "acc_strongest": compared.strongest_accuracy,
+                "masking_index": compared.masking_index,
+            } | self._changes(trainer, victim, compared.code, f"attack/pictures_step{step}", pictures)
+            measures |= {f"{name}_step{step}": value for name, value in results.items()}
+        return measures
 
     def _compared(self, trainer: Trainer, victim: Victim, budget: int) -> Comparison:
         twin = None if self.twin is None else (self.twin, forward_of(trainer, self.twin, self.forward_fn))
@@ -233,11 +238,10 @@ class GradientAttackMonitor(Callback):
         return sizes | by_kind
 
     def _codec(self, trainer: Trainer) -> Codec | None:
-        codec = self.codec or getattr(getattr(trainer, "datamodule", None), "codec", None)
-        if isinstance(codec, Codec):
-            return codec
-        self._say("GradientAttackMonitor has no codec, so round trip, distortion and pictures are off; pass codec=…")
-        return None
+        codec = self.codec or codec_of_data(trainer)
+        if codec is None:
+            self._say("GradientAttackMonitor has no codec, so it measures no round trip nor distortion; pass codec=…")
+        return codec
 
     def _say_what_stays(self, victim: Victim) -> None:
         others = [field.name for field in victim.spec.fields if field.name not in victim.fields]

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from lossy_lightning.callbacks._round_trip import signal_shape
+from lossy_lightning.callbacks._datamodule import signal_shape, spec_of_data
 from lossy_lightning.core import CodeSpec, Field, FileCodec
 from lossy_lightning.core.layout import valid_positions
 from lossy_lightning.functional import index_entropy
@@ -50,7 +50,7 @@ class RateMonitor(Callback):
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the codes of the last test."""
-        self._reset(_spec(trainer), pl_module.device)
+        self._reset(spec_of_data(trainer), pl_module.device)
 
     def on_test_batch_end(
         self,
@@ -62,7 +62,7 @@ class RateMonitor(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Count the values of a batch."""
-        spec = _spec(trainer)
+        spec = spec_of_data(trainer)
         if spec is None or not isinstance(batch, list | tuple) or not isinstance(batch[0], Tensor):
             return
         code, *rest = batch
@@ -80,7 +80,7 @@ class RateMonitor(Callback):
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the bits."""
-        spec = _spec(trainer)
+        spec = spec_of_data(trainer)
         if spec is None:
             return
         if torch.distributed.is_available() and torch.distributed.is_initialized():
@@ -129,11 +129,6 @@ def count_values(part: Tensor, field: Field, grid_size: Tensor | None = None) ->
     first = torch.arange(channels, device=part.device) * most - low
     index = values.long() + first[:, None, None]
     return torch.bincount(index[there], minlength=channels * most).view(channels, most)
-
-
-def _spec(trainer: Trainer) -> CodeSpec | None:
-    spec = getattr(getattr(trainer, "datamodule", None), "spec", None)
-    return spec if isinstance(spec, CodeSpec) else None
 
 
 def _file_sizes(trainer: Trainer, code: Tensor, target: Tensor | None = None) -> Iterator[int]:
