@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from lossy_lightning.core import InputError
 from lossy_lightning.core.files import write_atomically
 from lossy_lightning.report.groups import Group, group_runs
 from lossy_lightning.report.results import read_runs, write_results
@@ -109,4 +110,4 @@ def _draw(groups: Sequence[Group], names: Sequence[str], options: argparse.Names
     except ModuleNotFoundError as error:
         if error.name != "matplotlib":
             raise
-        raise ValueError("pictures are drawn by Matplotlib; pip install 'lossy-lightning[report]'") from error
+        raise InputError("pictures are drawn by Matplotlib; pip install 'lossy-lightning[report]'") from error

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from lossy_lightning.core import InputError
 from lossy_lightning.core.files import write_atomically
 from lossy_lightning.report.groups import experiment, without_folders
 from lossy_lightning.report.runs import Run, State, find_runs, read_run
@@ -72,7 +73,7 @@ def read_results(path: Path | str) -> list[Run]:
     try:
         return [_run(path, content) for content in json.loads(path.read_text(encoding="utf-8"))]
     except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(
+        raise InputError(
             f"{path} holds no results of runs ({type(error).__name__}: {error}); "
             "such a file is written by lossy-lightning report RUN_DIR --results FILE"
         ) from error

@@ -16,6 +16,8 @@ import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
+from lossy_lightning.core import InputError
+
 Curve = list[tuple[float, float]]
 """Epoch (or step, if no epoch was logged) and value of each point."""
 
@@ -78,7 +80,7 @@ def find_runs(folders: Iterable[Path | str]) -> list[Path]:
     found: dict[Path, Path] = {}
     for folder in map(Path, folders):
         if not folder.is_dir():
-            raise ValueError(f"{folder} is no folder; give folders of logged runs, such as runs/, or files of results")
+            raise InputError(f"{folder} is no folder; give folders of logged runs, such as runs/, or files of results")
         marks = [path for pattern in (_EVENTS, "config.yaml", "environment.json") for path in folder.rglob(pattern)]
         for path in sorted({mark.parent for mark in marks}) or [folder]:
             found.setdefault(path.resolve(), path)

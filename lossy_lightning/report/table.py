@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from lossy_lightning.core import InputError
 from lossy_lightning.report.groups import Group, Summary
 from lossy_lightning.report.runs import State
 
@@ -81,7 +82,7 @@ def chosen_columns(groups: Sequence[Group], names: Sequence[str]) -> list[str]:
     """
     logged = {name for group in groups for run in group.runs for name in run.figures}
     if missing := [name for name in names if name not in logged]:
-        raise ValueError(f"no run logged {', '.join(missing)}; logged are {', '.join(sorted(logged))}")
+        raise InputError(f"no run logged {', '.join(missing)}; logged are {', '.join(sorted(logged))}")
     return list(names)
 
 

@@ -74,6 +74,20 @@ def linear(kind: type[qnn.QuantLinear] = qnn.QuantLinear, weight: Any = BinaryWe
     return qnn.__dict__.get(kind.__name__, kind)(8, 3, bias=False, weight_quant=weight, input_quant=inputs)
 
 
+class ByField(nn.Module):
+    """Features of two fields in a dict, each of which a layer of its own reads."""
+
+    def __init__(self, second: nn.Module) -> None:
+        super().__init__()
+        identity = qnn.QuantIdentity(act_quant=BinaryInput, return_quant_tensor=True)
+        self.stems = nn.ModuleDict({"luma": identity, "chroma": second})
+        self.layers = nn.ModuleDict({name: linear() for name in self.stems})
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = {name: stem(x) for name, stem in self.stems.items()}
+        return self.layers["luma"](features["luma"]) + self.layers["chroma"](features["chroma"])
+
+
 GOOD: list[Callable[[], nn.Module | None]] = [
     lambda: None,
     lambda: linear(weight=Int8WeightPerChannelFloat),
@@ -86,6 +100,7 @@ GOOD: list[Callable[[], nn.Module | None]] = [
         nn.AdaptiveAvgPool1d(1),
         nn.Flatten(),
     ),
+    lambda: ByField(qnn.QuantReLU(bit_width=3, return_quant_tensor=True)),
     lambda: nn.Sequential(  # circular padding is a function of its own, and still one bit
         nn.Unflatten(1, (2, 4)),
         qnn.QuantConv1d(
@@ -108,6 +123,7 @@ BAD = {
     "ternary inputs": (lambda: linear(inputs=LyingInput), r"'network.0' declares 1 bits for its input.*0\.0"),
     "weights as they were": (lambda: linear(ForgetsItsWeights), "'network.0' declares 1 bits for its weight"),
     "inputs rescaled": (lambda: linear(Rescales, inputs=BinaryInput), "'network.0' declares 1 bits for its input"),
+    "declared for one field": (lambda: ByField(Claims()), "'network.0.layers.chroma' declares 1 bits for its input"),
     "declared by the layer before": (lambda: nn.Sequential(Claims(), linear()), "'network.0.1' declares 1 bits"),
 }
 
