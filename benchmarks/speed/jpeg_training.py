@@ -96,7 +96,7 @@ def make(name: str, root: Path, batch_size: int, device: torch.device) -> Networ
     model = nn.Sequential(stem, (PIXELS | CODES)[name](stem.shape, 10)).to(device)
     augmentation = (PixelFlip() if in_pixels else MCUFlip()).to(device)
     if not in_pixels:
-        augmentation.adapt(CODEC, None)
+        augmentation.adapt([CODEC], spec, None)
     optimizer = torch.optim.SGD(model.parameters(), 1e-3, momentum=0.9)
 
     def train(batch: Tensor, target: Tensor) -> None:
@@ -173,7 +173,7 @@ def main() -> None:
     fastest = min(step for step, _ in medians.values())
     codes = next((ready[name][0] for name in networks if name in CODES), None)
     for augmentation in AUGMENTATIONS if codes is not None else ():
-        augmentation.to(device).adapt(CODEC, None)
+        augmentation.to(device).adapt([CODEC], CODEC.spec((3, SIZE, SIZE)), None)
         times = [seconds(partial(run, augmentation, codes, device)) for _ in range(rounds + 1)][1:]
         share = statistics.median(times) / fastest
         print(f"{augmentation}: {1e3 * statistics.median(times):.1f} ms, {100 * share:.1f} % of the fastest step")

@@ -1,26 +1,30 @@
 """Augmentations of any codes, for the ``augmentation`` of a datamodule: on the batch's device."""
 
+from collections.abc import Sequence
+
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
-from lossy_lightning.augmentation._draws import SILENT_SAMPLES
+from lossy_lightning.augmentation._adapted import Adapted
+from lossy_lightning.augmentation._draws import check_probabilities
 from lossy_lightning.core import Codec, CodeSpec, CodeStatistics
+from lossy_lightning.core.errors import InputError
 
 
 class BitFlip(nn.Module):
     """Flips each bit of a code with some probability, as the ``augmentation`` of a datamodule.
 
-    A network that is trained so relies on no single bit; it takes the place of shifting and turning images where
-    only their codes are stored. It is for codes whose levels fill their bits, from 0 to ``2**bit_width - 1``; a
-    datamodule refuses one that makes other codes.
+    A network that is trained so relies on no single bit; this takes the place of shifting and turning images if only
+    their codes are stored. It is for codes whose levels fill their bits, from 0 to ``2**bit_width - 1``; a datamodule
+    refuses one that makes other codes.
 
     Args:
-        probability: Of each bit to be flipped.
+        probability: That a bit is flipped.
         bit_width: Bits of each number of the code.
 
     Raises:
-        ValueError: Where the probability is not from 0 to 1, or the width not from 1 to 8.
+        ValueError: If the probability is not from 0 to 1, or the width not from 1 to 8.
 
     Example:
         >>> BitFlip(1.0, bit_width=4)(torch.tensor([[[0, 6]]], dtype=torch.uint8))
@@ -30,7 +34,7 @@ class BitFlip(nn.Module):
     def __init__(self, probability: float, bit_width: int) -> None:
         super().__init__()
         if not 0 <= probability <= 1 or not 1 <= bit_width <= 8:
-            raise ValueError(
+            raise InputError(
                 f"BitFlip takes a probability from 0 to 1 and 1 to 8 bits; got {probability=}, {bit_width=}"
             )
         self.probability = probability
@@ -60,60 +64,70 @@ class Chain(nn.Sequential):
         super().__init__(*modules)
 
 
-class StageDropout(nn.Module):
-    """Sends only the first stages of some residual codes ``(N, stages, *grid)``, as lower bit rates do; -1 elsewhere.
+class StageDropout(Adapted):
+    """Sends only the first stages of some residual codes, as lower bit rates do; the others become absent.
 
     A network trained on such codes reads any bit rate, and leans less on the fine stages, which tell voices apart.
+    It takes codes with one field whose values may be absent: its channels are the stages. Other fields stay.
 
     Args:
-        share: Of the codes, in [0, 1], whose stages are dropped.
-        least: Fewest stages that are sent; how many is drawn for each, up to all.
+        probability: That stages of a code are dropped.
+        min_stages: Fewest stages that are sent; how many is drawn for each code, up to all.
 
     Raises:
-        ValueError: Where the share is not in [0, 1], or ``least`` is below 1.
+        ValueError: If the probability is not from 0 to 1, or ``min_stages`` is below 1.
 
     Source:
         Zeghidour et al., SoundStream, 2021, section III.C (quantizer dropout).
 
     Example:
-        >>> StageDropout(share=1.0, least=2)(torch.ones(3, 2, 4, dtype=torch.int8)).min()
+        >>> dropout = StageDropout(probability=1.0, min_stages=2)
+        >>> dropout.adapt([], CodeSpec.uniform((3, 4), 0, 15, ordinal=False, absent=-1), None)
+        >>> dropout(torch.ones(5, 3, 4, dtype=torch.int8))[:, :2].min()
         tensor(1, dtype=torch.int8)
     """
 
-    def __init__(self, share: float = 0.5, least: int = 4) -> None:
-        super().__init__()
-        if not 0 <= share <= 1 or least < 1:
-            raise ValueError(f"share is in [0, 1] and least at least 1; got {share=}, {least=}")
-        self.share = share
-        self.least = least
+    stage: Tensor
 
-    def adapt(self, codec: Codec, statistics: CodeStatistics) -> None:
-        """Check that the codec's codes can say that a stage is not sent.
+    def __init__(self, probability: float = 0.5, min_stages: int = 4) -> None:
+        super().__init__()
+        check_probabilities(probability=probability)
+        if min_stages < 1:
+            raise InputError(f"min_stages is at least 1; got {min_stages}")
+        self.probability = probability
+        self.min_stages = min_stages
+        self.register_buffer("stage", torch.empty(0, dtype=torch.long), persistent=False)
+
+    def adapt(self, codecs: Sequence[Codec], spec: CodeSpec, statistics: CodeStatistics) -> None:
+        """Take over which channels are stages, and what says that one is absent.
 
         Raises:
-            MisconfigurationException: Where they cannot, or have fewer stages than are to be sent.
+            MisconfigurationException: If not exactly one field can be absent, or it has fewer stages than are sent.
         """
-        spec = codec.spec((1, codec.sample_rate or SILENT_SAMPLES))
-        if not is_residual(spec) or len(spec.low) < self.least:
-            raise MisconfigurationException(
-                f"StageDropout needs residual codes of {self.least} or more stages whose least index is -1, a stage "
-                f"not sent; {codec} has {len(spec.low)} channels from {min(spec.low)}: set the codec's num_stages, or "
-                "leave the augmentation out"
+        residual = [field for field in spec.fields if field.absent is not None]
+        if len(residual) != 1 or len(residual[0].low) < self.min_stages:
+            fields = ", ".join(
+                f"{field.name!r} of {len(field.low)} channels, absent={field.absent}" for field in spec.fields
             )
+            raise MisconfigurationException(
+                f"StageDropout needs codes with one field of {self.min_stages} or more stages that may be absent; "
+                f"{list(codecs)} have {fields}: set the codec's num_stages, or leave the augmentation out"
+            )
+        (field,) = residual
+        assert field.absent is not None
+        stage = torch.full((sum(each.num_channels for each in spec.fields),), -1)
+        stage[spec.channels(field.name)] = torch.arange(len(field.low)).repeat(field.num_cells)
+        self.stage = stage.to(self.stage.device)
+        self._stages, self._absent = len(field.low), field.absent
+        super().adapt(codecs, spec, statistics)
 
-    def forward(self, code: Tensor) -> Tensor:
+    def augment(self, code: Tensor) -> Tensor:
         """Codes without some of their last stages."""
         ones = [1] * (code.ndim - 1)
-        sent = torch.randint(self.least, code.shape[1] + 1, (len(code), *ones), device=code.device)
-        kept = torch.rand(len(code), *ones, device=code.device) >= self.share
-        stage = torch.arange(code.shape[1], device=code.device).view(-1, *ones[1:])
-        return torch.where(kept | (stage < sent), code, -1)
+        sent = torch.randint(self.min_stages, self._stages + 1, (len(code), *ones), device=code.device)
+        kept = torch.rand(len(code), *ones, device=code.device) >= self.probability
+        return torch.where(kept | (self.stage.view(-1, *ones[1:]) < sent), code, self._absent)
 
     def extra_repr(self) -> str:
         """The arguments."""
-        return f"share={self.share}, least={self.least}"
-
-
-def is_residual(spec: CodeSpec) -> bool:
-    """Whether codes are stages of which the index -1 is one not sent."""
-    return all(field.absent is not None for field in spec.fields)
+        return f"probability={self.probability}, min_stages={self.min_stages}"

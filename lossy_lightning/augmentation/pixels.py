@@ -1,53 +1,55 @@
-"""Augmentations of pixels, the controls of those of codes."""
+"""Augmentations of pixels, for experiments that compare pixels with codes."""
 
 import torch
 from torch import Tensor, nn
 
-from lossy_lightning.augmentation._draws import check_counts, check_shares, choose
+from lossy_lightning.augmentation._draws import check_counts, check_probabilities, choose
+from lossy_lightning.core.errors import InputError
 
 
 class PixelFlip(nn.Module):
     """Flips each image of a batch of pixels by a draw of its own, as `MCUFlip` does codes of JPEG.
 
     Args:
-        horizontal: Probability that left and right are changed.
-        vertical: Probability that top and bottom are changed.
+        horizontal_probability: That left and right change.
+        vertical_probability: That top and bottom change.
 
     Raises:
-        ValueError: Where a probability is none.
+        ValueError: If a probability is not from 0 to 1.
 
     Example:
-        >>> PixelFlip(horizontal=1)(torch.arange(3).view(1, 1, 1, 3)).flatten()
+        >>> PixelFlip(horizontal_probability=1)(torch.arange(3).view(1, 1, 1, 3)).flatten()
         tensor([2, 1, 0])
     """
 
-    def __init__(self, horizontal: float = 0.5, vertical: float = 0.0) -> None:
+    def __init__(self, horizontal_probability: float = 0.5, vertical_probability: float = 0.0) -> None:
         super().__init__()
-        check_shares(horizontal=horizontal, vertical=vertical)
-        self.horizontal, self.vertical = horizontal, vertical
+        check_probabilities(horizontal_probability=horizontal_probability, vertical_probability=vertical_probability)
+        self.horizontal_probability = horizontal_probability
+        self.vertical_probability = vertical_probability
 
     def forward(self, code: Tensor) -> Tensor:
         """Flipped pixels ``(N, C, H, W)``."""
-        for axis, probability in ((-1, self.horizontal), (-2, self.vertical)):
+        for axis, probability in ((-1, self.horizontal_probability), (-2, self.vertical_probability)):
             if probability > 0:
                 code = choose(torch.rand(len(code), device=code.device) < probability, code.flip(axis), code)
         return code
 
     def extra_repr(self) -> str:
         """The arguments."""
-        return f"horizontal={self.horizontal}, vertical={self.vertical}"
+        return f"horizontal_probability={self.horizontal_probability}, vertical_probability={self.vertical_probability}"
 
 
 class PixelShift(nn.Module):
     """Moves each image ``(N, channels, height, width)`` along both axes, by a number of pixels of its own.
 
-    It is for codes that are pixels, those of `PCM`. Edges are repeated where nothing moves in.
+    It is for codes that are pixels, those of `PCM`. Edges are repeated.
 
     Args:
         max_pixels: Greatest move to either side.
 
     Raises:
-        ValueError: Where that is negative.
+        ValueError: If that is negative.
 
     Example:
         >>> PixelShift(max_pixels=2)(torch.zeros(4, 1, 28, 28, dtype=torch.uint8)).shape
@@ -63,10 +65,10 @@ class PixelShift(nn.Module):
         """Moved images.
 
         Raises:
-            ValueError: Where these are no images.
+            ValueError: If these are no images.
         """
         if code.ndim != 4:
-            raise ValueError(f"PixelShift takes images (N, channels, height, width); got {tuple(code.shape)}")
+            raise InputError(f"PixelShift takes images (N, channels, height, width); got {tuple(code.shape)}")
         for axis in (2, 3):
             ones = [1] * (code.ndim - 1)
             move = torch.randint(-self.max_pixels, self.max_pixels + 1, (len(code), *ones), device=code.device)

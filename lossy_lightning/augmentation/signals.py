@@ -4,6 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from lossy_lightning.augmentation._draws import check_counts
+from lossy_lightning.core.errors import InputError
+
 _RANGE = (-32768, 32767)
 
 
@@ -14,7 +17,7 @@ class RandomShift(nn.Module):
         max_samples: Greatest move, in samples, to either side.
 
     Raises:
-        ValueError: Where that is negative.
+        ValueError: If that is negative.
 
     Example:
         >>> RandomShift(1600)(torch.zeros(1, 16000, dtype=torch.int16)).shape
@@ -23,8 +26,7 @@ class RandomShift(nn.Module):
 
     def __init__(self, max_samples: int) -> None:
         super().__init__()
-        if max_samples < 0:
-            raise ValueError(f"max_samples is at least 0; got {max_samples}")
+        check_counts(max_samples=max_samples)
         self.max_samples = max_samples
 
     def forward(self, signal: Tensor) -> Tensor:
@@ -41,63 +43,63 @@ class RandomGain(nn.Module):
     """Makes a sound louder or softer; samples out of range are clipped.
 
     Args:
-        low: Least gain, dB.
-        high: Greatest gain, dB.
+        min_gain: Least gain, dB.
+        max_gain: Greatest gain, dB.
 
     Raises:
-        ValueError: Where ``low > high``.
+        ValueError: If ``min_gain > max_gain``.
     """
 
-    def __init__(self, low: float = -6.0, high: float = 6.0) -> None:
+    def __init__(self, min_gain: float = -6.0, max_gain: float = 6.0) -> None:
         super().__init__()
-        _check(low, high)
-        self.low = low
-        self.high = high
+        _check(min_gain, max_gain)
+        self.min_gain = min_gain
+        self.max_gain = max_gain
 
     def forward(self, signal: Tensor) -> Tensor:
         """The louder or softer sound ``(channels, samples)`` int16."""
-        return _to_int16(signal * 10 ** (_uniform(self.low, self.high) / 20))
+        return _to_int16(signal * 10 ** (_uniform(self.min_gain, self.max_gain) / 20))
 
     def extra_repr(self) -> str:
         """The arguments."""
-        return f"low={self.low}, high={self.high}"
+        return f"min_gain={self.min_gain}, max_gain={self.max_gain}"
 
 
 class AddNoise(nn.Module):
     """Adds white noise; a sound of zeros stays as it is.
 
     Args:
-        low: Least ratio of the sound's power to the noise's, dB.
-        high: Greatest ratio, dB.
+        min_ratio: Least ratio of the sound's power to the noise's, dB.
+        max_ratio: Greatest ratio, dB.
 
     Raises:
-        ValueError: Where ``low > high``.
+        ValueError: If ``min_ratio > max_ratio``.
     """
 
-    def __init__(self, low: float = 10.0, high: float = 40.0) -> None:
+    def __init__(self, min_ratio: float = 10.0, max_ratio: float = 40.0) -> None:
         super().__init__()
-        _check(low, high)
-        self.low = low
-        self.high = high
+        _check(min_ratio, max_ratio)
+        self.min_ratio = min_ratio
+        self.max_ratio = max_ratio
 
     def forward(self, signal: Tensor) -> Tensor:
         """The noisy sound ``(channels, samples)`` int16."""
         sound = signal.float()
-        level = sound.square().mean().sqrt() * 10 ** (-_uniform(self.low, self.high) / 20)
+        level = sound.square().mean().sqrt() * 10 ** (-_uniform(self.min_ratio, self.max_ratio) / 20)
         return _to_int16(sound + level * torch.randn_like(sound))
 
     def extra_repr(self) -> str:
         """The arguments."""
-        return f"low={self.low}, high={self.high}"
+        return f"min_ratio={self.min_ratio}, max_ratio={self.max_ratio}"
 
 
-def _check(low: float, high: float) -> None:
-    if low > high:
-        raise ValueError(f"the least value, in dB, is not above the greatest; got {low=}, {high=}")
+def _check(least: float, greatest: float) -> None:
+    if least > greatest:
+        raise InputError(f"the least value, in dB, must not be above the greatest; got {least} and {greatest}")
 
 
-def _uniform(low: float, high: float) -> float:
-    return low + (high - low) * torch.rand(()).item()
+def _uniform(least: float, greatest: float) -> float:
+    return least + (greatest - least) * torch.rand(()).item()
 
 
 def _to_int16(sound: Tensor) -> Tensor:

@@ -1,18 +1,26 @@
 """Augmentations of codes of sound, for the ``augmentation`` of a datamodule: on the batch's device."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from collections.abc import Sequence
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
-from lossy_lightning.augmentation._draws import SILENT_SAMPLES, check_counts
-from lossy_lightning.augmentation.codes import is_residual
-from lossy_lightning.core import Codec, CodeStatistics
+from lossy_lightning.augmentation._adapted import Adapted
+from lossy_lightning.augmentation._draws import check_counts
+from lossy_lightning.core import Codec, CodeSpec, CodeStatistics
+from lossy_lightning.core.errors import InputError
+
+_SILENT_SAMPLES = 16_000
+"""Samples of silence that tell how a codec without a rate of its own codes it."""
 
 
-class _Filling(nn.Module, ABC):
-    """Fills parts of codes ``(N, C, *grid)``, time last, with the code of silence, or with -1 in residual codes."""
+class _Filling(Adapted):
+    """Fills parts of codes ``(N, C, *grid)``, time last; whole positions of the grid, so all fields at once.
+
+    A field that may be absent becomes absent there, others are filled with the code of silence; constant ones stay.
+    """
 
     fill: Tensor
 
@@ -20,48 +28,94 @@ class _Filling(nn.Module, ABC):
         super().__init__()
         self.register_buffer("fill", torch.empty(0, dtype=torch.long), persistent=False)
 
-    def adapt(self, codec: Codec, statistics: CodeStatistics) -> None:
-        """Take over what fills: -1 where codes know it, a residual stage that is not sent, else the code of zeros.
+    def adapt(self, codecs: Sequence[Codec], spec: CodeSpec, statistics: CodeStatistics) -> None:
+        """Take over what fills: what says "absent" if a field knows it, else the code of zeros.
 
         That is one frame, from the middle of a second of silence: the edges of a sound may be coded differently.
 
         Raises:
-            MisconfigurationException: Where the codec is none of sounds.
+            MisconfigurationException: If a codec is none of sounds, or they code silence differently.
         """
-        silence = torch.zeros(1, codec.sample_rate or SILENT_SAMPLES, dtype=torch.int16)
+        filled = [field for field in spec.fields if not field.constant]
+        fills = [torch.zeros(len(spec.low), *[1] * len(spec.grid), dtype=torch.long)]
+        if any(field.absent is None for field in filled):
+            fills = [self._silence(codec, spec) for codec in codecs]
+        for field in filled:
+            parts = [spec.narrow(fill, field.name) for fill in fills]
+            if field.absent is not None:
+                parts[0].fill_(field.absent)
+            elif not all(torch.equal(part, parts[0]) for part in parts):
+                raise MisconfigurationException(
+                    f"{type(self).__name__} fills with the code of silence, which is not one for field {field.name!r} "
+                    f"of {list(codecs)}: use one codec for all training examples, or leave the augmentation out"
+                )
+        self.fill = fills[0].to(self.fill.device)
+        super().adapt(codecs, spec, statistics)
+
+    def _silence(self, codec: Codec, spec: CodeSpec) -> Tensor:
+        """A frame ``(C, *grid)`` of a codec's silence, of one position in time."""
+        silence = torch.zeros(1, codec.sample_rate or _SILENT_SAMPLES, dtype=torch.int16)
         state = next(codec.buffers(), None) if isinstance(codec, nn.Module) else None
         try:
-            spec = codec.spec(tuple(silence.shape))
+            codec.spec(tuple(silence.shape))
             code = codec.encode(silence if state is None else silence.to(state.device))
         except ValueError as error:
             raise MisconfigurationException(
                 f"{type(self).__name__} augments codes of sounds; {codec} cannot code one: {error}"
             ) from error
-        middle = code[..., code.shape[-1] // 2].unsqueeze(-1).long()
-        self.fill = torch.full_like(middle, -1) if is_residual(spec) else middle
+        frame = code[..., code.shape[-1] // 2].unsqueeze(-1).long().cpu()
+        if len(frame) not in (1, len(spec.low)):
+            raise MisconfigurationException(
+                f"{type(self).__name__} fills {len(spec.low)} channels with the code of silence, of which {codec} "
+                f"makes {len(frame)} for one channel of sound: leave the augmentation out"
+            )
+        # Samples of several channels are silent alike.
+        return frame.expand(len(spec.low), *frame.shape[1:]).clone()
 
     def forward(self, code: Tensor) -> Tensor:
         """The augmented codes, of the same shape and dtype.
 
         Raises:
-            MisconfigurationException: Where `adapt` was not called.
-            ValueError: Where the codes are not those of the codec that it was called with.
+            MisconfigurationException: If `adapt` was not called.
+            ValueError: If these are not codes of the spec, batch included.
         """
-        if not self.fill.numel():
-            raise MisconfigurationException(
-                f"{type(self).__name__} does not know the code of silence; hand it to a datamodule as augmentation, "
-                "or call adapt(codec, statistics)"
-            )
-        if code.ndim != self.fill.ndim + 1:
-            raise ValueError(
-                f"{type(self).__name__} was adapted to codes of {self.fill.ndim} axes; got {tuple(code.shape)}, "
-                "batch included"
-            )
-        return self.augment(code, self.fill.to(code))
+        augmented = super().forward(code)
+        for field in self.spec.fields:
+            if field.constant:
+                self.spec.narrow(augmented, field.name).copy_(self.spec.narrow(code, field.name))
+        return augmented
+
+    def augment(self, code: Tensor) -> Tensor:
+        """Augmented codes."""
+        return self.filled(code, self.fill.to(code))
 
     @abstractmethod
-    def augment(self, code: Tensor, fill: Tensor) -> Tensor:
-        """Augmented codes; ``fill`` is ``(C, *grid)``, one frame."""
+    def filled(self, code: Tensor, fill: Tensor) -> Tensor:
+        """Codes of which parts are filled; ``fill`` is ``(C, *grid)``, one frame."""
+
+
+class _FrequencyFilling(_Filling):
+    """A `_Filling` of codes ``(N, C, frequency, time)``."""
+
+    def adapt(self, codecs: Sequence[Codec], spec: CodeSpec, statistics: CodeStatistics) -> None:
+        """As `_Filling`.
+
+        Raises:
+            MisconfigurationException: If codes have no axis of frequency besides, or fields several cells along it.
+        """
+        name = type(self).__name__
+        if len(spec.grid) != 2:
+            raise MisconfigurationException(
+                f"{name} takes codes on a grid of frequency and time; the fields "
+                f"{[field.name for field in spec.fields]} are on a grid of {len(spec.grid)} axes: use TimeMask"
+            )
+        for field in spec.fields:
+            if field.cells and field.cells[0] > 1:
+                raise MisconfigurationException(
+                    f"{name} takes fields of one row of frequency for each of the grid; field {field.name!r} has cells "
+                    f"{field.cells}: use TimeMask"
+                )
+        super().adapt(codecs, spec, statistics)
 
 
 class TimeShift(_Filling):
@@ -71,12 +125,12 @@ class TimeShift(_Filling):
         max_frames: Greatest move to either side.
 
     Raises:
-        ValueError: Where that is negative.
+        ValueError: If that is negative.
 
     Example:
         >>> from lossy_lightning.codecs import PCM
         >>> shift = TimeShift(max_frames=2)
-        >>> shift.adapt(PCM(16), None)
+        >>> shift.adapt([PCM(16)], PCM(16).spec((1, 100)), None)
         >>> shift(torch.ones(4, 1, 100, dtype=torch.int16)).shape
         torch.Size([4, 1, 100])
     """
@@ -86,7 +140,7 @@ class TimeShift(_Filling):
         check_counts(max_frames=max_frames)
         self.max_frames = max_frames
 
-    def augment(self, code: Tensor, fill: Tensor) -> Tensor:
+    def filled(self, code: Tensor, fill: Tensor) -> Tensor:
         """Moved codes."""
         ones = [1] * (code.ndim - 1)
         move = torch.randint(-self.max_frames, self.max_frames + 1, (len(code), *ones), device=code.device)
@@ -107,7 +161,7 @@ class TimeMask(_Filling):
         count: Number of stretches of each code.
 
     Raises:
-        ValueError: Where a number is negative.
+        ValueError: If a number is negative.
 
     Source: Park et al., SpecAugment, arXiv:1904.08779, 2019, section 2.
     """
@@ -118,7 +172,7 @@ class TimeMask(_Filling):
         self.max_frames = max_frames
         self.count = count
 
-    def augment(self, code: Tensor, fill: Tensor) -> Tensor:
+    def filled(self, code: Tensor, fill: Tensor) -> Tensor:
         """Codes with silent stretches."""
         hidden = _stretches(code, code.shape[-1], self.max_frames, self.count)
         return torch.where(hidden.view(len(code), *[1] * (code.ndim - 2), -1), fill, code)
@@ -128,7 +182,7 @@ class TimeMask(_Filling):
         return f"max_frames={self.max_frames}, count={self.count}"
 
 
-class FrequencyMask(_Filling):
+class FrequencyMask(_FrequencyFilling):
     """Silences a band of each code ``(N, C, frequency, time)``: its width and its place are drawn for each.
 
     Args:
@@ -136,7 +190,7 @@ class FrequencyMask(_Filling):
         count: Number of bands of each code.
 
     Raises:
-        ValueError: Where a number is negative, or codes have no axis of frequency.
+        ValueError: If a number is negative.
 
     Source: Park et al., SpecAugment, arXiv:1904.08779, 2019, section 2.
     """
@@ -147,9 +201,8 @@ class FrequencyMask(_Filling):
         self.max_bins = max_bins
         self.count = count
 
-    def augment(self, code: Tensor, fill: Tensor) -> Tensor:
+    def filled(self, code: Tensor, fill: Tensor) -> Tensor:
         """Codes with silent bands."""
-        _check_frequency(self, code)
         hidden = _stretches(code, code.shape[-2], self.max_bins, self.count)
         return torch.where(hidden.view(len(code), 1, -1, 1), fill, code)
 
@@ -158,50 +211,43 @@ class FrequencyMask(_Filling):
         return f"max_bins={self.max_bins}, count={self.count}"
 
 
-class FrequencyStretch(_Filling):
+class FrequencyStretch(_FrequencyFilling):
     """Stretches each code ``(N, C, frequency, time)`` along frequency, as a longer or shorter throat would.
 
     A factor is drawn for each code; rows are those nearest, and silence comes in from above.
 
     Args:
-        max_share: Greatest stretch: the factor is from ``1 - max_share`` to ``1 + max_share``.
+        max_stretch: Greatest stretch: the factor is from ``1 - max_stretch`` to ``1 + max_stretch``.
 
     Raises:
-        ValueError: Where that is not in [0, 1), or codes have no axis of frequency.
+        ValueError: If that is not in [0, 1).
 
     Source: Jaitly & Hinton, Vocal tract length perturbation, ICML workshop on deep learning for audio, 2013.
     """
 
-    def __init__(self, max_share: float) -> None:
+    def __init__(self, max_stretch: float) -> None:
         super().__init__()
-        if not 0 <= max_share < 1:
-            raise ValueError(f"max_share is in [0, 1); got {max_share}")
-        self.max_share = max_share
+        if not 0 <= max_stretch < 1:
+            raise InputError(f"max_stretch is in [0, 1); got {max_stretch}")
+        self.max_stretch = max_stretch
 
-    def augment(self, code: Tensor, fill: Tensor) -> Tensor:
+    def filled(self, code: Tensor, fill: Tensor) -> Tensor:
         """Stretched codes."""
-        _check_frequency(self, code)
         rows = code.shape[-2]
-        factor = 1 + self.max_share * (2 * torch.rand(len(code), 1, 1, 1, device=code.device) - 1)
+        factor = 1 + self.max_stretch * (2 * torch.rand(len(code), 1, 1, 1, device=code.device) - 1)
         source = (torch.arange(rows, device=code.device).view(-1, 1) / factor).round().long()
         moved = code.gather(-2, source.clamp(max=rows - 1).expand_as(code))
         return torch.where(source < rows, moved, fill)
 
     def extra_repr(self) -> str:
         """The arguments."""
-        return f"max_share={self.max_share}"
+        return f"max_stretch={self.max_stretch}"
 
 
-def _stretches(code: Tensor, size: int, longest: int, count: int) -> Tensor:
+def _stretches(code: Tensor, size: int, max_length: int, count: int) -> Tensor:
     """Whether each of ``size`` places lies in one of the stretches drawn for each code: ``(N, size)``."""
-    length = torch.randint(0, min(longest, size) + 1, (len(code), count, 1), device=code.device)
+    length = torch.randint(0, min(max_length, size) + 1, (len(code), count, 1), device=code.device)
     # Uniform over the places where the stretch fits.
     start = (torch.rand(length.shape, device=code.device) * (size - length + 1)).long()
     place = torch.arange(size, device=code.device)
     return ((place >= start) & (place < start + length)).any(1)
-
-
-def _check_frequency(augmentation: nn.Module, code: Tensor) -> None:
-    if code.ndim != 4:
-        name = type(augmentation).__name__
-        raise ValueError(f"{name} takes codes (N, C, frequency, time); got {tuple(code.shape)}: use TimeMask")

@@ -1,5 +1,7 @@
 """Where the values of a field lie in a code, and which positions of a padded code are an example's own."""
 
+from math import prod
+
 import torch
 from torch import Tensor
 
@@ -22,23 +24,31 @@ def unpack(cells: tuple[int, ...], constant: bool, part: Tensor, axes: int) -> T
         return part
     last = part.movedim(-1 - axes, -1)
     batch = last.ndim - axes - 1
-    split = last.reshape(*last.shape[:-1], *cells, -1)
+    channels = last.shape[-1] // prod(cells)
+    split = torch.unflatten(last, -1, (*cells, channels))
     order = [axis for i in range(axes) for axis in (batch + i, batch + axes + i)]
     sizes = [size * cell for size, cell in zip(last.shape[batch:-1], cells, strict=True)]
-    fine = split.permute(*range(batch), *order, -1).reshape(*last.shape[:batch], *sizes, -1)
+    fine = split.permute(*range(batch), *order, -1).reshape(*last.shape[:batch], *sizes, channels)
     return fine.movedim(-1, -1 - axes)
 
 
-def pack(cells: tuple[int, ...], part: Tensor, axes: int) -> Tensor:
-    """The channels of a code that hold a field, last: ``(..., *grid, cells * channels)``; the inverse of `unpack`."""
-    last = part.movedim(-1 - axes, -1)
-    if not cells:
-        return last
-    batch = last.ndim - axes - 1
-    sizes = [n for size, cell in zip(last.shape[batch:-1], cells, strict=True) for n in (size // cell, cell)]
-    fine = last.reshape(*last.shape[:batch], *sizes, -1)
-    order = [*range(batch, batch + 2 * axes, 2), *range(batch + 1, batch + 2 * axes, 2)]
-    return fine.permute(*range(batch), *order, -1).flatten(-1 - axes)
+def pack(cells: tuple[int, ...], part: Tensor, out: Tensor, axes: int) -> None:
+    """Write a field into its channels of a code; the inverse of `unpack`.
+
+    Args:
+        cells: Of the field, along each axis of the grid; empty for one.
+        part: The field on its own grid, ``(..., channels, *grid * cells)``; one position if it is constant.
+        out: Written to, ``(..., cells * channels, *grid)``.
+        axes: Of the grid.
+    """
+    if cells:
+        first = part.ndim - axes
+        for i, cell in enumerate(cells):
+            part = torch.unflatten(part, first + 2 * i, (-1, cell))
+        sizes, places = range(first, part.ndim, 2), range(first + 1, part.ndim, 2)
+        part = part.permute(*range(first - 1), *places, first - 1, *sizes)
+        out = torch.unflatten(out, -1 - axes, (*cells, -1))
+    out.copy_(part)
 
 
 def first_position(part: Tensor, axes: int) -> Tensor:

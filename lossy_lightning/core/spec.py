@@ -1,6 +1,7 @@
 """The type of a code: named fields, and the grid that they share."""
 
 from collections.abc import Iterable, Mapping
+from functools import reduce
 from itertools import pairwise
 from math import prod
 from typing import NamedTuple, Self
@@ -213,8 +214,12 @@ class CodeSpec(_CodeSpec):
             for field in self.fields
         }
 
-    def join(self, parts: Mapping[str, Tensor]) -> Tensor:
-        """The code of some fields, the inverse of `split`; channels-last in memory.
+    def join(self, parts: Mapping[str, Tensor], out: Tensor | None = None) -> Tensor:
+        """The code of some fields, the inverse of `split`.
+
+        Args:
+            parts: The fields, each on its own grid.
+            out: Written to, and returned; None: a code that is channels-last in memory.
 
         Raises:
             ValueError: If other fields come than the spec has.
@@ -223,11 +228,17 @@ class CodeSpec(_CodeSpec):
         if set(parts) != set(names):
             raise InputError(f"this code has the fields {names}; got {list(parts)}")
         axes = len(self.grid)
-        packed = [pack(field.cells, parts[field.name], axes) for field in self.fields]
-        full = [part for part, field in zip(packed, self.fields, strict=True) if not field.constant]
-        grid = full[0].shape[-1 - axes : -1] if full else tuple(size or 1 for size in self.grid)
-        packed = [part.expand(*part.shape[: -1 - axes], *grid, -1) for part in packed]
-        return torch.cat(packed, -1).movedim(-1, -1 - axes)
+        if out is None:
+            one = next((field for field in self.fields if not field.constant), self.fields[0])
+            whole = parts[one.name]
+            sizes = zip(whole.shape[whole.ndim - axes :], one.cells or (1,) * axes, strict=True)
+            grid = (size or 1 for size in self.grid) if one.constant else (size // cells for size, cells in sizes)
+            shape = *whole.shape[: -1 - axes], *grid, self.shape[0]
+            dtype = reduce(torch.promote_types, (part.dtype for part in parts.values()))
+            out = whole.new_empty(shape, dtype=dtype).movedim(-1, -1 - axes)
+        for field in self.fields:
+            pack(field.cells, parts[field.name], self.narrow(out, field.name), axes)
+        return out
 
     def field_grid(self, name: str, grid_size: Tensor) -> Tensor:
         """Sizes ``(N, axes)`` of a field's grids, of the sizes of the codes' grids."""

@@ -52,8 +52,8 @@ class EncodedDataModule(LightningDataModule, ABC):
         seed: Of that choice.
         transform: Of signals, in training only. Training codes are then made anew for each batch, on its device.
         augmentation: Of codes, in training only, on the batch's device. Each of its modules that has an
-            ``adapt(codec, statistics)``, as stems have, is handed the codec and statistics before training. What it
-            makes of a few codes is then held against the spec.
+            ``adapt(codecs, spec, statistics)`` is handed those of the training codes before training. What it makes of
+            a few codes is then held against the spec.
         train_codecs: Codec of the training and validation examples, for all classes or for some; a class that is not
             named goes through ``codec``.
         test_codecs: The same for test examples.
@@ -259,7 +259,7 @@ class EncodedDataModule(LightningDataModule, ABC):
         for module in augmentation.modules():
             adapt: Any = getattr(module, "adapt", None)
             if adapt is not None:
-                adapt(self.codecs.training[0], self.statistics)
+                adapt(self.codecs.training, self.spec, self.statistics)
         examples: Any = self._dataset("train")
         if None in self.spec.shape:
             return  # batches may be padded, or not be made alone

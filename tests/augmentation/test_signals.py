@@ -62,7 +62,9 @@ def test_random_numbers_are_torchs(transform):
     assert not torch.equal(first, second)
 
 
-@pytest.mark.parametrize("make", [lambda: RandomShift(-1), lambda: RandomGain(2, 1), lambda: AddNoise(low=3, high=-3)])
+@pytest.mark.parametrize(
+    "make", [lambda: RandomShift(-1), lambda: RandomGain(2, 1), lambda: AddNoise(min_ratio=3, max_ratio=-3)]
+)
 def test_ranges_that_are_none(make):
     with pytest.raises(ValueError, match="got"):
         make()

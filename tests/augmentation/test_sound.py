@@ -48,7 +48,7 @@ class Residual(Cells):
 
 
 def adapted(augmentation, codec):
-    augmentation.adapt(codec, None)
+    augmentation.adapt([codec], codec.spec((1, 1000)), None)
     return augmentation
 
 
@@ -139,8 +139,8 @@ def test_frequency_masks_are_bands_of_silence():
             assert (after[0, row] == 5 + row).all()
         bands.add(rows)
     assert bands == {(), (0,), (1,), (2,), (0, 1), (1, 2)}
-    with pytest.raises(ValueError, match=r"takes codes \(N, C, frequency, time\); got \(4, 2, 10\): use TimeMask"):
-        adapted(FrequencyMask(2), Residual())(torch.zeros(4, 2, 10, dtype=torch.long))
+    with pytest.raises(MisconfigurationException, match=r"fields \['code'\] are on a grid of 1 axes: use TimeMask"):
+        adapted(FrequencyMask(2), Residual())
 
 
 class Bins(Cells):
@@ -167,9 +167,9 @@ def test_frequencies_are_stretched_by_a_factor_of_each_code():
     assert min(factors) < 0.8
     assert max(factors) > 1.2
     assert torch.equal(adapted(FrequencyStretch(0), Bins())(code), code)
-    with pytest.raises(ValueError, match=r"FrequencyStretch takes codes \(N, C, frequency, time\)"):
-        adapted(FrequencyStretch(0.1), Residual())(torch.zeros(4, 2, 10, dtype=torch.long))
-    with pytest.raises(ValueError, match=r"max_share is in \[0, 1\); got 1"):
+    with pytest.raises(MisconfigurationException, match="FrequencyStretch takes codes on a grid of frequency and time"):
+        adapted(FrequencyStretch(0.1), Residual())
+    with pytest.raises(ValueError, match=r"max_stretch is in \[0, 1\); got 1"):
         FrequencyStretch(1)
 
 
@@ -185,7 +185,7 @@ class Stages(Residual):
 
 def test_the_last_stages_of_some_codes_are_not_sent():
     code = torch.randint(0, 3, (400, 8, 10), dtype=torch.int8)
-    got = adapted(StageDropout(share=0.5, least=3), Stages())(code)
+    got = adapted(StageDropout(probability=0.5, min_stages=3), Stages())(code)
     assert got.dtype == code.dtype
     sent = (got != -1).sum(1)
     assert (sent == sent[:, :1]).all()
@@ -195,33 +195,33 @@ def test_the_last_stages_of_some_codes_are_not_sent():
         assert (after[stages:] == -1).all()
     # Of the half that is drawn, a sixth keeps all eight.
     assert 0.5 < (sent[:, 0] == 8).float().mean() < 0.67
-    assert torch.equal(StageDropout(share=0.0)(code), code)
+    assert torch.equal(adapted(StageDropout(probability=0.0), Stages())(code), code)
 
 
 def test_words_not_sent_are_zero_in_the_sum():
     code = torch.randint(0, 3, (20, 8, 10), dtype=torch.int8)
     stem = CodebookSum(Stages().spec((1, 1000)), dim=1)
     stem.adapt(Stages(), None)
-    dropped = StageDropout(share=1.0, least=1)(code)
+    dropped = adapted(StageDropout(probability=1.0, min_stages=1), Stages())(code)
     words = Stages().codebooks()[torch.arange(8).view(1, 8, 1), code.long().clamp(min=0)][..., 0]
     torch.testing.assert_close(stem(dropped)[:, 0], (words * (dropped >= 0)).sum(1))
 
 
 def test_stages_are_dropped_only_where_codes_can_say_so():
-    with pytest.raises(MisconfigurationException, match="has 1 channels from 0: set the codec's num_stages"):
-        StageDropout(least=2).adapt(Cells(), None)
+    with pytest.raises(MisconfigurationException, match="'code' of 1 channels, absent=None: set the codec's num_"):
+        adapted(StageDropout(min_stages=2), Cells())
     with pytest.raises(MisconfigurationException, match="9 or more stages"):
-        StageDropout(least=9).adapt(Stages(), None)
-    with pytest.raises(ValueError, match="share is in"):
-        StageDropout(share=1.5)
-    with pytest.raises(ValueError, match="least at least 1"):
-        StageDropout(least=0)
+        adapted(StageDropout(min_stages=9), Stages())
+    with pytest.raises(ValueError, match="probability is from 0 to 1"):
+        StageDropout(probability=1.5)
+    with pytest.raises(ValueError, match="min_stages is at least 1; got 0"):
+        StageDropout(min_stages=0)
 
 
 @pytest.mark.parametrize("codec", [PCM(8), VQ((2, 2), 4)])
 def test_codecs_of_images_know_no_silence(codec):
     with pytest.raises(MisconfigurationException, match=r"TimeShift augments codes of sounds; .* cannot code one: "):
-        TimeShift(2).adapt(codec, None)
+        TimeShift(2).adapt([codec], codec.spec((1, 28, 28)), None)
 
 
 def test_masks_longer_than_the_code_fit():
@@ -232,7 +232,7 @@ def test_a_chain_applies_all_and_adapts_through_its_modules():
     chain = Chain([TimeShift(0), TimeMask(0), FrequencyMask(3)])
     for module in chain.modules():
         if hasattr(module, "adapt"):
-            module.adapt(Cells(), None)
+            module.adapt([Cells()], Cells().spec((1, 1000)), None)
     assert (chain(cells()) != cells()).any()
 
 
@@ -250,7 +250,7 @@ def test_random_numbers_are_torchs_and_the_codes_stay(augmentation):
 
 
 def test_what_was_not_adapted_says_so():
-    with pytest.raises(MisconfigurationException, match="TimeShift does not know the code of silence; hand it to"):
+    with pytest.raises(MisconfigurationException, match="TimeShift does not know the fields of the codes; hand it to"):
         TimeShift(2)(cells())
     with pytest.raises(ValueError, match=r"adapted to codes of 2 axes; got \(64, 1, 3, 20\), batch included"):
         adapted(TimeShift(2), PCM(16))(cells())

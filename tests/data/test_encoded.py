@@ -635,8 +635,8 @@ class Filling(nn.Module):
         super().__init__()
         self.adapted = []
 
-    def adapt(self, codec, statistics):
-        self.adapted.append((codec.fingerprint(), statistics))
+    def adapt(self, codecs, spec, statistics):
+        self.adapted.append(([codec.fingerprint() for codec in codecs], spec, statistics))
 
     def forward(self, code):
         assert self.adapted
@@ -647,15 +647,16 @@ def test_augmentations_are_adapted_before_training_also_within_others(noise, tra
     inner = Filling()
     data = noise(Xor(3), augmentation=nn.Sequential(inner, nn.Identity()))
     trainer().fit(Recorder(), data)
-    ((codec, statistics),) = inner.adapted
-    assert codec == data.codec.fingerprint()
+    ((codecs, spec, statistics),) = inner.adapted
+    assert codecs == [data.codec.fingerprint()]
+    assert spec == data.spec
     assert torch.equal(statistics.mean, data.statistics.mean)
 
 
 def test_augmentations_are_adapted_to_the_codec_of_training_examples(noise, trainer):
     inner = Filling()
     trainer().fit(Recorder(), noise(Xor(3), train_codecs=Xor(5), augmentation=inner))
-    assert inner.adapted[0][0] == Xor(5).fingerprint()
+    assert inner.adapted[0][0] == [Xor(5).fingerprint()]
 
 
 def test_augmentations_are_adapted_to_the_codec_of_a_checkpoint(noise, trainer, checkpoint, tmp_path):
@@ -665,7 +666,7 @@ def test_augmentations_are_adapted_to_the_codec_of_a_checkpoint(noise, trainer, 
     own = data.codec.fingerprint()
     trainer(max_epochs=2).fit(task(data), data, ckpt_path=path)
     assert torch.equal(data.codec.codebook, codebook)
-    assert [codec for codec, _ in inner.adapted] == [data.codec.fingerprint()] != [own]
+    assert [codecs for codecs, *_ in inner.adapted] == [[data.codec.fingerprint()]] != [[own]]
 
 
 def test_the_codec_of_an_example(noise):

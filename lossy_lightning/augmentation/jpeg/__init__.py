@@ -1,7 +1,6 @@
 """Augmentations of JPEG codes, made on coefficients."""
 
 from lossy_lightning.augmentation.jpeg.geometry import (
-    MCUCrop,
     MCUFlip,
     MCUShift,
     MCUTurn,
@@ -10,14 +9,13 @@ from lossy_lightning.augmentation.jpeg.photometry import (
     CoefficientBrightness,
     CoefficientContrast,
     FrequencyDropout,
-    MCUZoom,
 )
+from lossy_lightning.augmentation.jpeg.zoom import MCUZoom
 
 __all__ = [
     "CoefficientBrightness",
     "CoefficientContrast",
     "FrequencyDropout",
-    "MCUCrop",
     "MCUFlip",
     "MCUShift",
     "MCUTurn",

@@ -1,256 +1,174 @@
 """Augmentations of codes of JPEG that move blocks, for the ``augmentation`` of a datamodule: on the batch's device."""
 
-from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from torch import Tensor, nn
+from torch import Tensor
 
-from lossy_lightning.augmentation._draws import check_shares, choose
-from lossy_lightning.core import Codec, CodeStatistics
-from lossy_lightning.functional import MCULayout, flip_mcus, mcu_layout, transpose_mcus
-
-
-class CodeAugmentation(nn.Module, ABC):
-    """What augmentations of JPEG codes ``(N, C, rows, columns)`` have in common: each example has its own draw.
-
-    Args:
-        chroma_subsampling: Of the codes, as of `JPEG`; unused for grey.
-    """
-
-    steps: Tensor
-
-    def __init__(self, chroma_subsampling: str = "4:2:0") -> None:
-        super().__init__()
-        mcu_layout(64, chroma_subsampling)
-        self.chroma_subsampling = chroma_subsampling
-        self.range: tuple[int, int] | None = None
-        self.dequantized = False
-        self.register_buffer("steps", torch.ones(3, 64), persistent=False)
-
-    def adapt(self, codec: Codec, statistics: CodeStatistics) -> None:
-        """Take over the range of levels and the quantization tables.
-
-        Raises:
-            MisconfigurationException: Where the codec is no `JPEG`, or of another chroma subsampling.
-        """
-        theirs: Any = getattr(codec, "chroma_subsampling", None)
-        if theirs != self.chroma_subsampling:
-            raise MisconfigurationException(
-                f"{type(self).__name__} augments codes of a JPEG codec with chroma_subsampling="
-                f"{self.chroma_subsampling!r}; got {codec}: pass the codec's chroma_subsampling"
-            )
-        spec = codec.spec((1, None, None))
-        self.range = spec.low[0], spec.high[0]
-        steps = codec.steps()
-        self.dequantized = spec.high[0] > 1023
-        if steps is not None:
-            self.steps = torch.stack([steps[name] for name in ("luma", "cb", "cr")]).to(self.steps.device)
-
-    def forward(self, code: Tensor) -> Tensor:
-        """The augmented codes, of the same dtype.
-
-        Raises:
-            MisconfigurationException: Where `adapt` was not called.
-            ValueError: Where the codes have not the channels of that chroma subsampling.
-        """
-        if self.range is None:
-            raise MisconfigurationException(
-                f"{type(self).__name__} does not know the range of levels; hand it to a datamodule as augmentation, "
-                "or call adapt(codec, statistics)"
-            )
-        if code.ndim != 4:
-            raise ValueError(f"{type(self).__name__} takes codes (N, C, rows, columns); got {tuple(code.shape)}")
-        return self.augment(code, mcu_layout(code.shape[1], self.chroma_subsampling))
-
-    @abstractmethod
-    def augment(self, code: Tensor, layout: MCULayout) -> Tensor:
-        """Augmented codes."""
-
-    def saturate(self, code: Tensor) -> Tensor:
-        """Codes whose levels beyond the range are its ends; tables are within."""
-        low, high = self.range or (0, 0)
-        return code.clamp(low, high)
-
-    def steps_of(self, code: Tensor, layout: MCULayout) -> Tensor:
-        """Quantization steps of each example, ``(N or 1, components, 64)`` float32."""
-        if self.dequantized or not layout.has_tables:
-            return self.steps[: layout.components].unsqueeze(0)
-        return torch.unflatten(code[:, 64 * len(layout.block_components) :, 0, 0].float(), 1, (-1, 64))
+from lossy_lightning.augmentation._draws import check_counts, check_probabilities, choose
+from lossy_lightning.augmentation.jpeg._blocks import BlockAugmentation, StepsAugmentation, saturate
+from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, Field
+from lossy_lightning.core.errors import InputError
+from lossy_lightning.functional import flip_blocks, round_half_away, transpose_blocks
 
 
-class MCUFlip(CodeAugmentation):
+class MCUFlip(BlockAugmentation):
     """Flips each image left and right, up and down, or both ways, each with a probability.
 
     Exact: no level is rounded, and in exact arithmetic the flipped code decodes to the flipped image. libjpeg's
-    integers agree to the bit where top and bottom change, except for 4:4:0. From left to right it rounds halves up, so
-    that few samples in ten thousand differ by one, and interpolated chroma up and down by turns, so that chroma may
-    differ by one. What only fills the last MCUs comes to lie inside the image: use whole MCUs.
+    integers agree to the bit if top and bottom change, except for 4:4:0. From left to right it rounds halves up, so
+    few samples in ten thousand differ by one, and interpolated chroma up and down by turns, so chroma may differ by
+    one. What only fills the last MCUs comes to lie inside the image: use whole MCUs.
+
+    It takes all codes of 8 x 8 blocks of DCT coefficients; constant fields, such as tables, stay.
 
     Args:
-        chroma_subsampling: Of the codes, as of `JPEG`.
-        horizontal: Probability that left and right are changed.
-        vertical: Probability that top and bottom are changed.
+        horizontal_probability: That left and right change.
+        vertical_probability: That top and bottom change.
 
     Raises:
-        ValueError: Where the subsampling is unknown, or a probability is none.
+        ValueError: If a probability is not from 0 to 1.
 
-    Source: as `flip_mcus`; Park, Johnson, RGB no more, CVPR 2023, section 4.
+    Source: as `flip_blocks`; Park, Johnson, RGB no more, CVPR 2023, section 4.
 
     Example:
         >>> from lossy_lightning.codecs import JPEG
-        >>> flip = MCUFlip(horizontal=1)
-        >>> flip.adapt(JPEG(), None)
+        >>> flip = MCUFlip(horizontal_probability=1)
+        >>> flip.adapt([JPEG()], JPEG().spec((3, 32, 32)), None)
         >>> code = torch.randint(-9, 9, (4, 384, 2, 2), dtype=torch.int16)
         >>> torch.equal(flip(flip(code)), code)
         True
     """
 
-    def __init__(self, chroma_subsampling: str = "4:2:0", horizontal: float = 0.5, vertical: float = 0.0) -> None:
-        super().__init__(chroma_subsampling)
-        check_shares(horizontal=horizontal, vertical=vertical)
-        self.horizontal, self.vertical = horizontal, vertical
+    def __init__(self, horizontal_probability: float = 0.5, vertical_probability: float = 0.0) -> None:
+        super().__init__()
+        check_probabilities(horizontal_probability=horizontal_probability, vertical_probability=vertical_probability)
+        self.horizontal_probability = horizontal_probability
+        self.vertical_probability = vertical_probability
 
-    def augment(self, code: Tensor, layout: MCULayout) -> Tensor:
+    def augment(self, code: Tensor) -> Tensor:
         """Flipped codes."""
-        for axis, probability in ((-1, self.horizontal), (-2, self.vertical)):
-            if probability > 0:
-                chosen = torch.rand(len(code), device=code.device) < probability
-                code = choose(chosen, self.saturate(flip_mcus(code, layout, axis)), code)
-        return code
+        flips = [
+            (axis, torch.rand(len(code), device=code.device) < probability)
+            for axis, probability in ((-1, self.horizontal_probability), (-2, self.vertical_probability))
+            if probability > 0
+        ]
+
+        def flip(field: Field, part: Tensor) -> Tensor:
+            if not field.constant:
+                for axis, chosen in flips:
+                    part = choose(chosen, saturate(field, flip_blocks(part, axis)), part)
+            return part
+
+        return self.by_field(code, flip)
 
     def extra_repr(self) -> str:
         """The arguments."""
-        return f"{self.chroma_subsampling!r}, horizontal={self.horizontal}, vertical={self.vertical}"
+        return f"horizontal_probability={self.horizontal_probability}, vertical_probability={self.vertical_probability}"
 
 
-class MCUTurn(CodeAugmentation):
+class MCUTurn(StepsAugmentation):
     """Turns each image by 0, 90, 180 or 270 degrees, all alike probable.
 
-    Exact where codes are dequantized or carry their tables, which turn too. Levels alone must keep the meaning that
-    the codec's tables give them; where these are not symmetric, such as the standard's for luma, levels turned by 90
-    degrees are rounded to the other table's steps. Decoded samples may differ by a unit of rounding, since libjpeg
-    transforms columns before rows.
+    Exact if codes are dequantized or carry their tables, which turn too. Levels alone must keep the meaning that the
+    codec's tables give them; if these are not symmetric, such as the standard's for luma, levels turned by 90 degrees
+    are rounded to the other table's steps. Decoded samples may differ by a unit of rounding, since libjpeg transforms
+    columns before rows.
 
-    Args:
-        chroma_subsampling: Of the codes, ``"4:4:4"`` or ``"4:2:0"``; the images are square.
-
-    Raises:
-        ValueError: Where the subsampling is another.
+    It takes codes of square images whose fields have as many cells along rows as along columns, such as 4:4:4 and
+    4:2:0.
 
     Source: as `MCUFlip`.
     """
 
-    def __init__(self, chroma_subsampling: str = "4:2:0") -> None:
-        super().__init__(chroma_subsampling)
-        if chroma_subsampling not in ("4:4:4", "4:2:0"):
-            raise ValueError(f"only codes of 4:4:4 and 4:2:0 keep their layout when turned; got {chroma_subsampling!r}")
-
-    def augment(self, code: Tensor, layout: MCULayout) -> Tensor:
-        """Turned codes."""
-        turns = torch.randint(4, (len(code),), device=code.device)
-        code = choose(turns % 2 == 1, self.transposed(code, layout), code)
-        code = choose((turns == 1) | (turns == 2), flip_mcus(code, layout, -2), code)
-        return self.saturate(choose(turns >= 2, flip_mcus(code, layout, -1), code))
-
-    def transposed(self, code: Tensor, layout: MCULayout) -> Tensor:
-        """Codes of the transposed images.
+    def adapt(self, codecs: Sequence[Codec], spec: CodeSpec, statistics: CodeStatistics) -> None:
+        """Take over the fields, their ranges and their quantization steps.
 
         Raises:
-            ValueError: Where the images are not square.
+            MisconfigurationException: If a field is not made of blocks, has other cells along rows than along columns,
+                or has no steps that hold for all examples.
+        """
+        super().adapt(codecs, spec, statistics)
+        for field in self.levels:
+            if len({*field.cells}) > 1:
+                raise MisconfigurationException(
+                    "MCUTurn takes codes that keep their fields when rows and columns change places, such as 4:4:4 and "
+                    f"4:2:0; field {field.name!r} of {list(codecs)} has cells {field.cells}: leave the augmentation out"
+                )
+
+    def augment(self, code: Tensor) -> Tensor:
+        """Turned codes.
+
+        Raises:
+            ValueError: If the images are not square.
         """
         if code.shape[-1] != code.shape[-2]:
-            raise ValueError(f"MCUTurn takes square images; got a grid of {tuple(code.shape[-2:])} MCUs")
-        turned = transpose_mcus(code, layout)
-        if layout.has_tables:
-            return turned
-        steps = self.steps[: layout.components]
-        ratio = steps.view(-1, 8, 8).mT.reshape(-1, 64) / steps
-        return rounded(turned * ratio[list(layout.block_components)].view(-1, 1, 1)).to(code.dtype)
+            raise InputError(f"MCUTurn takes square images; got a grid of {tuple(code.shape[-2:])} MCUs")
+        turns = torch.randint(4, (len(code),), device=code.device)
+
+        def turn(field: Field, part: Tensor) -> Tensor:
+            if field.constant:
+                return choose(turns % 2 == 1, transpose_blocks(part), part) if part.shape[1] == 64 else part
+            part = choose(turns % 2 == 1, self.transposed(field, part), part)
+            part = choose((turns == 1) | (turns == 2), flip_blocks(part, -2), part)
+            return saturate(field, choose(turns >= 2, flip_blocks(part, -1), part))
+
+        return self.by_field(code, turn)
+
+    def transposed(self, field: Field, part: Tensor) -> Tensor:
+        """Levels of the transposed images ``(N, 64, columns, rows)``, by the steps that they will be read with."""
+        part = transpose_blocks(part)
+        if field.steps_from is not None:
+            return part
+        steps = self.steps_of(field, part).view(64, 1, 1)
+        ratio = transpose_blocks(steps) / steps
+        return part if bool((ratio == 1).all()) else round_half_away(part * ratio).to(part.dtype)
 
 
-class MCUShift(CodeAugmentation):
+class MCUShift(BlockAugmentation):
     """Moves each image by whole MCUs, up to a number along each axis; what comes in is grey, zero levels.
 
     Exact: no level changes, and a decoder makes the moved image of it, but for chroma interpolated at a new edge.
 
+    It takes all codes of 8 x 8 blocks whose zero is grey; constant fields, such as tables, stay.
+
     Args:
-        chroma_subsampling: Of the codes, as of `JPEG`.
-        max_mcus: Greatest move along each axis.
+        max_mcus: Greatest move along each axis, in positions of the code's grid.
 
     Raises:
-        ValueError: Where the subsampling is unknown, or the move negative.
+        ValueError: If the move is negative.
     """
 
-    def __init__(self, chroma_subsampling: str = "4:2:0", max_mcus: int = 1) -> None:
-        super().__init__(chroma_subsampling)
-        if max_mcus < 0:
-            raise ValueError(f"max_mcus is at least 0; got {max_mcus}")
+    def __init__(self, max_mcus: int = 1) -> None:
+        super().__init__()
+        check_counts(max_mcus=max_mcus)
         self.max_mcus = max_mcus
 
-    def augment(self, code: Tensor, layout: MCULayout) -> Tensor:
+    def augment(self, code: Tensor) -> Tensor:
         """Moved codes."""
         start = torch.randint(-self.max_mcus, self.max_mcus + 1, (2, len(code)), device=code.device)
-        return take_part(code, layout, start, (code.shape[-2], code.shape[-1]))
+        return take_part(code, start, (code.shape[-2], code.shape[-1]), self.spec)
 
     def extra_repr(self) -> str:
         """The arguments."""
-        return f"{self.chroma_subsampling!r}, max_mcus={self.max_mcus}"
-
-
-class MCUCrop(CodeAugmentation):
-    """Takes a part of each image, of whole MCUs, at random.
-
-    Exact, as `MCUShift`. Codes change their size, which the data sets of this package do not: `JPEGFolder` crops when
-    it reads, and for images of one size take `MCUShift` or `MCUZoom`. This is for a loop of your own, and for a
-    datamodule of your own whose ``codes`` are of one size though its spec leaves that open (None).
-
-    Args:
-        rows: MCUs of the part along its height.
-        columns: The same along its width.
-        chroma_subsampling: Of the codes, as of `JPEG`.
-
-    Raises:
-        ValueError: Where the subsampling is unknown, or a number is not positive.
-    """
-
-    def __init__(self, rows: int, columns: int, chroma_subsampling: str = "4:2:0") -> None:
-        super().__init__(chroma_subsampling)
-        if min(rows, columns) < 1:
-            raise ValueError(f"a crop has 1 or more MCUs along each axis; got {rows=}, {columns=}")
-        self.size = rows, columns
-
-    def augment(self, code: Tensor, layout: MCULayout) -> Tensor:
-        """Parts of codes.
-
-        Raises:
-            ValueError: Where the codes are smaller.
-        """
-        start = random_places(code, self.size)
-        return take_part(code, layout, start, self.size)
+        return f"max_mcus={self.max_mcus}"
 
 
 def random_places(code: Tensor, size: tuple[int, int]) -> Tensor:
-    """Where a part of each code starts, uniform over the places where it fits: ``(2, N)``.
-
-    Raises:
-        ValueError: Where it does not fit.
-    """
+    """Where a part of each code starts, uniform over the places where it fits: ``(2, N)``."""
     free = [whole - part + 1 for whole, part in zip(code.shape[-2:], size, strict=True)]
-    if min(free) < 1:
-        raise ValueError(f"a part of {size} MCUs does not fit into codes of {tuple(code.shape[-2:])}")
     return torch.stack([torch.randint(count, (len(code),), device=code.device) for count in free])
 
 
-def take_part(code: Tensor, layout: MCULayout, start: Tensor, size: tuple[int, int]) -> Tensor:
+def take_part(code: Tensor, start: Tensor, size: tuple[int, int], spec: CodeSpec) -> Tensor:
     """A part of each code, which may reach beyond it; levels there are zero, tables as everywhere.
 
     Args:
         code: ``(N, C, rows, columns)``.
-        layout: Of its channels.
         start: First row and column of each part, ``(2, N)``.
         size: Rows and columns of the parts.
+        spec: Of the codes.
     """
     row, column = (
         s.view(-1, 1) + torch.arange(length, device=code.device) for s, length in zip(start, size, strict=True)
@@ -259,11 +177,9 @@ def take_part(code: Tensor, layout: MCULayout, start: Tensor, size: tuple[int, i
     example = torch.arange(len(code), device=code.device).view(-1, 1, 1)
     # Channels last, as a batch of files lies in memory: each MCU is one copy.
     units = code.movedim(1, -1)[example, row.clamp(0, rows - 1).unsqueeze(2), column.clamp(0, columns - 1).unsqueeze(1)]
+    part = units.movedim(-1, 1)
     inside = ((row >= 0) & (row < rows)).unsqueeze(2) & ((column >= 0) & (column < columns)).unsqueeze(1)
-    units[..., : 64 * len(layout.block_components)] *= inside.unsqueeze(-1)
-    return units.movedim(-1, 1)
-
-
-def rounded(levels: Tensor) -> Tensor:
-    """The nearest whole numbers, halves away from zero, as encoders round."""
-    return (levels.abs() + 0.5).floor().copysign(levels)
+    for field in spec.fields:
+        if not field.constant:
+            spec.narrow(part, field.name).mul_(inside.unsqueeze(1))
+    return part

@@ -8,10 +8,11 @@ from lossy_lightning.functional.jpeg.codec import (
     quality_tables,
     quantize,
     round_divide,
+    round_half_away,
 )
 from lossy_lightning.functional.jpeg.geometry import (
-    flip_mcus,
-    transpose_mcus,
+    flip_blocks,
+    transpose_blocks,
 )
 from lossy_lightning.functional.jpeg.mcu import (
     SAMPLING_FACTORS,
@@ -30,7 +31,7 @@ __all__ = [
     "SAMPLING_FACTORS",
     "MCULayout",
     "coefficients_to_image",
-    "flip_mcus",
+    "flip_blocks",
     "image_to_coefficients",
     "inverse_jpeg_transform",
     "jpeg_transform",
@@ -40,9 +41,10 @@ __all__ = [
     "quantize",
     "repeat",
     "round_divide",
+    "round_half_away",
     "spread",
     "stack_mcus",
-    "transpose_mcus",
+    "transpose_blocks",
     "unstack_mcus",
     "write_mcus",
     "zigzag",

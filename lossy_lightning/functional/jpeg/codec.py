@@ -162,6 +162,22 @@ def quantize(coefficients: Tensor, table: Tensor) -> Tensor:
     return rounded
 
 
+def round_half_away(number: Tensor) -> Tensor:
+    """The nearest whole numbers, halves away from zero, as encoders of JPEG round.
+
+    Args:
+        number: ``(...)``, float.
+
+    Returns:
+        The same shape and dtype.
+
+    Example:
+        >>> round_half_away(torch.tensor([-0.5, 0.4, 2.5]))
+        tensor([-1., 0., 3.])
+    """
+    return number.abs().add_(0.5).floor_().copysign_(number)
+
+
 def round_divide(number: Tensor, divisor: Tensor) -> Tensor:
     """Integers over positive integers, rounded to the nearest, halves away from zero; int32.
 
@@ -177,16 +193,11 @@ def round_divide(number: Tensor, divisor: Tensor) -> Tensor:
 class _RoundStraightThrough(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, number: Tensor) -> Tensor:
-        return _round(number)
+        return round_half_away(number)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return gradient
-
-
-def _round(number: Tensor) -> Tensor:
-    """The nearest whole number; halves go away from zero, as in libjpeg."""
-    return (number.abs() + 0.5).floor().copysign(number)
 
 
 def _to_blocks(image: Tensor, factors: tuple[int, int]) -> list[Tensor]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lossy_lightning.codecs import JPEG
-from lossy_lightning.functional import SAMPLING_FACTORS, flip_mcus, mcu_layout, spread, transpose_mcus
+from lossy_lightning.functional import SAMPLING_FACTORS, mcu_layout, spread
 
 
 @pytest.mark.parametrize("subsampling", SAMPLING_FACTORS)
@@ -47,11 +47,3 @@ def test_steps_are_what_levels_are_multiplied_with():
         assert torch.equal((parts[name] * steps[name].view(64, 1, 1)).short(), part)
         assert (JPEG(50, dequantize=True).steps()[name] == 1).all()
     assert JPEG(50, tables=True).steps() is None
-
-
-def test_what_cannot_be_done_is_named():
-    code = torch.zeros(256, 2, 2)
-    with pytest.raises(ValueError, match="flipped along -1"):
-        flip_mcus(code, mcu_layout(256, "4:2:2"), 0)
-    with pytest.raises(ValueError, match="only codes of 4:4:4, 4:2:0 and grey images are transposed"):
-        transpose_mcus(code, mcu_layout(256, "4:2:2"))
