@@ -12,6 +12,7 @@ from lossy_lightning.data.images import (
     FashionMNIST,
 )
 from lossy_lightning.data.sounds import AudioFolder
+from lossy_lightning.data.source import Source, Stream
 from lossy_lightning.data.speech_commands import SpeechCommands
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "FashionMNIST",
     "ImageFolder",
     "JPEGFolder",
+    "Source",
     "SpeechCommands",
+    "Stream",
     "read_sound",
 ]

@@ -9,7 +9,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
 from lossy_lightning.core import Codec, CodeSpec, InputError, TrainableCodec
-from lossy_lightning.data.splits import Split
+from lossy_lightning.data._splits import Split
 
 AnyCodec = TypeVar("AnyCodec", bound=Codec)
 
@@ -115,6 +115,19 @@ class ChosenCodecs(Generic[AnyCodec]):
             if unknown:
                 raise MisconfigurationException(
                     f"{name} names the classes {unknown}; this data has the classes 0 to {num_classes - 1}"
+                )
+
+    def check_sample_rate(self, sample_rate: int | None, owner: str) -> None:
+        """Check that each codec takes sounds of a rate in Hz, if both are stated.
+
+        Raises:
+            MisconfigurationException: If one expects another; names it and the data's ``owner``.
+        """
+        for name, codec in self.named.items():
+            if None not in (codec.sample_rate, sample_rate) and codec.sample_rate != sample_rate:
+                raise MisconfigurationException(
+                    f"{name} = {codec} expects sounds of {codec.sample_rate} Hz, but {owner} has {sample_rate} Hz; "
+                    f"set sample_rate={codec.sample_rate} to have them resampled"
                 )
 
     def state_dict(self) -> dict[str, Any]:

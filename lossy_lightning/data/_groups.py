@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from lossy_lightning.data.splits import Split
+from lossy_lightning.data._splits import Split
 
 _FOLDS = 5
 

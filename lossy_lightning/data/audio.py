@@ -10,9 +10,9 @@ from typing import NamedTuple
 import soundfile
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from lossy_lightning.core import InputError
+from lossy_lightning.data.source import Source
 
 #: Endings of the files that count as sounds.
 SOUND_EXTENSIONS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")
@@ -77,7 +77,7 @@ def read_sound(path: str | Path, form: SoundFormat, place: float = 0.5) -> Tenso
     return (samples * 32768).round().clamp(-32768, 32767).to(torch.int16)
 
 
-class SoundFiles(Dataset[tuple[Tensor, int]]):
+class SoundFiles(Source):
     """Sounds ``(channels, samples)`` int16 of some files, and their classes.
 
     Args:
@@ -101,6 +101,10 @@ class SoundFiles(Dataset[tuple[Tensor, int]]):
             return read_sound(path, self.form, place), target
         except ValueError as error:
             raise InputError(f"{error}; repair or remove it, or use skip_bad=True") from error
+
+    def describe(self, index: int) -> str:
+        """Path of the file."""
+        return self.files[index][0]
 
 
 def bad_files(paths: Sequence[str], form: SoundFormat) -> dict[str, str]:

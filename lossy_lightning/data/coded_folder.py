@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
 from lossy_lightning.codecs import JPEG
 from lossy_lightning.core import InputError
 from lossy_lightning.data._read_ahead import ReadAheadLoader
+from lossy_lightning.data._splits import Split
 from lossy_lightning.data.encoded import EncodedDataModule
 from lossy_lightning.data.folders import class_files, class_names
-from lossy_lightning.data.splits import Examples, Split, take_split
+from lossy_lightning.data.source import Source
 from lossy_lightning.functional import SAMPLING_FACTORS, pad_codes
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _FILES_AT_ONCE = 16
 Plan = list[tuple[str, int, tuple[float, float]]]
 
 
-class JPEGFiles(Dataset[tuple[Tensor, Any]]):
+class JPEGFiles(Source):
     """Codes of JPEG files and their classes; a list of indices is read at once, in compiled code, and batched.
 
     Args:
@@ -114,6 +114,14 @@ class JPEGFiles(Dataset[tuple[Tensor, Any]]):
     def collate(batch: Any) -> Any:
         """The batch itself, which `__getitems__` has put together."""
         return batch
+
+    def sample(self, indices: Sequence[int]) -> Iterator[tuple[Tensor, ...]]:
+        """One batch."""
+        yield self.__getitems__(indices)
+
+    def describe(self, index: int) -> str:
+        """Path of the file."""
+        return self.files[index][0]
 
     def _images(self, plan: Plan) -> Iterator["JPEGCoefficients | ValueError"]:
         """What each file holds, or what is wrong with it; a few at a time, lest they leave the processor's cache."""
@@ -216,9 +224,9 @@ class JPEGFolder(EncodedDataModule):
         self.signal_shape = (3, crop, crop)
         self.num_classes = len(class_names(self.root))
 
-    def codes(self, split: Split) -> Examples | None:
+    def codes(self, split: Split) -> Source | None:
         """Codes of a split's files, and their classes."""
-        files: Any = take_split(self._files, split, self.val_fraction, self.seed)
+        files: Any = self._examples(self._files, split)
         if files is None:
             return None
         listed = [files[i] for i in range(len(files))]

@@ -1,31 +1,25 @@
 """A data set seen through a codec."""
 
-import hashlib
 import os
 from abc import ABC
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule
-from lightning.pytorch.overrides.distributed import UnrepeatedDistributedSampler
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, default_collate
+from torch.utils.data import DataLoader, Dataset
 
 from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, InputError
+from lossy_lightning.data._augmenting import adapt, try_out
 from lossy_lightning.data._chosen_codecs import ChosenCodecs
-from lossy_lightning.data._statistics import read_sample, sample_statistics
-from lossy_lightning.data.cache import (
-    EncodedDataset,
-    fingerprint_examples,
-    fit_once,
-    make_once,
-    open_codes,
-    write_codes,
-)
-from lossy_lightning.data.splits import Examples, PaddedDataset, Split, TransformedDataset, take_split
+from lossy_lightning.data._loading import make_loader
+from lossy_lightning.data._preparing import Preparation
+from lossy_lightning.data._splits import PaddedSource, Split, TransformedSource, take_split
+from lossy_lightning.data._statistics import read_sample
+from lossy_lightning.data.cache import EncodedDataset
+from lossy_lightning.data.source import Source, Stream, as_source
 
 _SPLITS: dict[str, tuple[Split, ...]] = {
     "fit": ("train", "val"),
@@ -46,7 +40,7 @@ class EncodedDataModule(LightningDataModule, ABC):
         codec: What the signals go through.
         root: Folder of the data; by default ``$LOSSY_DATA``, or ``data`` where it is not set.
         cache_dir: Folder of the encoded splits; by default ``<root>/lossy_lightning``.
-        batch_size: Examples of a batch.
+        batch_size: Source of a batch.
         num_workers: Of each loader. Cached codes need none.
         val_fraction: Share of the training examples taken for validation, where the data set has no such split.
         seed: Of that choice.
@@ -99,33 +93,21 @@ class EncodedDataModule(LightningDataModule, ABC):
         self.augmentation = augmentation
         if not isinstance(augmentation, nn.Module | None):
             raise InputError(f"augmentation must be a module, such as TimeShift(max_frames=5); got {augmentation!r}")
-        self._datasets: dict[Split, Examples | None] = {}
+        self._datasets: dict[Split, Source | None] = {}
 
     # What a subclass may write.
 
-    def signals(self, split: Split) -> Examples | None:
-        """Pairs of signal and target of a split; None for "val" where a part of "train" is to be taken."""
+    def signals(self, split: Split) -> Dataset[Any] | None:
+        """Pairs of signal and target of a split, any map-style data set; None for "val" to take a part of "train"."""
         return None
 
-    def codes(self, split: Split) -> Examples | None:
-        """Pairs of code and target of a split, for files that hold codes already; they are not cached again."""
+    def codes(self, split: Split) -> Dataset[Any] | None:
+        """Pairs of code and target of a split, if files hold codes already; they are not cached again."""
         return None
 
-    def loader(self, dataset: Examples, split: Split) -> DataLoader[Any]:
+    def loader(self, source: Source, split: Split) -> DataLoader[Any]:
         """Loader of a split: shuffled in training; in validation and test each example once, on any number of ranks."""
-        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-        loader: type[DataLoader[Any]] = getattr(dataset, "loader", DataLoader)
-        return loader(
-            dataset,
-            batch_size=self.batch_size,
-            shuffle=split == "train",
-            # Lightning would repeat examples to give all ranks the same number.
-            sampler=UnrepeatedDistributedSampler(dataset, shuffle=False) if distributed and split != "train" else None,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
-            collate_fn=getattr(dataset, "collate", default_collate),
-        )
+        return make_loader(source, split == "train", self.batch_size, self.num_workers)
 
     # What the codes are.
 
@@ -156,12 +138,7 @@ class EncodedDataModule(LightningDataModule, ABC):
         Raises:
             MisconfigurationException: Where a codec expects another.
         """
-        for name, codec in self.codecs.named.items():
-            if None not in (codec.sample_rate, self.sample_rate) and codec.sample_rate != self.sample_rate:
-                raise MisconfigurationException(
-                    f"{name} = {codec} expects sounds of {codec.sample_rate} Hz, but {type(self).__name__} has "
-                    f"{self.sample_rate} Hz; set sample_rate={codec.sample_rate} to have them resampled"
-                )
+        self.codecs.check_sample_rate(self.sample_rate, type(self).__name__)
 
     def codec_for(self, split: Split, target: Any) -> Codec:
         """Codec that an example of a split goes through, by its class where classes have codecs of their own."""
@@ -185,7 +162,9 @@ class EncodedDataModule(LightningDataModule, ABC):
             )
         if isinstance(dataset, EncodedDataset):
             return dataset.statistics
-        return self._sampled_statistics(dataset)
+        if isinstance(dataset, TransformedSource):
+            return self._preparation().statistics(dataset.signals, self.spec, self.codecs.encoder("train", self.spec))
+        return self._preparation().statistics(dataset, self.spec, None)
 
     # What Lightning calls.
 
@@ -256,22 +235,14 @@ class EncodedDataModule(LightningDataModule, ABC):
         return self.transform is not None and None not in self.signal_shape and self.codecs.on_device
 
     def _adapt(self, augmentation: nn.Module) -> None:
-        for module in augmentation.modules():
-            adapt: Any = getattr(module, "adapt", None)
-            if adapt is not None:
-                adapt(self.codecs.training, self.spec, self.statistics)
-        examples: Any = self._dataset("train")
-        if None in self.spec.shape:
+        adapt(augmentation, self.codecs.training, self.spec, self.statistics)
+        source = self._dataset("train")
+        if source is None or None in self.spec.shape:
             return  # batches may be padded, or not be made alone
-        encode = self.codecs.encoder("train", self.spec) if self._encodes_on_device() else lambda code, targets: code
-        for values, targets in read_sample(examples, 16):
-            codes = augmentation.cpu()(encode(values, targets))
-            try:
-                self.spec.check(codes)
-            except ValueError as error:
-                raise MisconfigurationException(
-                    f"augmentation = {augmentation} makes codes that are not of the datamodule's spec: {error}"
-                ) from error
+        encode = self.codecs.encoder("train", self.spec) if self._encodes_on_device() else None
+        sample = read_sample(source, 16)
+        codes = (values if encode is None else encode(values, targets) for values, targets in sample)
+        try_out(augmentation, codes, self.spec)
 
     def _open_splits(self, stage: str | None) -> None:
         if stage is None and self.trainer is not None and self.trainer.state.fn is not None:
@@ -289,12 +260,12 @@ class EncodedDataModule(LightningDataModule, ABC):
             )
         return self.loader(dataset, split)
 
-    def _dataset(self, split: Split) -> Examples | None:
+    def _dataset(self, split: Split) -> Source | None:
         if split not in self._datasets:
             self._datasets[split] = self._open(split)
         return self._datasets[split]
 
-    def _open(self, split: Split) -> Examples | None:
+    def _open(self, split: Split) -> Source | None:
         if hasattr(self, "num_classes"):
             self.codecs.check_classes(self.num_classes)
         codes = self._examples(self.codes, split)
@@ -302,47 +273,37 @@ class EncodedDataModule(LightningDataModule, ABC):
             for code, *_ in read_sample(codes, 16):
                 self.spec.check(code)
             return codes
-        signals = self._examples(self.signals, split)
+        signals = self._signals(split)
         if signals is None:
             return None
         self._fit_codecs()
         if split == "train" and self.transform is not None:
             encode = None if self._encodes_on_device() else self.codecs.encoder("train", self.spec)
-            kind = PaddedDataset if None in self.spec.shape else TransformedDataset
+            kind = PaddedSource if None in self.spec.shape else TransformedSource
             return kind(signals, self.transform, encode)
-        return self._open_cached(split, signals)
+        return self._preparation().encode(split, signals, self.spec)
 
-    def _open_cached(self, split: Split, signals: Examples) -> EncodedDataset:
-        def write() -> None:
-            encode, on_host = self.codecs.encoder(split, self.spec), not self.codecs.on_device
-            write_codes(folder, signals, encode, self.spec, self.num_workers, on_host)
+    def _examples(self, of: Callable[[Split], Dataset[Any] | None], split: Split) -> Source | None:
+        return take_split(lambda split: as_source(of(split)), split, self.val_fraction, self.seed)
 
-        folder = self._path(split, signals, self.codecs.fingerprint())
-        return open_codes(folder, write)
-
-    def _path(self, split: Split, signals: Examples, codecs: str) -> Path:
-        """Path in the cache of what these codecs make of these signals."""
-        # Whole images that happen to be of one size are padded all the same, so their shape is part of the key.
-        key = hashlib.sha256(f"{codecs} {self.signal_shape} {fingerprint_examples(signals)}".encode()).hexdigest()[:16]
-        return self.cache_dir / f"{type(self).__name__}-{split}-{key}"
-
-    def _examples(self, source: Callable[[Split], Examples | None], split: Split) -> Examples | None:
-        return take_split(source, split, self.val_fraction, self.seed)
+    def _signals(self, split: Split) -> Source | None:
+        signals = self._examples(self.signals, split)
+        if isinstance(signals, Stream):
+            raise MisconfigurationException(
+                f"{type(self).__name__}.signals returns a stream, but codes of signals are cached by index; return a "
+                "data set with an index, or the codes of a stream from codes()"
+            )
+        return signals
 
     def _fit_codecs(self) -> None:
-        """Fit what is not fitted to the training signals; other ranks and later runs read what was fitted."""
-        for name, codec in self.codecs.trainable.items():
-            if not codec.fitted:
-                signals = self._examples(self.signals, "train")
-                if signals is None:
-                    raise MisconfigurationException(f"{name} = {codec} is not fitted, and there are no train signals")
-                batch_size = 1 if None in self.signal_shape else 1024
-                path = self._path("train", signals, codec.fingerprint())
-                fit_once(codec, signals, path, self.num_workers, batch_size)
+        unfitted = [(name, codec) for name, codec in self.codecs.trainable.items() if not codec.fitted]
+        if not unfitted:
+            return
+        signals = self._signals("train")
+        if signals is None:
+            name, codec = unfitted[0]
+            raise MisconfigurationException(f"{name} = {codec} is not fitted, and there are no train signals")
+        self._preparation().fit(signals)
 
-    def _sampled_statistics(self, examples: Examples) -> CodeStatistics:
-        encode = None
-        if isinstance(examples, TransformedDataset):
-            examples, encode = examples.signals, self.codecs.encoder("train", self.spec)
-        path = self._path("train", examples, self.codecs.fingerprint()).with_suffix(".statistics")
-        return CodeStatistics(**make_once(path, lambda: sample_statistics(examples, encode)._asdict()))
+    def _preparation(self) -> Preparation:
+        return Preparation(self.cache_dir, type(self).__name__, self.codecs, self.signal_shape, self.num_workers)

@@ -1,17 +1,17 @@
 """Folders of image files, one folder a class, seen through a codec."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
-from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch import Tensor
 from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
 from torchvision.io import ImageReadMode, decode_image
 
 from lossy_lightning.core import Codec, InputError, MissingFileError
+from lossy_lightning.data._arguments import SignalArguments, Unpack
+from lossy_lightning.data._splits import Split
 from lossy_lightning.data.encoded import EncodedDataModule
-from lossy_lightning.data.splits import Examples, Split
+from lossy_lightning.data.source import Source
 
 
 def class_files(root: Path, split: Split, extensions: tuple[str, ...]) -> list[tuple[str, int]] | None:
@@ -98,7 +98,7 @@ def is_hidden(path: str, folder: Path) -> bool:
     return f"{os.sep}." in path[len(str(folder)) :]
 
 
-class ImageFiles(Dataset[tuple[Tensor, int]]):
+class ImageFiles(Source):
     """Images ``(3, H, W)`` uint8 of some files, decoded by torchvision, and their classes.
 
     Args:
@@ -121,6 +121,10 @@ class ImageFiles(Dataset[tuple[Tensor, int]]):
             raise InputError(f"{path} cannot be decoded ({error}); repair or remove it") from error
         return (image if self.size is None else self._middle(image, path)), target
 
+    def describe(self, index: int) -> str:
+        """Path of the file."""
+        return self.files[index][0]
+
     def _middle(self, image: Tensor, path: str) -> Tensor:
         height, width = self.size or image.shape[1:]
         top, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
@@ -139,15 +143,7 @@ class ImageFolder(EncodedDataModule):
         root: Folder of the splits.
         size: ``(H, W)`` of the middle part of each image; None for whole images, which are padded in batches where
             they differ in size.
-        cache_dir: As of `EncodedDataModule`, and so are the other arguments.
-        batch_size: Examples of a batch.
-        num_workers: Of each loader.
-        val_fraction: Share of the training examples taken for validation.
-        seed: Of that choice.
-        transform: Of signals, in training only.
-        augmentation: Of codes, in training only.
-        train_codecs: Codec of the training and validation examples, for all classes or some.
-        test_codecs: The same for test examples.
+        arguments: As of `EncodedDataModule`.
 
     Raises:
         ValueError: Where the size is no pair of positive numbers.
@@ -159,27 +155,16 @@ class ImageFolder(EncodedDataModule):
         codec: Codec,
         root: str | Path,
         size: tuple[int, int] | None = None,
-        cache_dir: str | Path | None = None,
-        batch_size: int = 64,
-        num_workers: int = 0,
-        val_fraction: float = 0.1,
-        seed: int = 0,
-        transform: Callable[[Tensor], Tensor] | nn.Module | None = None,
-        augmentation: nn.Module | None = None,
-        train_codecs: Codec | dict[int, Codec] | None = None,
-        test_codecs: Codec | dict[int, Codec] | None = None,
+        **arguments: Unpack[SignalArguments],
     ) -> None:
-        super().__init__(
-            codec, root, cache_dir, batch_size, num_workers, val_fraction, seed, transform, augmentation,
-            train_codecs, test_codecs,
-        )  # fmt: skip
+        super().__init__(codec, root, **arguments)
         if size is not None and (not isinstance(size, (tuple, list)) or len(size) != 2 or min(size) < 1):
             raise InputError(f"size is a pair of height and width in pixels, or None; got {size!r}")
         self.size = size
         self.signal_shape = (3, *size) if size else (3, None, None)
         self.num_classes = len(class_names(self.root))
 
-    def signals(self, split: Split) -> Examples | None:
+    def signals(self, split: Split) -> Source | None:
         """Images ``(3, H, W)`` uint8 and their classes."""
         files = class_files(self.root, split, IMG_EXTENSIONS)
         return None if files is None else ImageFiles(files, self.size)

@@ -3,18 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import TensorDataset
+from torch.utils.data import Dataset, TensorDataset
 from torchvision import datasets
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from lossy_lightning.core import MissingFileError
+from lossy_lightning.data._splits import Split
 from lossy_lightning.data.encoded import EncodedDataModule
 from lossy_lightning.data.folders import ImageFiles, class_files
-from lossy_lightning.data.splits import Examples, Split
 
 _OFFLINE = "and cannot be downloaded ({})"
 _NOT_PREPARED = "and prepare_data() was not called to download them"
@@ -36,7 +36,7 @@ class Digits(EncodedDataModule):
     signal_shape = (1, 8, 8)
     num_classes = 10
 
-    def signals(self, split: Split) -> Examples | None:
+    def signals(self, split: Split) -> Dataset[Any] | None:
         """Images ``(1, 8, 8)`` uint8 and their digits."""
         if split == "val":
             return None
@@ -72,7 +72,7 @@ class MNIST(EncodedDataModule):
             self._dataset_class(self.root, download=True)
         super().prepare_data()
 
-    def signals(self, split: Split) -> Examples | None:
+    def signals(self, split: Split) -> Dataset[Any] | None:
         """Images ``(1, 28, 28)`` uint8 and their classes."""
         if split == "val":
             return None
@@ -119,7 +119,7 @@ class CIFAR10(EncodedDataModule):
                 datasets.CIFAR10(self.root, download=True)
         super().prepare_data()
 
-    def signals(self, split: Split) -> Examples | None:
+    def signals(self, split: Split) -> Dataset[Any] | None:
         """Images ``(3, 32, 32)`` uint8 and their classes."""
         if split == "val":
             return None
@@ -134,8 +134,8 @@ class CIFAR10(EncodedDataModule):
         return next((f for f in (self.root, self.root / "cifar10") if (f / "train").is_dir()), None)
 
 
-def _pairs(images: Tensor, labels: Tensor) -> Examples:
-    return cast(Examples, TensorDataset(images, labels))
+def _pairs(images: Tensor, labels: Tensor) -> Dataset[Any]:
+    return TensorDataset(images, labels)
 
 
 @contextmanager

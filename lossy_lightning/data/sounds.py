@@ -5,10 +5,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from torch import Tensor, nn
-
 from lossy_lightning.core import Codec, InputError, MissingFileError
+from lossy_lightning.data._arguments import SignalArguments, Unpack
 from lossy_lightning.data._groups import assign_splits, choose_groups
+from lossy_lightning.data._once import make_once
+from lossy_lightning.data._splits import Split
 from lossy_lightning.data.audio import (
     SOUND_EXTENSIONS,
     SoundFiles,
@@ -17,10 +18,9 @@ from lossy_lightning.data.audio import (
     num_channels,
     warn_of,
 )
-from lossy_lightning.data.cache import make_once
 from lossy_lightning.data.encoded import EncodedDataModule
 from lossy_lightning.data.folders import class_files, class_names, is_hidden, visible_files, visible_folders
-from lossy_lightning.data.splits import Examples, Split
+from lossy_lightning.data.source import Source
 
 
 class ListedFile(NamedTuple):
@@ -50,15 +50,7 @@ class AudioFolder(EncodedDataModule):
         test_fraction: Share of the groups taken for test, where there is no folder ``train``.
         test_groups: Names of the groups taken for test instead.
         skip_bad: Whether files that cannot be read are left out, with a warning that names and counts them.
-        cache_dir: As of `EncodedDataModule`, and so are the other arguments.
-        batch_size: Examples of a batch.
-        num_workers: Of each loader.
-        val_fraction: Share of the other groups taken for validation.
-        seed: Of these choices.
-        transform: Of signals, in training only.
-        augmentation: Of codes, in training only.
-        train_codecs: Codec of the training and validation examples, for all classes or some.
-        test_codecs: The same for test examples.
+        arguments: As of `EncodedDataModule`.
 
     Raises:
         FileNotFoundError: Where there are no class folders with sound files.
@@ -82,20 +74,9 @@ class AudioFolder(EncodedDataModule):
         test_fraction: float = 0.2,
         test_groups: Sequence[str] = (),
         skip_bad: bool = False,
-        cache_dir: str | Path | None = None,
-        batch_size: int = 64,
-        num_workers: int = 0,
-        val_fraction: float = 0.1,
-        seed: int = 0,
-        transform: Callable[[Tensor], Tensor] | nn.Module | None = None,
-        augmentation: nn.Module | None = None,
-        train_codecs: Codec | dict[int, Codec] | None = None,
-        test_codecs: Codec | dict[int, Codec] | None = None,
+        **arguments: Unpack[SignalArguments],
     ) -> None:
-        super().__init__(
-            codec, root, cache_dir, batch_size, num_workers, val_fraction, seed, transform, augmentation,
-            train_codecs, test_codecs,
-        )  # fmt: skip
+        super().__init__(codec, root, **arguments)
         if sample_rate < 1 or not 0 <= test_fraction < 1 or (seconds is not None and seconds * sample_rate < 1):
             raise InputError(
                 "sample_rate is at least 1, seconds hold at least a sample and test_fraction is in [0, 1); "
@@ -117,7 +98,7 @@ class AudioFolder(EncodedDataModule):
         self.signal_shape = (channels or 1, None if seconds is None else round(seconds * sample_rate))
         self._form = SoundFormat(sample_rate, self.signal_shape[1], channels)
 
-    def signals(self, split: Split) -> Examples | None:
+    def signals(self, split: Split) -> Source | None:
         """Sounds ``(channels, samples)`` int16 and their classes."""
         return signals_of(self, self._files, split, self._form, self.skip_bad, self._told)
 

@@ -1,18 +1,19 @@
 """Speech Commands, seen through a codec."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from torch import Tensor, nn
 
 from lossy_lightning.core import Codec, InputError, MissingFileError
+from lossy_lightning.data._arguments import SignalArguments, Unpack
 from lossy_lightning.data._groups import assign_splits, fold_of
+from lossy_lightning.data._splits import Split
 from lossy_lightning.data.audio import SOUND_EXTENSIONS, SoundFormat
 from lossy_lightning.data.encoded import EncodedDataModule
 from lossy_lightning.data.folders import visible_files, visible_folders
 from lossy_lightning.data.sounds import ListedFile, signals_of
-from lossy_lightning.data.splits import Examples, Split
+from lossy_lightning.data.source import Source
 
 _FOLDER = "SpeechCommands/speech_commands_v0.02"
 _LISTS: dict[str, Split] = {"testing_list.txt": "test", "validation_list.txt": "val"}
@@ -34,15 +35,7 @@ class SpeechCommands(EncodedDataModule):
         by_speaker: False splits by file, so that a speaker is on all sides, and only shows what that leak is worth.
         sample_rate: Rate in Hz; clips, of 16 000 Hz, are resampled where it is another.
         skip_bad: Whether files that cannot be read are left out, with a warning that names and counts them.
-        cache_dir: As of `EncodedDataModule`, and so are the other arguments.
-        batch_size: Examples of a batch.
-        num_workers: Of each loader.
-        val_fraction: Share of the speakers taken for validation, where there are no official lists.
-        seed: Of that choice.
-        transform: Of signals, in training only.
-        augmentation: Of codes, in training only.
-        train_codecs: Codec of the training and validation examples, for all classes or some.
-        test_codecs: The same for test examples.
+        arguments: As of `EncodedDataModule`.
 
     Raises:
         FileNotFoundError: Where the folder, or that of a word, is missing.
@@ -61,20 +54,9 @@ class SpeechCommands(EncodedDataModule):
         by_speaker: bool = True,
         sample_rate: int = 16_000,
         skip_bad: bool = False,
-        cache_dir: str | Path | None = None,
-        batch_size: int = 64,
-        num_workers: int = 0,
-        val_fraction: float = 0.1,
-        seed: int = 0,
-        transform: Callable[[Tensor], Tensor] | nn.Module | None = None,
-        augmentation: nn.Module | None = None,
-        train_codecs: Codec | dict[int, Codec] | None = None,
-        test_codecs: Codec | dict[int, Codec] | None = None,
+        **arguments: Unpack[SignalArguments],
     ) -> None:
-        super().__init__(
-            codec, root, cache_dir, batch_size, num_workers, val_fraction, seed, transform, augmentation,
-            train_codecs, test_codecs,
-        )  # fmt: skip
+        super().__init__(codec, root, **arguments)
         if not 0 <= test_fold <= 4 or sample_rate < 1:
             raise InputError(f"test_fold is 0 to 4 and sample_rate at least 1; got {test_fold=}, {sample_rate=}")
         self.folder = self.root / _FOLDER
@@ -94,7 +76,7 @@ class SpeechCommands(EncodedDataModule):
             )
         self._files = self._list()
 
-    def signals(self, split: Split) -> Examples | None:
+    def signals(self, split: Split) -> Source | None:
         """Sounds ``(1, sample_rate)`` int16 and the numbers of their words."""
         return signals_of(self, self._files, split, self._form, self.skip_bad, self._told)
 

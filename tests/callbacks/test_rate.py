@@ -6,14 +6,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from lightning.pytorch import LightningModule, Trainer
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from lossy_lightning.callbacks import RateMonitor
 from lossy_lightning.callbacks.rate import count_values
 from lossy_lightning.codecs import JPEG, PCM
 from lossy_lightning.core import CodeSpec, Field
 from lossy_lightning.data import EncodedDataModule
-from lossy_lightning.data.splits import Examples
 
 from .foreign import Foreign, loader
 
@@ -36,7 +35,7 @@ class Codes(EncodedDataModule):
     def spec(self) -> CodeSpec:
         return CodeSpec([Field("code", (0, 5), (3, 6), ordinal=False)], (2 if self.sizes is None else None,))
 
-    def codes(self, split: str) -> Examples | None:
+    def codes(self, split: str) -> Dataset[Any] | None:
         return list(zip(self.examples, range(len(self.examples)), strict=True)) if split == "test" else None
 
 
@@ -128,7 +127,7 @@ def test_bits_of_files_are_those_of_the_files(tmp_path: Any) -> None:
     class Photos(EncodedDataModule):
         signal_shape, num_classes = (3, 16, 24), 2
 
-        def signals(self, split: str) -> Examples | None:
+        def signals(self, split: str) -> Dataset[Any] | None:
             return [(image, i % 2) for i, image in enumerate(images)] if split == "test" else None
 
     images = torch.randint(0, 256, (5, 3, 16, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))

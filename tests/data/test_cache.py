@@ -16,8 +16,12 @@ from torch.utils.data import DataLoader, TensorDataset
 from lossy_lightning.codecs import PCM, VQ
 from lossy_lightning.core import CodeSpec
 from lossy_lightning.data import EncodedDataset
-from lossy_lightning.data import cache as cache_module
-from lossy_lightning.data.cache import fingerprint_examples, fit_once, open_codes, write_codes
+from lossy_lightning.data import _writing as writing_module
+from lossy_lightning.data._once import fit_once
+from lossy_lightning.data._statistics import fingerprint_examples
+from lossy_lightning.data._writing import write_codes
+from lossy_lightning.data.cache import open_codes
+from lossy_lightning.data.source import as_source
 
 TOTAL = 40
 CHUNK = 10
@@ -27,7 +31,7 @@ SPEC = CodeSpec.uniform((1, 8, 8), 0, 255, ordinal=True)
 @pytest.fixture
 def small_chunks(monkeypatch):
     """Chunks of ten examples."""
-    monkeypatch.setattr(cache_module, "_CHUNK_BYTES", CHUNK * 64)
+    monkeypatch.setattr(writing_module, "_CHUNK_BYTES", CHUNK * 64)
 
 
 @pytest.fixture
@@ -61,7 +65,7 @@ class Encoder:
 
 def opened(folder, examples, encoder=None, spec=SPEC):
     encoder = encoder or Encoder()
-    return open_codes(folder, lambda: write_codes(folder, examples, encoder, spec))
+    return open_codes(folder, lambda: write_codes(folder, as_source(examples), encoder, spec))
 
 
 def flip_a_bit(path, position):
@@ -79,7 +83,7 @@ def test_codes_and_targets_are_what_was_encoded(tmp_path, small_chunks, images, 
     dataset = opened(tmp_path / "split", TensorDataset(images[:num_examples], labels[:num_examples]))
     assert torch.equal(dataset.codes, images[:num_examples])
     assert torch.equal(dataset.targets, labels[:num_examples])
-    assert sorted(path.name for path in dataset.folder.iterdir()) == ["codes.npy", "meta.pt"]
+    assert sorted(path.name for path in dataset.folder.iterdir()) == ["codes.npy", "meta.pt", "seal.pt"]
 
 
 def test_second_opening_encodes_nothing(tmp_path, examples):
@@ -121,7 +125,7 @@ def test_a_killed_process_leaves_its_chunks_and_no_lock(tmp_path, small_chunks, 
 def test_a_run_killed_while_joining_encodes_nothing_again(tmp_path, small_chunks, examples, images, monkeypatch):
     folder = tmp_path / "split"
     with monkeypatch.context() as patch:
-        patch.setattr(cache_module, "_checksum", lambda codes: pytest.fail("stop"))
+        patch.setattr(writing_module, "checksum", lambda codes: pytest.fail("stop"))
         with pytest.raises(pytest.fail.Exception):
             opened(folder, examples)
     assert not folder.exists()
@@ -157,23 +161,69 @@ def test_a_damaged_split_is_made_anew_with_a_warning(tmp_path, examples, images,
     assert torch.equal(dataset.targets, labels)
 
 
-@pytest.mark.parametrize("name", ["codes.npy", "meta.pt"])
-def test_any_flipped_bit_is_noticed(tmp_path, examples, images, labels, name):
+def flipped(path, start):
+    """Damage a file by one flipped bit at a time, here and there behind a start, and mend it in the end."""
+    content = path.read_bytes()
+    for position in range(start, len(content), len(content) // 29):
+        path.write_bytes(content)
+        flip_a_bit(path, position)
+        yield position
+    path.write_bytes(content)
+
+
+def test_any_flipped_bit_of_targets_and_statistics_is_noticed(tmp_path, examples, images, labels):
     folder = tmp_path / "split"
     opened(folder, examples)
-    content = (folder / name).read_bytes()
-    start = 0 if name == "meta.pt" else len(content) - images.nbytes  # NumPy's header is padded with spaces
-    for position in range(start, len(content), len(content) // 29):
-        (folder / name).write_bytes(content)
-        flip_a_bit(folder / name, position)
+    for _ in flipped(folder / "meta.pt", 0):
         with pytest.warns(UserWarning, match="damaged"):
             dataset = opened(folder, examples)
         assert torch.equal(dataset.codes, images)
         assert torch.equal(dataset.targets, labels)
 
 
+def test_any_flipped_bit_of_codes_is_noticed_if_they_are_checked(tmp_path, examples, images):
+    folder = tmp_path / "split"
+    opened(folder, examples).check()
+    size = (folder / "codes.npy").stat().st_size
+    for _ in flipped(folder / "codes.npy", size - images.nbytes):  # NumPy's header is padded with spaces
+        with pytest.raises(ValueError, match="the checksum of the codes is wrong"):
+            EncodedDataset(folder).check()
+    opened(folder, examples).check()
+
+
+def test_codes_without_a_seal_are_checked_and_sealed(tmp_path, examples, images):
+    """A crash may leave a folder whose files never reached the disk."""
+    folder, encoder = tmp_path / "split", Encoder()
+    opened(folder, examples, encoder)
+    (folder / "seal.pt").unlink()
+    opened(folder, examples, encoder)
+    assert encoder.seen == TOTAL
+    assert (folder / "seal.pt").exists()
+    (folder / "seal.pt").unlink()
+    flip_a_bit(folder / "codes.npy", -1)
+    with pytest.warns(UserWarning, match="damaged"):
+        dataset = opened(folder, examples, encoder)
+    assert torch.equal(dataset.codes, images)
+    assert encoder.seen == 2 * TOTAL
+
+
+def test_sealed_codes_are_not_read_to_open_them(tmp_path, examples, monkeypatch):
+    folder = tmp_path / "split"
+    opened(folder, examples)
+    monkeypatch.setattr(EncodedDataset, "check", lambda self: pytest.fail("reads all codes"))
+    opened(folder, examples)
+
+
+def test_a_complete_cache_is_opened_without_a_lock_or_a_write(tmp_path, examples, images):
+    folder = tmp_path / "cache" / "split"
+    opened(folder, examples)
+    folder.with_suffix(".lock").unlink(missing_ok=True)
+    assert torch.equal(opened(folder, examples).codes, images)
+    assert [path.name for path in folder.parent.iterdir()] == ["split"]
+
+
 def test_a_damaged_codebook_is_fitted_again(tmp_path, noise):
-    examples = noise(PCM()).signals("train")
+    examples = as_source(noise(PCM()).signals("train"))
     first, second, third = (VQ((4, 4), 4) for _ in range(3))
     fit_once(first, examples, tmp_path / "fit")
     flip_a_bit(tmp_path / "fit.codec", 600)
@@ -343,7 +393,7 @@ def test_batches_of_codes_of_different_size_are_padded(tmp_path, num_workers):
 
 
 def test_a_stopped_run_over_codes_of_different_size_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache_module, "_CHUNK_EXAMPLES", CHUNK)
+    monkeypatch.setattr(writing_module, "_CHUNK_EXAMPLES", CHUNK)
     folder = tmp_path / "split"
     with pytest.raises(KeyboardInterrupt):
         opened(folder, Sized(), Encoder(fails_after=2 * CHUNK), VARIES)
@@ -354,7 +404,7 @@ def test_a_stopped_run_over_codes_of_different_size_goes_on(tmp_path, monkeypatc
 
 
 def test_a_code_outside_its_spec_is_an_error_and_not_cached(tmp_path, examples):
-    with pytest.raises(ValueError, match="channel 0 of a code ranges from 0 to 15; got"):
+    with pytest.raises(ValueError, match="channel 0 of field 'code' ranges from 0 to 15; got"):
         opened(tmp_path / "split", examples, spec=CodeSpec.uniform((1, 8, 8), 0, 15, ordinal=True))
     assert not (tmp_path / "split").exists()
 
@@ -381,13 +431,13 @@ def test_two_processes_at_once_build_once(tmp_path, examples):
 
 
 def test_fingerprint_tells_splits_apart(images, labels):
-    fingerprint = fingerprint_examples(TensorDataset(images, labels))
+    fingerprint = fingerprint_examples(as_source(TensorDataset(images, labels)))
     changed = images.clone()
     changed[-1, 0, 0, 0] += 1
-    assert fingerprint == fingerprint_examples(TensorDataset(images.clone(), labels.clone()))
+    assert fingerprint == fingerprint_examples(as_source(TensorDataset(images.clone(), labels.clone())))
     others = [(changed, labels), (images, labels.flip(0)), (images[:-1], labels[:-1]), (images.view(-1, 8, 8), labels)]
     for other in others:
-        assert fingerprint_examples(TensorDataset(*other)) != fingerprint
+        assert fingerprint_examples(as_source(TensorDataset(*other))) != fingerprint
 
 
 def _forked(function, *args):

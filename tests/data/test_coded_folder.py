@@ -391,7 +391,7 @@ def test_statistics_are_computed_once_and_leave_random_numbers_alone(uniform, tm
     data = folder(uniform, crop=32, cache_dir=tmp_path / "cache")
     torch.manual_seed(0)
     want, drawn = data.statistics, torch.rand(1)
-    monkeypatch.setattr("lossy_lightning.data.encoded.sample_statistics", lambda *_: pytest.fail("computes anew"))
+    monkeypatch.setattr("lossy_lightning.data._preparing.sample_statistics", lambda *_: pytest.fail("computes anew"))
     torch.manual_seed(0)
     again = folder(uniform, crop=32, cache_dir=tmp_path / "cache").statistics
     assert torch.equal(torch.rand(1), drawn)

@@ -7,7 +7,9 @@ import torch
 from torch.utils.data import Dataset
 
 from lossy_lightning.codecs import PCM
-from lossy_lightning.data.cache import open_codes, write_codes
+from lossy_lightning.data._writing import write_codes
+from lossy_lightning.data.cache import open_codes
+from lossy_lightning.data.source import as_source
 
 
 class Squares(Dataset):
@@ -33,7 +35,7 @@ def with_process(signals, targets):
 @pytest.mark.parametrize("varies", [False, True])
 @pytest.mark.parametrize(("num_workers", "in_workers"), [(0, False), (0, True), (2, False), (2, True)])
 def test_codes_are_the_same_wherever_they_are_made(tmp_path, varies, num_workers, in_workers):
-    examples = Squares(varies)
+    examples = as_source(Squares(varies))
     spec = PCM().spec((1, None if varies else 3))
 
     def write():

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.utils.data import TensorDataset
 
-from lossy_lightning.data.splits import TransformedDataset, take_split
+from lossy_lightning.data._splits import TransformedSource, take_split
+from lossy_lightning.data.source import as_source
 
 TOTAL = 50
 
@@ -14,7 +15,8 @@ def source(**totals):
     starts = {"train": 0, "val": 1000, "test": 2000}
 
     def splits(split):
-        return TensorDataset(torch.arange(totals[split]) + starts[split]) if split in totals else None
+        dataset = TensorDataset(torch.arange(totals[split]) + starts[split]) if split in totals else None
+        return as_source(dataset)
 
     return splits
 
@@ -68,18 +70,20 @@ def test_no_training_examples_are_no_split(split):
 
 def test_transformed_at_each_reading():
     counter = iter(range(100))
-    dataset = TransformedDataset(TensorDataset(torch.zeros(3), torch.arange(3)), lambda signal: signal + next(counter))
+    dataset = TransformedSource(
+        as_source(TensorDataset(torch.zeros(3), torch.arange(3))), lambda signal: signal + next(counter)
+    )
     assert len(dataset) == 3
     assert [dataset[2][0].item(), dataset[2][0].item()] == [0, 1]
     assert dataset[1][1] == 1
 
 
 def test_transformed_then_encoded_with_its_target():
-    signals = TensorDataset(torch.zeros(3, 2), torch.arange(3))
+    signals = as_source(TensorDataset(torch.zeros(3, 2), torch.arange(3)))
 
     def encode(batch, targets):
         assert batch.shape == (1, 2)
         return batch * 10 + targets[0]
 
-    dataset = TransformedDataset(signals, lambda signal: signal + 1, encode)
+    dataset = TransformedSource(signals, lambda signal: signal + 1, encode)
     assert torch.equal(dataset[2][0], torch.tensor([12.0, 12.0]))

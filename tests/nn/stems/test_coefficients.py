@@ -37,7 +37,7 @@ def images(count=3, size=(32, 64), channels=3):
 
 
 def statistics(code):
-    return statistics_of(moments(code))
+    return statistics_of(moments(code, CodeSpec.uniform(code.shape[1:], -(2**15), 2**15 - 1, ordinal=True)))
 
 
 def adapted(stem, codec, code):

@@ -4,29 +4,30 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
-from torch.utils.data import Dataset, Subset, default_collate
+from torch.utils.data import default_collate
 
+from lossy_lightning.data.source import Part, Source, Stream
 from lossy_lightning.functional import pad_codes
 
 Split = Literal["train", "val", "test"]
-Examples = Dataset[tuple[Tensor, Any]]
-"""Pairs of signal (or code) and target."""
 
 
-def take_split(
-    source: Callable[[Split], Examples | None], split: Split, val_fraction: float, seed: int
-) -> Examples | None:
-    """A split of a data set; where it has no "val", a seeded part of "train" is taken.
+def take_split(source: Callable[[Split], Source | None], split: Split, val_fraction: float, seed: int) -> Source | None:
+    """A split of a data set; if it has no "val", a seeded part of "train" is taken.
 
     Args:
-        source: Gives the data set's own splits, None where there is none.
+        source: Gives the data set's own splits, None if there is none.
         split: The split to take.
         val_fraction: Share of "train" that becomes "val".
         seed: Of the choice.
 
     Returns:
-        The split; None where it would be empty.
+        The split; None if it would be empty.
+
+    Raises:
+        MisconfigurationException: If a part of a stream is to be taken.
     """
     own = source(split)
     if own is not None and (split != "train" or source("val") is not None):
@@ -34,27 +35,34 @@ def take_split(
     train = own if split == "train" else source("train") if split == "val" else None
     if train is None:
         return None
-    total = len(train)  # type: ignore[arg-type]
+    if isinstance(train, Stream):
+        if val_fraction:
+            raise MisconfigurationException(
+                f"no part of {type(train).__name__}, a stream, can be taken for validation; return a stream for 'val' "
+                "too, or set val_fraction=0"
+            )
+        return train if split == "train" else None
+    total = len(train)
     order = torch.randperm(total, generator=torch.Generator().manual_seed(seed)).tolist()
     count = round(total * val_fraction)
     if split == "train" and count == 0:
         return train
     chosen = order[:count] if split == "val" else order[count:]
-    return Subset(train, sorted(chosen)) if chosen else None
+    return Part(train, sorted(chosen)) if chosen else None
 
 
-class TransformedDataset(Dataset[tuple[Tensor, Any]]):
+class TransformedSource(Source):
     """Signals that are transformed at each reading.
 
     Args:
         signals: Pairs of signal and target.
         transform: Of a signal.
-        encode: Codes of a batch of signals and their targets, where encoding is done at reading too.
+        encode: Codes of a batch of signals and their targets, if encoding is done at reading too.
     """
 
     def __init__(
         self,
-        signals: Examples,
+        signals: Source,
         transform: Callable[[Tensor], Tensor],
         encode: Callable[[Tensor, Any], Tensor] | None = None,
     ) -> None:
@@ -63,20 +71,23 @@ class TransformedDataset(Dataset[tuple[Tensor, Any]]):
         self.encode = encode
 
     def __len__(self) -> int:
-        return len(self.signals)  # type: ignore[arg-type]
+        return len(self.signals)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Any]:
         signal, target = self.signals[index]
         signal = self.transform(signal)
         return (signal if self.encode is None else self.encode(signal[None], [target])[0]), target
 
+    def describe(self, index: int) -> str:
+        """As the signals."""
+        return self.signals.describe(index)
 
-class PaddedDataset(TransformedDataset):
+
+class PaddedSource(TransformedSource):
     """Transformed signals of different size, encoded at reading; batches are ``(code, target, grid_size)``, padded."""
 
-    @staticmethod
-    def collate(pairs: list[tuple[Tensor, Any]]) -> tuple[Tensor, Any, Tensor]:
+    def collate(self, batch: Any) -> tuple[Tensor, Any, Tensor]:
         """Batch of some codes and targets."""
-        codes, targets = zip(*pairs, strict=True)
+        codes, targets = zip(*batch, strict=True)
         code, grid_size = pad_codes(codes)
         return code, default_collate(list(targets)), grid_size

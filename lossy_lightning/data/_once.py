@@ -1,0 +1,99 @@
+"""Files that are written once: by one process, while others wait, and whole or not at all."""
+
+import io
+import os
+import warnings
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from lossy_lightning.core import InputError, TrainableCodec
+from lossy_lightning.data.source import Source
+
+
+def make_once(path: Path, make: Callable[[], Any]) -> Any:
+    """What ``make`` returns, or what it returned before: it is kept in a file.
+
+    One process at a time makes it; the others wait.
+
+    Args:
+        path: Of the file.
+        make: Returns tensors, numbers and texts, or dictionaries or lists of them.
+    """
+    if is_intact(path):
+        return load(path)  # without a lock, so from a folder that may not be written to
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if is_intact(path):
+            return load(path)
+        value = make()
+        save(value, path)
+        return value
+
+
+def fit_once(
+    codec: TrainableCodec,
+    examples: Source,
+    path: Path,
+    num_workers: int = 0,
+    batch_size: int = 1024,
+) -> None:
+    """Fit a codec to the signals of a split, or load what was fitted to them before; torch's random numbers stay.
+
+    Args:
+        codec: Not fitted yet.
+        examples: Pairs of signal and target.
+        path: Of the fitted state, without its ending.
+        num_workers: Of the loader that reads the signals.
+        batch_size: Signals that the codec is handed at once; 1 where they differ in size.
+    """
+    loader = DataLoader(examples, batch_size=batch_size, num_workers=num_workers, collate_fn=_stack_signals)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)  # examples may be cropped at random
+        codec.load_state_dict(make_once(path.with_suffix(".codec"), lambda: codec.fit(loader).state_dict()))
+
+
+def save(value: Any, path: Path) -> None:
+    """Write a value and its checksum under a temporary name first: whoever sees the file sees all of it."""
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    data = buffer.getvalue()
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(data + zlib.crc32(data).to_bytes(4, "little"))
+    os.replace(temporary, path)
+
+
+def load(path: Path) -> Any:
+    """The value in a file.
+
+    Raises:
+        ValueError: If its checksum is wrong.
+    """
+    content = path.read_bytes()
+    data, checksum = content[:-4], int.from_bytes(content[-4:], "little")
+    # torch.load itself does not notice a flipped bit.
+    if not data or zlib.crc32(data) != checksum:
+        raise InputError(f"the checksum of {path.name} is wrong")
+    return torch.load(io.BytesIO(data), weights_only=True)
+
+
+def is_intact(path: Path) -> bool:
+    """Whether a file is there and whole; a damaged one is a warning."""
+    if not path.exists():
+        return False
+    try:
+        load(path)
+    except Exception as error:
+        warnings.warn(f"{path} is damaged ({error}); it is made anew", stacklevel=2)
+        return False
+    return True
+
+
+def _stack_signals(pairs: list[tuple[Tensor, Any]]) -> Tensor:
+    return torch.stack([signal for signal, _ in pairs])
