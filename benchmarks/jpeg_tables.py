@@ -1,4 +1,4 @@
-"""The tables of networks straight from JPEG in README.md and docs/numbers.md, made again by one command.
+"""The tables of networks straight from JPEG in docs/numbers.md, made again by one command.
 
     LOSSY_DATA=... python benchmarks/jpeg_tables.py [table ...] --folder FOLDER
 
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.absolute()
-README, NUMBERS = ROOT / "README.md", ROOT / "docs" / "numbers.md"
+NUMBERS = ROOT / "docs" / "numbers.md"
 COMPARED = ["pixels, ResNet at 32x32", "pixels, space-to-depth 2", "unfolded by 4, frozen"]
 NARROW = "unfolded by 4, frozen, narrow"
 OTHERS = [
@@ -32,7 +32,6 @@ FILES = ["25/4:4:4", "50/4:4:4", "75/4:4:4", "95/4:4:4", "75/4:2:0"]
 THREE = ["--seeds", "0", "1", "2"]
 FIVE = [*THREE, "3", "4"]
 ACCURACIES: dict[str, list[str]] = {
-    "readme-jpeg": [*COMPARED, NARROW, *FIVE],
     "jpeg-accuracy": [*COMPARED, NARROW, *OTHERS, *FIVE],
     "jpeg-files": [*COMPARED, *THREE, "--files", *FILES],
     "jpeg-long": [*COMPARED[1:], *THREE, "--epochs", "30"],
@@ -44,8 +43,7 @@ ACCURACIES: dict[str, list[str]] = {
 def command(table: str, folder: Path) -> list[str]:
     """What makes a table."""
     if table in ACCURACIES:
-        document = README if table == "readme-jpeg" else NUMBERS
-        return ["accuracy.jpeg", *ACCURACIES[table], "--folder", str(folder), "--update", str(document), table]
+        return ["accuracy.jpeg", *ACCURACIES[table], "--folder", str(folder), "--update", str(NUMBERS), table]
     if table == "jpeg-resolution":
         return ["accuracy.jpeg_resolution", "--folder", str(folder), "--update", str(NUMBERS)]
     return ["speed.jpeg_training", "--rounds", "3", "--batch-size", "8", "--steps", "3", "--update", str(NUMBERS)]
