@@ -104,7 +104,7 @@ def short(number: float) -> str:
 
 def table() -> str:
     """The table of README.md."""
-    rows = [["what the network reads", "container bits", "MACs of the code", "MACs of the network", "test accuracy, %"]]
+    rows = [["what the network reads", "test accuracy, %", "container bits", "MACs of the network", "MACs of the code"]]
     rows += [_row(row) for row in ROWS if row.data == "MNIST"]
     rows += _jpeg_rows()
     rows += [_row(row) for row in ROWS if row.data != "MNIST"]
@@ -118,10 +118,10 @@ def _row(row: Row) -> list[str]:
     cost = making(row)
     return [
         f"{row.data}: {row.reads}",
-        f"{mean(group, 'rate/container_bits'):,.0f}".replace(",", " "),
-        str(row.making) if cost is None else short(cost),
-        ", ".join(f"{short(count)} of {width} bit" for width, count in macs(group).items()),
         f"{100 * accuracy.mean:.2f} ± {100 * (accuracy.deviation or 0):.2f}",
+        f"{mean(group, 'rate/container_bits'):,.0f}".replace(",", " "),
+        ", ".join(f"{short(count)} of {width} bit" for width, count in macs(group).items()),
+        str(row.making) if cost is None else short(cost),
     ]
 
 
@@ -134,7 +134,7 @@ def _jpeg_rows() -> list[list[str]]:
     rows = []
     for name, (reads, codec, cost) in JPEG_ROWS.items():
         bits = f"{codec.spec((3, 32, 32)).num_bits:,}".replace(",", " ")
-        rows.append([f"CIFAR-10: {reads}", bits, cost, told[name][3], told[name][2]])
+        rows.append([f"CIFAR-10: {reads}", told[name][2], bits, told[name][3], cost])
     return rows
 
 

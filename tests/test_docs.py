@@ -1,7 +1,8 @@
 """Code in the documentation runs.
 
 The blocks of a page run in order, in one namespace and an empty folder. A comment ``<!-- setup … -->`` before a block
-is run too, and is not shown; a block after ``<!-- not run: reason -->`` is only compiled.
+is run too, and is not shown; a block after ``<!-- not run: reason -->`` is only compiled. A setup may put the blocks
+above it into a module, by `module_so_far(name)`, so that other processes find their classes.
 """
 
 import importlib
@@ -61,13 +62,21 @@ def test_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("LOSSY_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(sys, "argv", ["lossy-lightning"])
     monkeypatch.syspath_prepend(ROOT / "examples")
-    names = namespace()
+    monkeypatch.syspath_prepend(tmp_path)
+    shown: list[str] = []
+
+    def module_so_far(name: str) -> ModuleType:
+        Path(tmp_path, f"{name}.py").write_text("\n\n".join(shown))
+        return importlib.import_module(name)
+
+    names = namespace() | {"module_so_far": module_so_far}
     text = page.read_text()
     for match in BLOCK.finditer(text):
         line = text.count("\n", 0, match.start("code" if match["code"] else "setup"))
         code = compile("\n" * line + (match["code"] or match["setup"]), str(page), "exec")
         if not match["skip"]:
             exec(code, names)
+        shown += [match["code"]] if match["code"] else []
     assert len(re.findall("^```python$", text, re.MULTILINE)) == sum(bool(m["code"]) for m in BLOCK.finditer(text))
 
 
