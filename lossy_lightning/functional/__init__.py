@@ -1,4 +1,4 @@
-"""Pure functions on tensors: nothing here keeps state, and nothing here knows the rest of the package."""
+"""Pure functions on tensors, which know nothing of the rest of the package, and a way to run a model undisturbed."""
 
 from lossy_lightning.functional.bits import (
     to_bits,

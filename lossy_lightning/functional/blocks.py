@@ -1,4 +1,4 @@
-"""Blocks of a signal: cut, put together again, crop."""
+"""Blocks of a signal: cutting, joining, padding and cropping."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -75,7 +75,7 @@ def crop(signal: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def pad_codes(codes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Batch of codes of different size; each is padded at its ends with its channels' first values, valid ones.
+    """Batch of codes of different size; the ends of each are padded with the first value of each channel, a valid one.
 
     Args:
         codes: Each ``(C, *grid)``, of one C and one number of axes.

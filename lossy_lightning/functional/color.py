@@ -13,7 +13,7 @@ _HALF = 1 << 15
 def rgb_to_ycbcr(rgb: Tensor) -> Tensor:
     """RGB to full-range YCbCr, both from 0 to 255.
 
-    Samples of type uint8 are computed in libjpeg's 16-bit fixed point, to the bit; float samples in floating point,
+    Samples of type uint8 are computed in libjpeg's 16-bit fixed point, bit for bit; float samples in floating point,
     differentiable, without rounding or clipping.
 
     Args:
@@ -70,7 +70,7 @@ def _matrix(rows: tuple[tuple[float, ...], ...], image: Tensor) -> Tensor:
 def downsample(plane: Tensor, factors: tuple[int, int]) -> Tensor:
     """Mean of each cell of a chroma plane: ``(..., v * H, h * W)`` to ``(..., H, W)``.
 
-    Samples of type uint8 are rounded as libjpeg does: halves go down and up by turns where ``h`` is 2. Float ones are
+    Samples of type uint8 are rounded as libjpeg does: halves go down and up by turns if ``h`` is 2. Float ones are
     not rounded, and differentiable.
 
     Args:
@@ -99,7 +99,7 @@ def upsample(plane: Tensor, factors: tuple[int, int]) -> Tensor:
     """A chroma plane at full resolution, ``(..., H, W)`` to ``(..., v * H, h * W)``, by a triangle filter.
 
     Weights are 3/4 and 1/4 along each axis that is doubled ("fancy upsampling"). As in libjpeg, samples are repeated
-    instead where ``h`` is 4, or 2 and the plane has at most two columns. Samples of type uint8 are rounded as libjpeg
+    instead if ``h`` is 4, or 2 and the plane has at most two columns. Samples of type uint8 are rounded as libjpeg
     does, float ones are not rounded, and differentiable.
 
     Args:

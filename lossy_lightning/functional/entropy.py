@@ -7,13 +7,13 @@ from torch import Tensor
 
 
 def index_entropy(counts: Tensor) -> Tensor:
-    """Entropy in bits of how often each word occurs, without regard to its neighbours.
+    """Zeroth-order entropy of the words of a codebook, in bits a word.
 
     Args:
         counts: ``(..., levels)``, occurrences of each word.
 
     Returns:
-        ``(...)`` float64, from 0 (one word alone) to ``log2(levels)`` (all equally often); 0 where nothing occurs.
+        ``(...)`` float64, from 0 (one word alone) to ``log2(levels)`` (all equally often); 0 if nothing occurs.
 
     Source: Shannon, A mathematical theory of communication, Bell System Technical Journal 27, 1948, section 6.
 

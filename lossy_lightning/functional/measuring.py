@@ -1,4 +1,4 @@
-"""A model run for a measurement, and left as it was."""
+"""Running a model for a measurement and leaving it as it was."""
 
 import random
 from collections.abc import Iterator
@@ -14,7 +14,23 @@ from torch.utils._pytree import tree_leaves
 
 @contextmanager
 def undisturbed(model: nn.Module, *inputs: Any) -> Iterator[None]:
-    """Evaluation mode without gradients; modes, buffers and random state are as before on leaving."""
+    """Run a model in evaluation mode without gradients; afterwards modes, buffers and random state are as before.
+
+    Args:
+        model: Whatever modules are run within.
+        inputs: What they are given; the random state of its devices is kept, too.
+
+    Raises:
+        ValueError: If a lazy module has no parameters yet.
+
+    Example:
+        >>> dropout = nn.Dropout()
+        >>> with undisturbed(dropout):
+        ...     dropout.training
+        False
+        >>> dropout.training
+        True
+    """
     check_initialized(model)
     modules = list(model.modules())
     modes = [module.training for module in modules]

@@ -5,10 +5,10 @@ from torch import Tensor
 
 
 def nearest_codewords(vectors: Tensor, codebook: Tensor) -> Tensor:
-    """Index of the codeword of least squared distance; the first one on a tie.
+    """Index of the nearest codeword by Euclidean distance; the first one on a tie.
 
-    Distances are computed in float64, exact for integer vectors, so that the answer does not depend on how vectors
-    are batched.
+    Distances are computed in float64, exactly for integer vectors, so the answer does not depend on how vectors are
+    batched.
 
     Args:
         vectors: ``(..., dim)``.

@@ -1,4 +1,4 @@
-"""Augmentations of codes, against loops over the examples of a batch."""
+"""Augmentations of codes of sound, against loops over the examples of a batch."""
 
 import pytest
 import torch
@@ -8,14 +8,11 @@ from lossy_lightning.augmentation import (
     Chain,
     FrequencyMask,
     FrequencyStretch,
-    PixelShift,
-    StageDropout,
     TimeMask,
     TimeShift,
 )
 from lossy_lightning.codecs import PCM, VQ
-from lossy_lightning.core import Codec, CodeSpec
-from lossy_lightning.nn import CodebookSum
+from lossy_lightning.core import Codec, CodeSpec, Field
 
 
 class Cells(Codec):
@@ -173,49 +170,56 @@ def test_frequencies_are_stretched_by_a_factor_of_each_code():
         FrequencyStretch(1)
 
 
-class Stages(Residual):
-    """Eight stages of three words."""
+class Several(Cells):
+    """Stages that may be absent, a gain with two values a frame, and a rate that is one for all."""
+
+    def __init__(self, gain=40):
+        self.gain = gain
+
+    def encode(self, signal):
+        frames = signal.shape[-1] // 100
+        return torch.tensor([3, 3, self.gain, self.gain + 1, 8])[:, None].expand(5, frames)
 
     def spec(self, shape):
-        return CodeSpec.uniform((8, shape[-1] // 100), 0, 2, ordinal=False, absent=-1)
-
-    def codebooks(self):
-        return torch.arange(1.0, 25).view(8, 3, 1)
-
-
-def test_the_last_stages_of_some_codes_are_not_sent():
-    code = torch.randint(0, 3, (400, 8, 10), dtype=torch.int8)
-    got = adapted(StageDropout(probability=0.5, min_stages=3), Stages())(code)
-    assert got.dtype == code.dtype
-    sent = (got != -1).sum(1)
-    assert (sent == sent[:, :1]).all()
-    assert set(sent.unique().tolist()) == set(range(3, 9))
-    for before, after, stages in zip(code, got, sent[:, 0].tolist(), strict=True):
-        assert torch.equal(after[:stages], before[:stages])
-        assert (after[stages:] == -1).all()
-    # Of the half that is drawn, a sixth keeps all eight.
-    assert 0.5 < (sent[:, 0] == 8).float().mean() < 0.67
-    assert torch.equal(adapted(StageDropout(probability=0.0), Stages())(code), code)
+        fields = [
+            Field("stages", (0, 0), (15, 15), ordinal=False, absent=16),
+            Field("gain", (0,), (99,), ordinal=True, cells=(2,)),
+            Field("rate", (8,), (11,), ordinal=False, constant=True),
+        ]
+        return CodeSpec(fields, (shape[-1] // 100,))
 
 
-def test_words_not_sent_are_zero_in_the_sum():
-    code = torch.randint(0, 3, (20, 8, 10), dtype=torch.int8)
-    stem = CodebookSum(Stages().spec((1, 1000)), dim=1)
-    stem.adapt(Stages(), None)
-    dropped = adapted(StageDropout(probability=1.0, min_stages=1), Stages())(code)
-    words = Stages().codebooks()[torch.arange(8).view(1, 8, 1), code.long().clamp(min=0)][..., 0]
-    torch.testing.assert_close(stem(dropped)[:, 0], (words * (dropped >= 0)).sum(1))
+@pytest.mark.parametrize("augmentation", [TimeShift(4), TimeMask(4)])
+def test_each_field_is_filled_with_what_it_has_for_silence(augmentation):
+    code = torch.tensor([1, 2, 60, 70, 9])[:, None].expand(50, 5, 10)
+    got = adapted(augmentation, Several())(code)
+    Several().spec((1, 1000)).check(got)
+    hidden = got[:, 0] == 16
+    assert 0 < hidden.float().mean() < 1
+    filled, left = got.movedim(1, -1)[hidden], got.movedim(1, -1)[~hidden]
+    assert (filled == torch.tensor([16, 16, 40, 41, 9])).all()
+    assert (left == torch.tensor([1, 2, 60, 70, 9])).all()
 
 
-def test_stages_are_dropped_only_where_codes_can_say_so():
-    with pytest.raises(MisconfigurationException, match="'code' of 1 channels, absent=None: set the codec's num_"):
-        adapted(StageDropout(min_stages=2), Cells())
-    with pytest.raises(MisconfigurationException, match="9 or more stages"):
-        adapted(StageDropout(min_stages=9), Stages())
-    with pytest.raises(ValueError, match="probability is from 0 to 1"):
-        StageDropout(probability=1.5)
-    with pytest.raises(ValueError, match="min_stages is at least 1; got 0"):
-        StageDropout(min_stages=0)
+def test_codecs_must_agree_in_what_fills():
+    codecs = [Several(), Several(gain=50)]
+    with pytest.raises(MisconfigurationException, match="the code of silence, which is not one for field 'gain' of"):
+        TimeShift(2).adapt(codecs, Several().spec((1, 1000)), None)
+    TimeShift(2).adapt([Residual(), Residual()], Residual().spec((1, 1000)), None)
+
+
+def test_samples_of_all_channels_are_silent_alike():
+    shift = TimeShift(1000)
+    shift.adapt([PCM(16)], PCM(16).spec((2, 20)), None)
+    got = shift(torch.ones(50, 2, 20, dtype=torch.int16))
+    assert torch.equal(got[:, 0], got[:, 1])
+    assert (got == 0).any()
+
+
+def test_frequencies_within_a_row_are_refused():
+    spec = CodeSpec([Field("bands", (0,), (9,), True, cells=(2, 1))], (3, 10))
+    with pytest.raises(MisconfigurationException, match=r"field 'bands' has cells \(2, 1\): use TimeMask"):
+        FrequencyStretch(0.1).adapt([Cells()], spec, None)
 
 
 @pytest.mark.parametrize("codec", [PCM(8), VQ((2, 2), 4)])
@@ -260,18 +264,3 @@ def test_what_was_not_adapted_says_so():
 def test_negative_numbers(make):
     with pytest.raises(ValueError, match="is at least 0; got -1"):
         make()
-
-
-def test_pixels_move_by_one_number_an_axis_and_edges_repeat():
-    image = torch.arange(30, dtype=torch.uint8).view(1, 1, 5, 6)
-    padded = torch.nn.functional.pad(image.float(), (2, 2, 2, 2), mode="replicate").to(torch.uint8)
-    allowed = {padded[..., i : i + 5, j : j + 6].numpy().tobytes() for i in range(5) for j in range(5)}
-    moved = PixelShift(2)(image.repeat(400, 1, 1, 1))
-    assert {row.numpy().tobytes() for row in moved} == allowed
-
-
-def test_pixel_shift_needs_images():
-    with pytest.raises(ValueError, match=r"images \(N, channels, height, width\); got \(2, 1, 8\)"):
-        PixelShift(1)(torch.zeros(2, 1, 8))
-    with pytest.raises(ValueError, match="at least 0"):
-        PixelShift(-1)

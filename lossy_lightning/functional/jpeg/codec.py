@@ -45,7 +45,7 @@ def quality_tables(quality: int) -> Tensor:
         ``(2, 8, 8)``, int32, 1 to 255, natural order ``[v][u]``.
 
     Raises:
-        ValueError: Where the quality is another.
+        ValueError: If it is not such a quality.
 
     Source: ITU-T T.81 (1992), annex K.1; libjpeg's ``jcparam.c``.
 
@@ -60,7 +60,7 @@ def quality_tables(quality: int) -> Tensor:
 
 
 def image_to_coefficients(image: Tensor, tables: Tensor, factors: tuple[int, int]) -> tuple[Tensor, ...]:
-    """Quantized coefficients of an image, to the bit those that libjpeg writes with its accurate integer DCT.
+    """Quantized coefficients of an image, bit for bit those that libjpeg writes with its accurate integer DCT.
 
     Args:
         image: ``(..., C, H, W)``, uint8, C = 1 (grey) or 3 (RGB).
@@ -85,11 +85,11 @@ def image_to_coefficients(image: Tensor, tables: Tensor, factors: tuple[int, int
 def coefficients_to_image(
     components: Sequence[Tensor], tables: Sequence[Tensor], size: tuple[int, int], factors: tuple[int, int]
 ) -> Tensor:
-    """Image of quantized coefficients, to the bit the one that libjpeg decodes (accurate DCT, fancy upsampling).
+    """Image of quantized coefficients, bit for bit the one that libjpeg decodes (accurate DCT, fancy upsampling).
 
     Args:
         components: ``(..., rows, columns, 8, 8)``, integer: luma, then none or two chroma.
-        tables: What each component is multiplied with, integer, ``(..., 1, 1, 8, 8)``, or the like.
+        tables: Quantization table of each component, integer, ``(..., 1, 1, 8, 8)``, or anything that broadcasts.
         size: Height and width of the image; blocks beyond are dropped.
         factors: ``(h, v)``, luma's sampling factors.
 
@@ -144,7 +144,7 @@ def inverse_jpeg_transform(components: Sequence[Tensor], size: tuple[int, int], 
 def quantize(coefficients: Tensor, table: Tensor) -> Tensor:
     """``coefficients / table``, rounded to whole numbers; the gradient passes straight through the rounding.
 
-    Gradients reach the table too, so that it can be learned; multiply by it to dequantize.
+    Gradients reach the table too, so it can be learned. Multiply by the table to dequantize.
 
     Args:
         coefficients: ``(..., 8, 8)``, float.
@@ -173,7 +173,7 @@ def round_half_away(number: Tensor) -> Tensor:
 
     Example:
         >>> round_half_away(torch.tensor([-0.5, 0.4, 2.5]))
-        tensor([-1., 0., 3.])
+        tensor([-1.,  0.,  3.])
     """
     return number.abs().add_(0.5).floor_().copysign_(number)
 

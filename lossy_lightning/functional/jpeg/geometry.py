@@ -7,7 +7,7 @@ from torch import Tensor
 def flip_blocks(blocks: Tensor, axis: int) -> Tensor:
     """Blocks of the flipped image: they change places, and odd frequencies along the axis their sign.
 
-    No level is rounded. The level -1024 becomes 1024, which a code cannot hold: clamp where it can occur.
+    No level is rounded. The level -1024 becomes 1024, which a code cannot hold: clamp it if it can occur.
 
     Args:
         blocks: ``(..., 64, rows, columns)``, integer or float, frequencies in natural order ``8 * v + u``.

@@ -45,7 +45,7 @@ def mcu_layout(channels: int | None, chroma_subsampling: str) -> MCULayout:
         chroma_subsampling: ``"4:4:4"``, ``"4:2:2"``, ``"4:2:0"``, ``"4:4:0"`` or ``"4:1:1"``.
 
     Raises:
-        ValueError: Where the subsampling is none of these, or no such code has that many channels.
+        ValueError: If the subsampling is none of these, or no such code has that many channels.
 
     Example:
         >>> mcu_layout(384, "4:2:0").block_components

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-# The sums that libjpeg's butterflies make of their 13-bit constants, so they differ from rounded cosines by a unit.
+# The sums that libjpeg's butterflies make of their 13-bit constants; they differ from rounded cosines by a unit.
 _ISLOW = (
     (8192, 8192, 8192, 8192, 8192, 8192, 8192, 8192),
     (11363, 9633, 6437, 2260, -2260, -6437, -9633, -11363),
@@ -43,10 +43,10 @@ def idct(coefficients: Tensor) -> Tensor:
 
 
 def halve_blocks(coefficients: Tensor, axis: int) -> Tensor:
-    """Orthonormal coefficients of the image of half the height or width, each two samples averaged.
+    """Orthonormal coefficients of the image of half the height or width; each two samples are averaged.
 
-    The same as transforming back, averaging and transforming again. Where the number of blocks is odd, a block is put
-    at the end that has the last one's mean.
+    The same as transforming back, averaging and transforming again. If the number of blocks is odd, a block with
+    the mean of the last one is appended.
 
     Args:
         coefficients: ``(..., rows, columns, 8, 8)``, float.
@@ -72,7 +72,7 @@ def halve_blocks(coefficients: Tensor, axis: int) -> Tensor:
 
 
 def double_blocks(coefficients: Tensor, axis: int) -> Tensor:
-    """Orthonormal coefficients of the image of twice the height or width, each sample repeated.
+    """Orthonormal coefficients of the image of twice the height or width; each sample is repeated.
 
     Args:
         coefficients: ``(..., rows, columns, 8, 8)``, float.
@@ -151,7 +151,7 @@ def _descale(number: Tensor, bits: int) -> Tensor:
 
 
 def _halving(coefficients: Tensor) -> tuple[Tensor, Tensor]:
-    """What the coefficients of two neighbouring blocks are multiplied with, from the left, to average two samples."""
+    """Matrices that average each two samples of two neighbouring blocks, from the left of their coefficients."""
     basis = _basis(coefficients, -2)
     average = torch.eye(8, dtype=basis.dtype, device=basis.device).repeat_interleave(2, 1) / 2
     return basis @ average[:, :8] @ basis.mT, basis @ average[:, 8:] @ basis.mT

@@ -92,9 +92,9 @@ def test_full_resolution_comes_back():
 @pytest.mark.parametrize("factors", [(1, 1), (2, 1), (2, 2)])
 def test_gradients(factors):
     image = torch.rand(3, 3, 5, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda x: jpeg_transform(255 * x, factors), image)
+    assert torch.autograd.gradcheck(lambda x: jpeg_transform(255 * x, factors), image, fast_mode=True)
     blocks = [c.detach().requires_grad_() for c in jpeg_transform(image, factors)]
-    assert torch.autograd.gradcheck(lambda *c: inverse_jpeg_transform(c, (3, 5), factors), blocks)
+    assert torch.autograd.gradcheck(lambda *c: inverse_jpeg_transform(c, (3, 5), factors), blocks, fast_mode=True)
 
 
 def test_quantizer_rounds_and_passes_gradients():

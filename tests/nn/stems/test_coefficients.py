@@ -7,7 +7,6 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from scipy.fft import dctn, idctn
 
-from lossy_lightning.augmentation import PixelFlip
 from lossy_lightning.codecs import JPEG, PCM
 from lossy_lightning.core import CodeSpec, CodeStatistics
 from lossy_lightning.data._statistics import moments, statistics_of
@@ -393,19 +392,6 @@ def test_space_to_depth_is_a_patch_of_scaled_pixels():
         for place in range(4):
             want = image[:, channel, place // 2 :: 2, place % 2 :: 2] / 127.5 - 1
             torch.testing.assert_close(got[:, 4 * channel + place], want)
-
-
-def test_pixels_are_flipped_each_by_its_own_draw():
-    torch.manual_seed(0)
-    image = images(1, (8, 16)).repeat(400, 1, 1, 1)
-    got = PixelFlip(horizontal_probability=0.5, vertical_probability=0.25)(image)
-    flips = {(x, y): image[0].flip([-1] * x + [-2] * y) for x in (0, 1) for y in (0, 1)}
-    counts = {name: sum(torch.equal(one, flipped) for one in got) for name, flipped in flips.items()}
-    assert sum(counts.values()) == 400
-    assert 100 < counts[0, 0] < 200 > counts[1, 0] > 100
-    assert 25 < counts[0, 1] < 75 > counts[1, 1] > 25
-    with pytest.raises(ValueError, match="horizontal_probability is from 0 to 1; got 2"):
-        PixelFlip(horizontal_probability=2)
 
 
 # Errors.

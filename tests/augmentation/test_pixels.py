@@ -1,0 +1,32 @@
+import pytest
+import torch
+
+from lossy_lightning.augmentation import PixelFlip, PixelShift
+
+
+def test_pixels_are_flipped_each_by_its_own_draw():
+    torch.manual_seed(0)
+    image = torch.randint(0, 256, (1, 3, 8, 16), dtype=torch.uint8).repeat(400, 1, 1, 1)
+    got = PixelFlip(horizontal_probability=0.5, vertical_probability=0.25)(image)
+    flips = {(x, y): image[0].flip([-1] * x + [-2] * y) for x in (0, 1) for y in (0, 1)}
+    counts = {name: sum(torch.equal(one, flipped) for one in got) for name, flipped in flips.items()}
+    assert sum(counts.values()) == 400
+    assert 100 < counts[0, 0] < 200 > counts[1, 0] > 100
+    assert 25 < counts[0, 1] < 75 > counts[1, 1] > 25
+    with pytest.raises(ValueError, match="horizontal_probability is from 0 to 1; got 2"):
+        PixelFlip(horizontal_probability=2)
+
+
+def test_pixels_move_by_one_number_an_axis_and_edges_repeat():
+    image = torch.arange(30, dtype=torch.uint8).view(1, 1, 5, 6)
+    padded = torch.nn.functional.pad(image.float(), (2, 2, 2, 2), mode="replicate").to(torch.uint8)
+    allowed = {padded[..., i : i + 5, j : j + 6].numpy().tobytes() for i in range(5) for j in range(5)}
+    moved = PixelShift(2)(image.repeat(400, 1, 1, 1))
+    assert {row.numpy().tobytes() for row in moved} == allowed
+
+
+def test_pixel_shift_needs_images():
+    with pytest.raises(ValueError, match=r"images \(N, channels, height, width\); got \(2, 1, 8\)"):
+        PixelShift(1)(torch.zeros(2, 1, 8))
+    with pytest.raises(ValueError, match="at least 0"):
+        PixelShift(-1)
