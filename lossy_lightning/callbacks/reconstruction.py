@@ -2,13 +2,14 @@
 
 import warnings
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
+from torch.utils.data import IterableDataset
 
 from lossy_lightning.callbacks._distortion import distortion, is_image, is_sound, log_power
 from lossy_lightning.core import Codec, FileCodec, InputError
@@ -45,7 +46,7 @@ class ReconstructionMonitor(Callback):
       ``reconstruction/snr`` of sounds (`distortion`); no SNR if the codec does not keep the phase.
 
     Args:
-        num_examples: Number of examples, evenly spaced in the training split.
+        num_examples: Number of examples, evenly spaced in the training split, or the first ones of a stream.
 
     Raises:
         ValueError: If ``num_examples`` is less than 1.
@@ -92,16 +93,14 @@ class ReconstructionMonitor(Callback):
 
 
 def _examples(data: Any, count: int) -> Iterator[_Example]:
-    """Evenly spaced training examples; torch's random state is kept."""
+    """Training examples through their codecs; torch's random state is kept."""
     codes = data.codes("train")
     source = data.signals("train") if codes is None else codes
     if source is None:
         return
-    total = len(source)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.default_generator.manual_seed(0)  # examples may be cropped at random
-        for index in sorted({round(i * (total - 1) / max(1, count - 1)) for i in range(min(count, total))}):
-            value, target, *_ = source[index]
+        for value, target, *_ in _spread(source, count):
             codec = data.codec_for("train", target)
             value = value.to(_device_of(codec))
             if codes is None:
@@ -109,6 +108,16 @@ def _examples(data: Any, count: int) -> Iterator[_Example]:
                 yield _Example(codec, code.cpu(), value.cpu(), codec.decode(code, tuple(value.shape)).cpu())
             else:
                 yield _Example(codec, value.cpu(), None, codec.decode(value).cpu())
+
+
+def _spread(source: Any, count: int) -> Iterator[Any]:
+    """Evenly spaced examples of a source; the first ones of a stream, which has no index."""
+    if isinstance(source, IterableDataset):
+        yield from islice(source, count)
+        return
+    total = len(source)
+    for index in sorted({round(i * (total - 1) / max(1, count - 1)) for i in range(min(count, total))}):
+        yield source[index]
 
 
 def _device_of(codec: Codec) -> torch.device:

@@ -1,17 +1,18 @@
 """What TensorBoard gets of a codec: read back from its files, against the signals themselves."""
 
 import io
+import itertools
 import warnings
 
 import numpy as np
 import pytest
 import soundfile
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from torch.utils.data import TensorDataset
+from torch.utils.data import IterableDataset, TensorDataset
 
 from lossy_lightning.callbacks import ReconstructionMonitor
 from lossy_lightning.callbacks._distortion import distortion
@@ -177,6 +178,36 @@ def test_files_that_hold_codes_have_no_originals(tmp_path):
     metrics, events = fit(data, tmp_path)
     assert image(events, "reconstruction/0").shape == (32, 32, 3)
     assert set(metrics) == {"reconstruction/bits_per_sample", "reconstruction/file_bits_per_sample"}
+
+
+class Streamed(LightningDataModule):
+    """Somebody's codes in a stream, which has no index and no length."""
+
+    codec, spec = PCM(), PCM().spec((1, 8, 8))
+
+    def signals(self, split):
+        return None
+
+    def codes(self, split):
+        class Stream(IterableDataset):
+            def __iter__(self):
+                return ((torch.full((1, 8, 8), i, dtype=torch.uint8), i % 2) for i in itertools.count())
+
+        return Stream()
+
+    def codec_for(self, split, target):
+        return self.codec
+
+    def train_dataloader(self):
+        return loader()
+
+    val_dataloader = train_dataloader
+
+
+def test_the_first_examples_of_a_stream_are_shown(tmp_path):
+    metrics, events = fit(Streamed(), tmp_path, module=Foreign())
+    assert [int(image(events, f"reconstruction/{i}").max()) for i in range(3)] == [0, 1, 2]
+    assert metrics == {"reconstruction/bits_per_sample": 8}
 
 
 def test_sounds_of_mixed_lengths_and_stereo(tmp_path):
