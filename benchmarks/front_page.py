@@ -173,7 +173,7 @@ def draw_code(path: Path) -> None:
     ]
     figure = Figure(figsize=(7.2, 2.95), layout="constrained")
     for axes, (image, options, name, form) in zip(figure.subplots(1, 3), drawn, strict=True):
-        axes.imshow(image, interpolation="nearest", **options)
+        axes.imshow(image.numpy(), interpolation="nearest", **options)
         axes.set_title(name, fontsize=10, family="monospace")
         axes.set_xlabel(form, fontsize=9)
         axes.set_xticks([])
