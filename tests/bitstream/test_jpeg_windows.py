@@ -23,7 +23,8 @@ from lossy_lightning.bitstream.jpeg import (
     read_windows,
     write_coefficients,
 )
-from lossy_lightning.functional import pad_to_mcus, write_mcus
+from lossy_lightning.core import CodeSpec, Field
+from lossy_lightning.functional import pad_to_mcus
 
 CODINGS: list[dict[str, object]] = [{}, {"optimize": True}, {"progressive": True}, {"restart_marker_blocks": 3}]
 LUMA_CELLS = {"4:4:4": (1, 1), "4:2:2": (1, 2), "4:2:0": (2, 2)}
@@ -45,9 +46,9 @@ def units_of(image: JPEGCoefficients, cells: tuple[int, int]) -> np.ndarray:
     luma, *chroma = (torch.from_numpy(component.coefficients) for component in image.components)
     luma = pad_to_mcus(luma, (h, v))
     rows, columns = luma.shape[0] // v, luma.shape[1] // h
-    units = torch.empty(rows, columns, 64 * (h * v + len(chroma)), dtype=torch.int16)
-    write_mcus([luma, *(component[:rows, :columns] for component in chroma)], (h, v), units)
-    return units.numpy()
+    parts = {str(i): c.flatten(-2).movedim(-1, 0) for i, c in enumerate([luma, *(c[:rows, :columns] for c in chroma)])}
+    fields = [Field(name, (-1024,) * 64, (1023,) * 64, True, () if int(name) else cells) for name in parts]
+    return CodeSpec(fields, (rows, columns)).join(parts).movedim(0, -1).numpy()
 
 
 def mcu_windows(units: np.ndarray, cells: tuple[int, int], top: int = 0, left: int = 0) -> list[BlockWindow]:

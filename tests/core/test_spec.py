@@ -87,6 +87,30 @@ def test_a_grid_of_blocks_in_rows():
     assert spec.split(code)["cb"].tolist() == [[[4, 9]]]
 
 
+@pytest.mark.parametrize("cells", [(1, 1), (1, 2), (2, 2), (2, 1), (1, 4)])
+def test_channels_come_in_the_order_of_jpegs_units(cells):
+    """The blocks of luma row by row, then Cb, then Cr; 64 channels each."""
+    v, h = cells
+    blocks = [field("luma", 64, cells), field("cb", 64), field("cr", 64)]
+    spec = CodeSpec(blocks, (2, 3))
+    luma = torch.arange(64 * 2 * v * 3 * h).view(1, 64, 2 * v, 3 * h)
+    chroma = [luma[..., :2, :3] + 1000, luma[..., :2, :3] + 2000]
+    code = spec.join({"luma": luma, "cb": chroma[0], "cr": chroma[1]})
+    assert code.shape == (1, 64 * (h * v + 2), 2, 3)
+    for unit in range(h * v):
+        block = luma[0, :, v + unit // h, 2 * h + unit % h]
+        assert torch.equal(code[0, 64 * unit : 64 * (unit + 1), 1, 2], block)
+    assert torch.equal(code[0, -64:, 1, 2], chroma[1][0, :, 1, 2])
+    assert all(map(torch.equal, spec.split(code).values(), [luma, *chroma]))
+
+
+def test_codes_are_joined_in_memory_that_is_there():
+    code = random_code(MIXED)
+    out = torch.empty_like(code)
+    assert MIXED.join(MIXED.split(code), out) is out
+    assert torch.equal(out, code)
+
+
 def test_codes_that_are_channels_last_stay_so():
     code = torch.zeros(2, 4, 5, 11, dtype=torch.int16).movedim(-1, 1)
     parts = MIXED.split(code)

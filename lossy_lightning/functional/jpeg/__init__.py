@@ -21,8 +21,6 @@ from lossy_lightning.functional.jpeg.mcu import (
     pad_to_mcus,
     repeat,
     spread,
-    stack_mcus,
-    unstack_mcus,
     write_mcus,
     zigzag,
 )
@@ -43,9 +41,7 @@ __all__ = [
     "round_divide",
     "round_half_away",
     "spread",
-    "stack_mcus",
     "transpose_blocks",
-    "unstack_mcus",
     "write_mcus",
     "zigzag",
 ]

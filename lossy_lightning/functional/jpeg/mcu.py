@@ -87,43 +87,15 @@ def spread(features: Tensor, factors: tuple[int, int]) -> Tensor:
     return cells.permute(0, 3, 4, 1, 5, 2).reshape(batch, channels // (h * v), v * height, h * width)
 
 
-def stack_mcus(components: Sequence[Tensor], factors: tuple[int, int]) -> Tensor:
-    """Blocks of coefficients as channels, one MCU per grid cell.
-
-    Channels come in the order of the standard: the blocks of luma row by row, then Cb, then Cr, 64 channels each in
-    natural order ``[v][u]``; 4:2:0 gives Y00 Y01 Y10 Y11 Cb Cr.
-
-    Args:
-        components: Luma ``(..., v * rows, h * columns, 8, 8)``, then none or two chroma ``(..., rows, columns, 8, 8)``.
-        factors: ``(h, v)``, luma's sampling factors; ``(1, 1)`` for grey.
-
-    Returns:
-        ``(..., (h * v + chroma components) * 64, rows, columns)``.
-
-    Source: ITU-T T.81 (1992), annex A.2.3.
-
-    Example:
-        >>> grids = (4, 6), (2, 3), (2, 3)
-        >>> stack_mcus([torch.zeros(*grid, 8, 8) for grid in grids], (2, 2)).shape
-        torch.Size([384, 2, 3])
-    """
-    h, v = factors
-    *batch, rows, columns = components[0].shape[:-2]
-    # One copy: channel last in memory, as blocks are in a file.
-    units = components[0].new_empty(*batch, rows // v, columns // h, 64 * (h * v + len(components) - 1))
-    write_mcus(components, factors, units)
-    return units.movedim(-1, -3)
-
-
 def write_mcus(components: Sequence[AnyArray], factors: tuple[int, int], units: AnyArray) -> None:
-    """Do what `stack_mcus` does in memory that is there already; all tensors, or all NumPy arrays.
+    """Stack the blocks of MCUs as channels, in memory that is there already; all tensors, or all NumPy arrays.
 
     NumPy copies the blocks of one image in a third of torch's time.
 
     Args:
-        components: As in `stack_mcus`.
-        factors: As in `stack_mcus`.
-        units: Written to, ``(..., rows, columns, channels)``.
+        components: Luma ``(..., v * rows, h * columns, 8, 8)``, then none or two chroma ``(..., rows, columns, 8, 8)``.
+        factors: ``(h, v)``, luma's sampling factors; ``(1, 1)`` for grey.
+        units: Written to, ``(..., rows, columns, channels)``: the blocks of luma row by row, then Cb, then Cr.
 
     Example:
         >>> import numpy as np
@@ -140,16 +112,6 @@ def write_mcus(components: Sequence[AnyArray], factors: tuple[int, int], units: 
     mcus[...] = luma.reshape(*batch, rows, v, columns, h, 8, 8).swapaxes(-5, -4)
     for i, component in enumerate(chroma, start=h * v):
         blocks[..., i, :, :] = component
-
-
-def unstack_mcus(code: Tensor, factors: tuple[int, int]) -> tuple[Tensor, ...]:
-    """Components of a code, the inverse of `stack_mcus`."""
-    h, v = factors
-    units = code.movedim(-3, -1)
-    *batch, rows, columns, channels = units.shape
-    units = units.reshape(*batch, rows, columns, channels // 64, 8, 8)
-    luma = units[..., : h * v, :, :].reshape(*batch, rows, columns, v, h, 8, 8).transpose(-5, -4)
-    return luma.reshape(*batch, rows * v, columns * h, 8, 8), *units[..., h * v :, :, :].unbind(-3)
 
 
 def pad_to_mcus(blocks: Tensor, factors: tuple[int, int]) -> Tensor:

@@ -11,8 +11,6 @@ from lossy_lightning.functional import (
     quality_tables,
     quantize,
     round_divide,
-    stack_mcus,
-    unstack_mcus,
 )
 
 FACTORS = [(1, 1), (2, 1), (2, 2), (1, 2), (4, 1)]
@@ -43,20 +41,6 @@ def test_division_is_libjpegs_reciprocal():
         got = round_divide(torch.from_numpy(number), torch.tensor(divisor))
         np.testing.assert_array_equal(got, want)
         assert torch.equal(round_divide(torch.from_numpy(-number), torch.tensor(divisor)), -got)
-
-
-@pytest.mark.parametrize("factors", FACTORS)
-def test_stacking_keeps_place_and_order(factors):
-    h, v = factors
-    luma = torch.arange(2 * v * 3 * h * 64).view(1, 2 * v, 3 * h, 8, 8)
-    chroma = [luma[:, :2, :3] + 1000, luma[:, :2, :3] + 2000]
-    code = stack_mcus([luma, *chroma], factors)
-    assert code.shape == (1, 64 * (h * v + 2), 2, 3)
-    for unit in range(h * v):
-        block = luma[0, v + unit // h, 2 * h + unit % h]
-        assert torch.equal(code[0, 64 * unit : 64 * (unit + 1), 1, 2], block.flatten())
-    assert torch.equal(code[0, -64:, 1, 2], chroma[1][0, 1, 2].flatten())
-    assert all(map(torch.equal, unstack_mcus(code, factors), [luma, *chroma]))
 
 
 def test_padding_blocks_repeat_dc():
