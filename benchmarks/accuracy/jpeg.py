@@ -49,8 +49,8 @@ from benchmarks.harness import (
 )
 from lossy_lightning.cli import LossyCLI
 from lossy_lightning.functional import SAMPLING_FACTORS
-from lossy_lightning.nn import Unfold
-from lossy_lightning.nn.stems.unfolding import inverse_basis
+from lossy_lightning.nn import InverseDCT
+from lossy_lightning.nn.stems.inverse_dct import inverse_basis
 from lossy_lightning.profiling import count_macs
 
 DRIFT = "transform of luma moved by, % of its norm"
@@ -113,7 +113,7 @@ def figures(name: str, files: Files, extra: list[str], seed: int) -> dict[str, A
 
 def drift(stem: nn.Module) -> float:
     """How far training has moved the transform of luma from the exact one, in percent of its norm."""
-    if not isinstance(stem, Unfold):
+    if not isinstance(stem, InverseDCT):
         return 0.0
     exact = inverse_basis(stem.grids[0])
     return 100 * float((stem.weight("luma") - exact).norm() / exact.norm())
@@ -160,7 +160,7 @@ def stepper(name: str, files: Files, bf16: bool) -> tuple[str, Callable[[], None
     data, model = cli.datamodule, cli.model
     data.prepare_data()
     data.setup("fit")
-    model.stem.adapt(data.codec, data.statistics)
+    model.stem.adapt(data.codecs.training, data.spec, data.statistics)
     code, target = next(iter(data.train_dataloader()))
     optimizer = model.optimizer(model.parameters())
     model.train()

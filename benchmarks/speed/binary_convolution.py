@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from benchmarks.harness import machine, parser, seconds, show
-from lossy_lightning.nn.layers.quantized import conv2d
+from lossy_lightning.nn.layers import conv2d
 
 REFERENCE = "Hardtanh + float convolution"
 SHAPES = [((64, 32, 13, 13), 64), ((16, 128, 32, 32), 128)]

@@ -7,12 +7,14 @@ from lossy_lightning.core.errors import InputError, MissingFileError, UserError
 from lossy_lightning.core.field import Field
 from lossy_lightning.core.layout import valid_positions
 from lossy_lightning.core.spec import CodeSpec, CodeStatistics
-from lossy_lightning.core.stem import Stem
+from lossy_lightning.core.stem import ByField, FeatureShape, Stem
 
 __all__ = [
+    "ByField",
     "CodeSpec",
     "CodeStatistics",
     "Codec",
+    "FeatureShape",
     "Field",
     "FileCodec",
     "InputError",

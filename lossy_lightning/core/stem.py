@@ -1,36 +1,75 @@
 """What reads codes first."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
 from lossy_lightning.core.codec import Codec
-from lossy_lightning.core.spec import CodeStatistics
+from lossy_lightning.core.spec import CodeSpec, CodeStatistics
+
+#: Shape of features without batch, None if a size varies; by field if fields stay apart.
+FeatureShape = tuple[int | None, ...] | dict[str, tuple[int | None, ...]]
+#: Features ``(N, *shape)``, or their sizes ``(N, axes)``; by field if fields stay apart.
+ByField = Tensor | dict[str, Tensor]
 
 
 class Stem(nn.Module, ABC):
     """First layer of a model: an integer code ``(N, C, *grid)`` to float features ``(N, *shape)``.
 
-    A stem is built from a `CodeSpec` and raises ValueError where it does not fit that spec.
+    A stem is built from a `CodeSpec` and raises ValueError if it does not fit that spec.
+
+    Args:
+        spec: Of the codes.
+        fields: Names of the fields that the stem reads, in that order; None: all.
+
+    Attributes:
+        fields: As given.
+        code_spec: Of the codes, all fields.
+        spec: Of the fields that are read.
+        shape: Shape of the features.
+
+    Raises:
+        ValueError: If codes have no such field.
     """
 
-    shape: tuple[int | None, ...]
-    """Shape of the features, without batch; None where it varies."""
+    shape: FeatureShape
+
+    def __init__(self, spec: CodeSpec, fields: Sequence[str] | None = None) -> None:
+        super().__init__()
+        self.fields = None if fields is None else tuple(fields)
+        self.code_spec = spec
+        self.spec = spec if self.fields is None else spec.select(*self.fields)
 
     @abstractmethod
-    def forward(self, code: Tensor) -> Tensor:
-        """Features of a code."""
+    def forward(self, code: Tensor, grid_size: Tensor | None = None) -> ByField | tuple[ByField, ByField]:
+        """Features of a code.
 
-    def adapt(self, codec: Codec, statistics: CodeStatistics) -> None:
-        """Take over what the data know: codebooks, statistics of the codes. By default nothing.
+        Args:
+            code: ``(N, C, *grid)``, all fields.
+            grid_size: ``(N, axes)``, how much of each code of a padded batch is the example's own. What lies beyond
+                must not change the features of what lies inside.
 
-        The task calls it once, when fitting is set up; a checkpoint loaded later wins.
+        Returns:
+            The features; if ``grid_size`` came, also how much of *their* grid is each example's own, ``(N, axes)``.
+            Both by field if fields stay apart.
         """
 
-    def check_codecs(self, codecs: Iterable[Codec]) -> None:
-        """Check, once adapted, that the codes of all codecs of a datamodule are read rightly. By default they are.
+    def read(self, code: Tensor) -> Tensor:
+        """The fields that the stem reads, of a code of all fields: ``(N, C', *grid)``, of ``self.spec``."""
+        return code if self.fields is None else self.code_spec.narrow(code, *self.fields)
+
+    def adapt(self, codecs: Sequence[Codec], spec: CodeSpec, statistics: CodeStatistics) -> None:
+        """Take over what the training data know: codebooks, steps, statistics of the codes. By default nothing.
+
+        The task calls it once, when fitting is set up; a checkpoint that is loaded later wins.
+
+        Args:
+            codecs: All that training examples go through.
+            spec: Of the codes, all fields.
+            statistics: Of the training codes, all channels.
 
         Raises:
-            MisconfigurationException: Where codes of one would be misread.
+            MisconfigurationException: If the stem needs one constant of the codecs, such as a codebook, and they
+                differ in it.
         """

@@ -24,9 +24,11 @@ from lossy_lightning.nn.stems import (
     BlockDCT,
     CodebookSum,
     CoefficientPlanes,
+    Concat,
     Embed,
     FrequencyBatchNorm,
     FrequencyNorm,
+    InverseDCT,
     LearnedBits,
     LookupConv,
     LookupLinear,
@@ -34,7 +36,6 @@ from lossy_lightning.nn.stems import (
     Packed,
     Scale,
     SpaceToDepth,
-    Unfold,
 )
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "BlockEncoder",
     "CodebookSum",
     "CoefficientPlanes",
+    "Concat",
     "ConvDecoder",
     "ConvEncoder",
     "ConvNet",
@@ -53,6 +55,7 @@ __all__ = [
     "Embed",
     "FrequencyBatchNorm",
     "FrequencyNorm",
+    "InverseDCT",
     "LateConcat",
     "LearnedBits",
     "LookupConv",
@@ -65,7 +68,6 @@ __all__ = [
     "SequenceNet",
     "SpaceToDepth",
     "SpectrogramCNN",
-    "Unfold",
     "UpSampling",
     "load_rgb_weights",
 ]

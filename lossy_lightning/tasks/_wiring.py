@@ -34,7 +34,7 @@ def reset_metrics(task: LightningModule) -> None:
 def make_optimizers(
     parameters: Iterator[nn.Parameter], optimizer: OptimizerCallable, lr_scheduler: LRSchedulerCallable | None
 ) -> Any:
-    """What `configure_optimizers` returns: the optimizer, and the scheduler where there is one."""
+    """What `configure_optimizers` returns: the optimizer, and the scheduler if there is one."""
     made = optimizer(parameters)
     if lr_scheduler is None:
         return made

@@ -1,7 +1,8 @@
 """Classification of codes."""
 
+import copy
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
-from lossy_lightning.core import CodeSpec, InputError, Stem
+from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, FeatureShape, InputError, Stem
 from lossy_lightning.tasks._wiring import make_optimizers, reset_metrics, save_plain_hyperparameters
 
 
@@ -21,14 +22,16 @@ class ClassificationTask(LightningModule):
     """A stem and a backbone trained with cross-entropy; logs ``{train,val,test}_{loss,acc}``.
 
     Batches are ``(code, target)`` with codes ``(N, C, *grid)`` of the spec and targets ``(N,)`` int64, or
-    ``(code, target, grid_size)`` where codes of different size are padded: the backbone's ``forward`` must then take
-    ``grid_size``, ``(N, axes of the grid)`` int64, and ignore the padding.
+    ``(code, target, grid_size)`` if codes of different size are padded. The stem's ``forward`` then takes
+    ``grid_size``, ``(N, axes of the grid)`` int64, and returns the features and their own sizes, which the backbone's
+    ``forward`` takes as its ``grid_size`` to ignore the padding.
 
     Args:
         spec: Of the codes, from the datamodule.
         num_classes: Number of classes.
         stem: Makes the first layer from the spec. Its module has a ``shape``, that of the features.
-        backbone: Makes the rest from the features' shape and the number of classes.
+        backbone: Makes the rest from the features' shape (by field if the stem keeps fields apart) and the number of
+            classes.
         optimizer: Makes the optimizer from the parameters.
         lr_scheduler: Makes the learning rate scheduler from the optimizer; it is stepped after each epoch.
         logit_scale: What the backbone's outputs are multiplied by. A last batch norm without scale gives outputs of
@@ -36,8 +39,8 @@ class ClassificationTask(LightningModule):
         label_smoothing: Share of the target, in training, that is spread over all classes.
 
     Raises:
-        ValueError: Where there is no spec or number of classes, the scale is not above 0 or the share not in [0, 1);
-            where stem or backbone are made already; where stem and spec, or backbone and features, do not fit together.
+        ValueError: If there is no spec or number of classes, the scale is not above 0 or the share not in [0, 1); if
+            stem or backbone are made already; if stem and spec, or backbone and features, do not fit together.
 
     Example:
         >>> from functools import partial
@@ -53,7 +56,7 @@ class ClassificationTask(LightningModule):
         spec: CodeSpec,
         num_classes: int,
         stem: Callable[[CodeSpec], nn.Module],
-        backbone: Callable[[tuple[int, ...], int], nn.Module],
+        backbone: Callable[[FeatureShape, int], nn.Module],
         optimizer: OptimizerCallable = torch.optim.Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
         logit_scale: float = 1.0,
@@ -66,13 +69,13 @@ class ClassificationTask(LightningModule):
                 "a datamodule that has them, such as an EncodedDataModule, or set both"
             )
         if not logit_scale > 0:
-            raise ValueError(f"logit_scale is above 0; got {logit_scale}")
+            raise InputError(f"logit_scale is above 0; got {logit_scale}")
         if not 0 <= label_smoothing < 1:
-            raise ValueError(f"label_smoothing is in [0, 1); got {label_smoothing}")
+            raise InputError(f"label_smoothing is in [0, 1); got {label_smoothing}")
         for name, made in (("stem", stem), ("backbone", backbone)):
             if isinstance(made, nn.Module):
                 kind = type(made).__name__
-                raise ValueError(
+                raise InputError(
                     f"a task makes its {name} itself, to fit the codes; got {name}={kind}(...), which is made already: "
                     f"pass {name}={kind}, or functools.partial({kind}, ...) with its further arguments"
                 )
@@ -80,13 +83,14 @@ class ClassificationTask(LightningModule):
         self.spec = spec
         self.stem = stem(spec)
         if not hasattr(self.stem, "shape"):
-            raise ValueError(
+            raise InputError(
                 f"the module of a stem has a shape, that of its features without batch, such as (64, 4, 4); "
                 f"{type(self.stem).__name__} has none: set self.shape in it"
             )
         self.backbone = backbone(self.stem.shape, num_classes)  # type: ignore[arg-type]
         self.num_classes = num_classes
         self._adapted = False
+        self._training: tuple[Sequence[Codec], CodeStatistics] | None = None
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
         self.logit_scale = logit_scale
@@ -104,7 +108,7 @@ class ClassificationTask(LightningModule):
         """Check the datamodule against the spec, and let the stem adapt to it before fitting.
 
         Raises:
-            MisconfigurationException: Where the datamodule's codes or classes are not what the task was built for.
+            MisconfigurationException: If the datamodule's codes or classes are not what the task was built for.
         """
         data: Any = getattr(self.trainer, "datamodule", None)
         spec = getattr(data, "spec", None)
@@ -121,16 +125,32 @@ class ClassificationTask(LightningModule):
                 "the task with num_classes=datamodule.num_classes"
             )
         if stage == "fit" and isinstance(self.stem, Stem) and not self._adapted:
-            self.stem.adapt(data.codec, data.statistics)
-            # A datamodule that is none of ours may have no such thing, or another of this name.
-            self.stem.check_codecs(getattr(getattr(data, "codecs", None), "named", {}).values())
+            self._training = tuple(data.codecs.training), data.statistics
+            self.stem.adapt(self._training[0], self.spec, self._training[1])
             self._adapted = True
+            self._check_codecs(data.codecs.test)
+
+    def _check_codecs(self, others: Sequence[Codec]) -> None:
+        """Check that the stem reads codes of other codecs as it reads those that it was adapted to."""
+        if self._training is None or not isinstance(self.stem, Stem):
+            return
+        codecs, statistics = self._training
+        others = [codec for codec in others if all(codec is not known for known in codecs)]
+        if not others:
+            return
+        try:
+            copy.deepcopy(self.stem).adapt([*codecs, *others], self.spec, statistics)
+        except MisconfigurationException as error:
+            raise MisconfigurationException(
+                f"{type(self.stem).__name__} would misread test codes, for their codecs are not those of training: "
+                f"{error}"
+            ) from error
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the stem that the checkpoint brings, and hold its codec against the datamodule's.
 
         Raises:
-            MisconfigurationException: Where the checkpoint was made with another codec, or other data whose codec the
+            MisconfigurationException: If the checkpoint was made with another codec, or other data whose codec the
                 datamodule would not take over.
         """
         self._adapted = True
@@ -151,24 +171,35 @@ class ClassificationTask(LightningModule):
         """Start with fresh metrics."""
         reset_metrics(self)
 
+    def on_test_start(self) -> None:
+        """Check, after a fit, that the codes of another datamodule are read rightly.
+
+        Raises:
+            MisconfigurationException: If the stem was adapted to other codecs.
+        """
+        data: Any = getattr(self.trainer, "datamodule", None)
+        if getattr(data, "spec", None) is not None:
+            self._check_codecs(data.codecs.test)
+
     def forward(self, code: Tensor, grid_size: Tensor | None = None) -> Tensor:
         """Logits ``(N, num_classes)`` of codes ``(N, C, *grid)``.
 
         Raises:
-            ValueError: Where the codes have not the shape of the spec or are no integers.
-            MisconfigurationException: Where codes are padded and the backbone cannot ignore it.
+            ValueError: If the codes have not the shape of the spec or are no integers.
+            MisconfigurationException: If codes are padded and stem or backbone cannot ignore it.
         """
         self.spec.check_layout(code)
-        features = self.stem(code)
         if grid_size is None:
-            logits: Tensor = self.logit_scale * self.backbone(features)
+            logits: Tensor = self.logit_scale * self.backbone(self.stem(code))
             return logits
-        if "grid_size" not in inspect.signature(self.backbone.forward).parameters:
-            raise MisconfigurationException(
-                f"codes of different size were padded, but {type(self.backbone).__name__}.forward takes no grid_size; "
-                "crop the codes to one size, or use a backbone that ignores padding"
-            )
-        logits = self.logit_scale * self.backbone(features, grid_size)
+        for part in (self.stem, self.backbone):
+            if "grid_size" not in inspect.signature(part.forward).parameters:
+                raise MisconfigurationException(
+                    f"codes of different size were padded, but {type(part).__name__}.forward takes no grid_size; "
+                    "crop the codes to one size, or use one that ignores padding"
+                )
+        features, own = self.stem(code, grid_size)
+        logits = self.logit_scale * self.backbone(features, own)
         return logits
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
@@ -189,7 +220,7 @@ class ClassificationTask(LightningModule):
         return self.forward(code, *grid_size).softmax(1)
 
     def configure_optimizers(self) -> Any:
-        """The optimizer, and the scheduler where there is one."""
+        """The optimizer, and the scheduler if there is one."""
         return make_optimizers(self.parameters(), self.optimizer, self.lr_scheduler)
 
     def evaluate(self, batch: tuple[Tensor, ...], split: str) -> tuple[Tensor, Tensor]:

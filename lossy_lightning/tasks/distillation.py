@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
-from lossy_lightning.core import CodeSpec
+from lossy_lightning.core import CodeSpec, FeatureShape, InputError
 from lossy_lightning.tasks.classification import ClassificationTask
 
 
@@ -34,7 +34,7 @@ class DistillationTask(ClassificationTask):
         logit_scale: What the backbone's outputs are multiplied by.
 
     Raises:
-        ValueError: Where weight or temperature is out of range, and as `ClassificationTask` does.
+        ValueError: If weight or temperature is out of range, and as `ClassificationTask` does.
 
     Source:
         Hinton, Vinyals & Dean, Distilling the knowledge in a neural network, arXiv:1503.02531, 2015.
@@ -53,7 +53,7 @@ class DistillationTask(ClassificationTask):
         spec: CodeSpec,
         num_classes: int,
         stem: Callable[[CodeSpec], nn.Module],
-        backbone: Callable[[tuple[int, ...], int], nn.Module],
+        backbone: Callable[[FeatureShape, int], nn.Module],
         teacher: nn.Module | str | Path,
         weight: float = 0.5,
         temperature: float = 4.0,
@@ -63,7 +63,7 @@ class DistillationTask(ClassificationTask):
         label_smoothing: float = 0.0,
     ) -> None:
         if not 0 <= weight <= 1 or not temperature > 0:
-            raise ValueError(f"weight is from 0 to 1 and temperature above 0; got {weight=}, {temperature=}")
+            raise InputError(f"weight is from 0 to 1 and temperature above 0; got {weight=}, {temperature=}")
         super().__init__(spec, num_classes, stem, backbone, optimizer, lr_scheduler, logit_scale, label_smoothing)
         # In a tuple it is no submodule: neither trained nor counted nor saved.
         self._teacher: tuple[nn.Module, ...] = (teacher,) if isinstance(teacher, nn.Module) else ()
@@ -75,16 +75,16 @@ class DistillationTask(ClassificationTask):
         """Read the teacher, beside what every classification does.
 
         Raises:
-            ValueError: Where the teacher's checkpoint is missing, or its codes are others.
+            ValueError: If the teacher's checkpoint is missing, or its codes are others.
         """
         super().setup(stage)
         if stage != "fit" or self._checkpoint is None:
             return
         if not self._checkpoint.is_file():
-            raise ValueError(f"there is no checkpoint {self._checkpoint}; train the teacher first, or set another path")
+            raise InputError(f"there is no checkpoint {self._checkpoint}; train the teacher first, or set another path")
         task = ClassificationTask.load_from_checkpoint(self._checkpoint, map_location="cpu", weights_only=True)
         if task.spec != self.spec:
-            raise ValueError(f"the teacher was trained on codes of {task.spec}, this task is on {self.spec}")
+            raise InputError(f"the teacher was trained on codes of {task.spec}, this task is on {self.spec}")
         self._teacher = (task,)
 
     def on_fit_start(self) -> None:

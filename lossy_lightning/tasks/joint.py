@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from lossy_lightning.codecs import VQVAE
 from lossy_lightning.codecs.learned.vqvae import to_unit
-from lossy_lightning.core import CodeSpec
+from lossy_lightning.core import CodeSpec, FeatureShape, InputError
 from lossy_lightning.tasks.classification import ClassificationTask
 from lossy_lightning.tasks.reconstruction import Reconstruction, check_samples, log_figures, show
 
 
-class Bottleneck(nn.Module):
+class CodecFeatures(nn.Module):
     """A codec as the first layer of a classifier: samples ``(N, channels, *size)`` to quantized features.
 
     Args:
@@ -57,7 +57,7 @@ class JointTask(ClassificationTask):
         logit_scale: What the backbone's outputs are multiplied by.
 
     Raises:
-        ValueError: Where the data are not the samples of signals that the codec takes, or the weight is negative.
+        ValueError: If the data are not the samples of signals that the codec takes, or the weight is negative.
 
     Example:
         >>> from vector_quantize_pytorch import LFQ
@@ -69,14 +69,14 @@ class JointTask(ClassificationTask):
         torch.Size([2, 10])
     """
 
-    stem: Bottleneck
+    stem: CodecFeatures
 
     def __init__(
         self,
         spec: CodeSpec,
         num_classes: int,
         codec: VQVAE,
-        backbone: Callable[[tuple[int, ...], int], nn.Module],
+        backbone: Callable[[FeatureShape, int], nn.Module],
         reconstruction_weight: float = 0.0,
         optimizer: OptimizerCallable = torch.optim.Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
@@ -84,8 +84,9 @@ class JointTask(ClassificationTask):
     ) -> None:
         check_samples(spec, codec)
         if not reconstruction_weight >= 0:
-            raise ValueError(f"reconstruction_weight is 0 or more; got {reconstruction_weight}")
-        super().__init__(spec, num_classes, partial(Bottleneck, codec), backbone, optimizer, lr_scheduler, logit_scale)
+            raise InputError(f"reconstruction_weight is 0 or more; got {reconstruction_weight}")
+        stem = partial(CodecFeatures, codec)
+        super().__init__(spec, num_classes, stem, backbone, optimizer, lr_scheduler, logit_scale)
         self.reconstruction_weight = reconstruction_weight
         self.train_reconstruction = Reconstruction(codec.levels)
         self.val_reconstruction = Reconstruction(codec.levels)

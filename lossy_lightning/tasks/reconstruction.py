@@ -7,7 +7,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from lossy_lightning.codecs import PCM, VQVAE
-from lossy_lightning.core import CodeSpec
+from lossy_lightning.core import CodeSpec, InputError
 from lossy_lightning.functional import index_entropy, perplexity
 
 _PICTURES = 8
@@ -52,7 +52,7 @@ class Reconstruction(Metric):
         Args:
             signal: ``(N, channels, *size)`` in [-1, 1].
             reconstruction: The same shape.
-            indices: ``(N, C, *grid)``; -1 where a stage was left out.
+            indices: ``(N, C, *grid)``; -1 if a stage was left out.
         """
         self.error = self.error + (reconstruction.detach().float() - signal.float()).square().double().sum()
         self.samples = self.samples + signal.numel()
@@ -79,13 +79,13 @@ def check_samples(spec: CodeSpec, codec: VQVAE) -> None:
     """Check that a datamodule gives the samples of the signals that a codec takes.
 
     Raises:
-        ValueError: Where it does not.
+        ValueError: If it does not.
     """
     if not isinstance(codec, VQVAE):
-        raise ValueError(f"the codec to train is a VQVAE; got {codec!r}")
+        raise InputError(f"the codec to train is a VQVAE; got {codec!r}")
     width = {torch.uint8: 8, torch.int16: 16}[codec.dtype]
     if not isinstance(spec, CodeSpec) or spec != PCM(width).spec(spec.shape):
-        raise ValueError(
+        raise InputError(
             f"a learned codec is trained on samples as they are; got data of {spec}: give the datamodule the codec "
             f"PCM(bit_width={width})"
         )

@@ -34,7 +34,7 @@ class VQVAETask(LightningModule):
         lr_scheduler: Makes the learning rate scheduler from the optimizer; it is stepped after each epoch.
 
     Raises:
-        ValueError: Where the data are not the samples of signals that the codec takes.
+        ValueError: If the data are not the samples of signals that the codec takes.
 
     Example:
         >>> from vector_quantize_pytorch import VectorQuantize
@@ -71,7 +71,7 @@ class VQVAETask(LightningModule):
         """Check the datamodule against the spec.
 
         Raises:
-            MisconfigurationException: Where its codes are not what the task was built for.
+            MisconfigurationException: If its codes are not what the task was built for.
         """
         spec = getattr(getattr(self.trainer, "datamodule", None), "spec", self.spec)
         if spec != self.spec:
@@ -115,7 +115,7 @@ class VQVAETask(LightningModule):
         log_figures(self, "test", self.test_reconstruction)
 
     def configure_optimizers(self) -> Any:
-        """The optimizer, and the scheduler where there is one."""
+        """The optimizer, and the scheduler if there is one."""
         return make_optimizers(self.parameters(), self.optimizer, self.lr_scheduler)
 
     def _step(self, batch: tuple[Tensor, ...], split: str, mean_loss: Metric, measure: Metric) -> tuple[Tensor, Tensor]:

@@ -225,7 +225,7 @@ def test_arguments_without_a_text_are_refused():
 
 def test_stems_adapt_to_nothing_by_default():
     class Identity(Stem):
-        def forward(self, code):
+        def forward(self, code, grid_size=None):
             return code.float()
 
-    assert Identity().adapt(PCM(), CodeStatistics(torch.zeros(1), torch.ones(1))) is None
+    assert Identity(PCM().spec((1, 4, 4))).adapt([PCM()], None, CodeStatistics(torch.zeros(1), torch.ones(1))) is None

@@ -43,15 +43,15 @@ class Mean(Stem):
     """One feature; remembers what it was adapted to."""
 
     def __init__(self, spec):
-        super().__init__()
+        super().__init__(spec)
         self.shape = (1,)
         self.adapted = []
 
-    def forward(self, code):
+    def forward(self, code, grid_size=None):
         return code.float().flatten(1).mean(1, keepdim=True) / 255
 
-    def adapt(self, codec, statistics):
-        self.adapted.append((codec, statistics))
+    def adapt(self, codecs, spec, statistics):
+        self.adapted.append((*codecs, statistics))
 
 
 class Recorder(LightningModule):

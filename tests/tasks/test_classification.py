@@ -48,16 +48,17 @@ class Recorder(Stem):
     """Scales; keeps what it was adapted to."""
 
     def __init__(self, spec):
-        super().__init__()
+        super().__init__(spec)
         self.shape = spec.shape
         self.calls = []
         self.register_buffer("adapted", torch.zeros(()))
 
-    def forward(self, code):
+    def forward(self, code, grid_size=None):
         return code.float()
 
-    def adapt(self, codec, statistics):
-        self.calls.append((codec, statistics))
+    def adapt(self, codecs, spec, statistics):
+        assert spec == self.code_spec
+        self.calls.append((*codecs, statistics))
         self.adapted += 1
 
 

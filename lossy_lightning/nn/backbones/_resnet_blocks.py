@@ -7,14 +7,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lossy_lightning.core import valid_positions
-from lossy_lightning.nn.layers.padding import (
+from lossy_lightning.nn.layers._padding import (
     mask,
     mean_of_valid,
     norm_of_valid,
 )
 
 
-class Bottleneck(nn.Module):
+class BottleneckBlock(nn.Module):
     """A 1x1, a k x k and a 1x1 convolution with batch norms, and a shortcut around them; named as torchvision's.
 
     Args:
@@ -24,13 +24,13 @@ class Bottleneck(nn.Module):
         stride: Steps of the grid.
         kernel_size: Of the middle convolution. An even one is padded one more at the right and bottom.
         v1: Whether the stride is in the first 1x1 convolution (He et al.), else in the middle (v1.5, torchvision).
-        project: Whether the shortcut is a 1x1 convolution; None: where grid or channels change.
+        project: Whether the shortcut is a 1x1 convolution; None: if grid or channels change.
 
     Source: He et al., Deep residual learning for image recognition, CVPR 2016, section 4.1.
 
     Example:
         >>> import torch
-        >>> Bottleneck(16, 4, 32, stride=2)(torch.randn(1, 16, 8, 8)).shape
+        >>> BottleneckBlock(16, 4, 32, stride=2)(torch.randn(1, 16, 8, 8)).shape
         torch.Size([1, 32, 4, 4])
     """
 
@@ -97,7 +97,7 @@ class BasicBlock(nn.Module):
         return self.of_valid(features, None)[0]
 
     def of_valid(self, features: Tensor, size: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """As of `Bottleneck`."""
+        """As of `BottleneckBlock`."""
         made, last = normed(self.conv1, self.bn1, features, size)
         made, _ = normed(self.conv2, self.bn2, self.relu(made), last)
         made += _shortcut_of_valid(self.downsample, features, size)
@@ -147,7 +147,7 @@ def _shortcut_of_valid(downsample: nn.Sequential | None, features: Tensor, size:
 
 
 def _shortcut(in_channels: int, out_channels: int, stride: int, project: bool | None) -> nn.Sequential | None:
-    """The projection of a shortcut, None where it is the input itself."""
+    """The projection of a shortcut, None if it is the input itself."""
     if project is None:
         project = stride != 1 or in_channels != out_channels
     if not project:

@@ -1,5 +1,6 @@
 """Larq's BinaryNet."""
 
+from lossy_lightning.core import FeatureShape
 from lossy_lightning.nn.backbones.convnet import ConvNet
 
 
@@ -16,13 +17,13 @@ class BinaryNet(ConvNet):
         first_input_bit_width: Bits of the input: 1 for bits, 32 for real features (not quantized).
 
     Raises:
-        ValueError: Where the shape is too small.
+        ValueError: If the shape is too small.
 
     Source:
         Hubara et al., Binarized Neural Networks, NeurIPS 2016; Larq documentation, "BinaryNet on CIFAR10".
     """
 
-    def __init__(self, shape: tuple[int, ...], num_classes: int, first_input_bit_width: int = 1) -> None:
+    def __init__(self, shape: FeatureShape, num_classes: int, first_input_bit_width: int = 1) -> None:
         super().__init__(
             shape,
             num_classes,

@@ -4,14 +4,16 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
+from lossy_lightning.core import FeatureShape, InputError
+from lossy_lightning.nn.backbones._shapes import fixed_shape
 from lossy_lightning.nn.backbones.mlp import MLP
-from lossy_lightning.nn.layers.quantized import batch_norm, conv2d, nonlinearity
+from lossy_lightning.nn.layers import batch_norm, conv2d, nonlinearity
 
 
 class ConvNet(nn.Sequential):
     """Convolutional network: 3x3 convolutions, then an `MLP`; by default Larq's for MNIST.
 
-    Each convolution is followed by a 2x2 maximum pooling where ``pool`` says so, and a batch norm without scale.
+    Each convolution is followed by a 2x2 maximum pooling if ``pool`` says so, and a batch norm without scale.
     Each layer quantizes its own input. At 1 bit that sign is the nonlinearity between layers; at 2 to 8 bits a hard
     tanh stands before the quantizer, at 32 bits (not quantized) a ReLU; ``activation`` puts another one there. By
     default the first layer's input is real.
@@ -30,7 +32,7 @@ class ConvNet(nn.Sequential):
         activation: Makes what stands between layers instead, such as `torch.nn.Hardtanh`.
 
     Raises:
-        ValueError: Where ``shape`` is not ``(C, H, W)`` or too small, ``pool`` or ``pad`` is not as long as
+        ValueError: If ``shape`` is not ``(C, H, W)`` or too small, ``pool`` or ``pad`` is not as long as
             ``channels``, or a bit width is none of those.
 
     Source:
@@ -44,7 +46,7 @@ class ConvNet(nn.Sequential):
 
     def __init__(
         self,
-        shape: tuple[int, ...],
+        shape: FeatureShape,
         num_classes: int,
         channels: Sequence[int] = (32, 64, 64),
         pool: Sequence[bool] = (True, True, False),
@@ -58,18 +60,18 @@ class ConvNet(nn.Sequential):
     ) -> None:
         lists = (channels, pool) if pad is None else (channels, pool, pad)
         if not all(isinstance(each, Sequence) for each in lists) or not channels or len({*map(len, lists)}) > 1:
-            raise ValueError(
+            raise InputError(
                 "pool and pad say for each of the (1 or more) channels whether to pool and to pad; got "
                 f"{channels=}, {pool=}, {pad=}"
             )
         pad = (False,) * len(channels) if pad is None else pad
-        _check_shape(shape, pool, pad)
+        sizes = _image_shape(shape, pool, pad)
         first = (
             weight_bit_width if first_weight_bit_width is None else first_weight_bit_width,
             input_bit_width if first_input_bit_width is None else first_input_bit_width,
         )
         bit_widths = [first] + [(weight_bit_width, input_bit_width)] * (len(channels) - 1)
-        depth, height, width = shape
+        depth, height, width = sizes
         layers: list[nn.Module] = []
         for features, pooled, padded, (weight_bits, input_bits) in zip(channels, pool, pad, bit_widths, strict=True):
             if layers:
@@ -96,12 +98,19 @@ class ConvNet(nn.Sequential):
         super().__init__(*layers)
 
 
-def _check_shape(shape: tuple[int, ...], pool: Sequence[bool], pad: Sequence[bool]) -> None:
-    """Raise ValueError where a grid of 1x1 or more does not come out of the convolutions and poolings."""
+def _image_shape(shape: FeatureShape, pool: Sequence[bool], pad: Sequence[bool]) -> tuple[int, int, int]:
+    """Shape ``(C, H, W)`` of features of which the convolutions and poolings leave a grid of 1x1 or more.
+
+    Raises:
+        ValueError: If the features are no such ones.
+    """
     least = 1
     for pooled, padded in zip(reversed(pool), reversed(pad), strict=True):
         least = least * (2 if pooled else 1) + (0 if padded else 2)
-    if len(shape) != 3 or any(size is None or size < 1 for size in shape) or min(shape[1:]) < least:
-        raise ValueError(
+    sizes = fixed_shape(shape) or ()
+    if len(sizes) != 3 or min(sizes[1:]) < least:
+        raise InputError(
             f"this ConvNet reads features of one fixed shape (C, H, W) of {least}x{least} or more; got {shape}"
         )
+    channels, height, width = sizes
+    return channels, height, width

@@ -5,7 +5,9 @@ from math import prod
 
 from torch import nn
 
-from lossy_lightning.nn.layers.quantized import batch_norm, linear, nonlinearity
+from lossy_lightning.core import FeatureShape, InputError
+from lossy_lightning.nn.backbones._shapes import fixed_shape
+from lossy_lightning.nn.layers import batch_norm, linear, nonlinearity
 
 
 class MLP(nn.Sequential):
@@ -26,7 +28,7 @@ class MLP(nn.Sequential):
         activation: Makes what stands between layers instead, such as `torch.nn.Hardtanh`.
 
     Raises:
-        ValueError: Where a size of ``shape`` is not fixed, ``hidden_features`` is no sequence, or a bit width is none
+        ValueError: If a size of ``shape`` is not fixed, ``hidden_features`` is no sequence, or a bit width is none
             of those.
 
     Example:
@@ -37,7 +39,7 @@ class MLP(nn.Sequential):
 
     def __init__(
         self,
-        shape: tuple[int, ...],
+        shape: FeatureShape,
         num_classes: int,
         hidden_features: Sequence[int] = (64, 64),
         weight_bit_width: int = 1,
@@ -47,16 +49,17 @@ class MLP(nn.Sequential):
         input_norm: bool = False,
         activation: Callable[[], nn.Module] | None = None,
     ) -> None:
-        if not isinstance(shape, Sequence) or not shape or any(size is None or size < 1 for size in shape):
-            raise ValueError(f"an MLP reads features of one fixed shape; got {shape}: crop signals to one size")
+        sizes = fixed_shape(shape)
+        if not sizes:
+            raise InputError(f"an MLP reads features of one fixed shape; got {shape}: crop signals to one size")
         if not isinstance(hidden_features, Sequence):
-            raise ValueError(f"hidden_features has the width of each layer, such as (64, 64); got {hidden_features!r}")
+            raise InputError(f"hidden_features has the width of each layer, such as (64, 64); got {hidden_features!r}")
         first = (
             weight_bit_width if first_weight_bit_width is None else first_weight_bit_width,
             input_bit_width if first_input_bit_width is None else first_input_bit_width,
         )
         bit_widths = [first] + [(weight_bit_width, input_bit_width)] * len(hidden_features)
-        features = [prod(shape), *hidden_features, num_classes]
+        features = [prod(sizes), *hidden_features, num_classes]
         layers: list[nn.Module] = [nn.Flatten()]
         if input_norm:
             layers.append(batch_norm(features[0]))

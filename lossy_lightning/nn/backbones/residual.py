@@ -7,23 +7,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lossy_lightning.core import valid_positions
-from lossy_lightning.nn.layers.padding import (
+from lossy_lightning.core import FeatureShape, InputError, valid_positions
+from lossy_lightning.nn.layers import conv1d, conv2d, linear
+from lossy_lightning.nn.layers._padding import (
     mask,
     mean_of_valid,
     norm_of_valid,
     pad_around,
 )
-from lossy_lightning.nn.layers.quantized import conv1d, conv2d, linear
 
 
 class ResidualNet(nn.Module):
     """Convolutions over one or two dimensions, 1-bit by default, each with a real shortcut around it.
 
     A block shifts its input, convolves its sign, normalises, adds the shortcut, and ends in a shifted PReLU. The
-    shortcut makes no multiply-accumulates: means of ``stride`` positions, its channels repeated where the block has a
+    shortcut makes no multiply-accumulates: means of ``stride`` positions, its channels repeated if the block has a
     multiple of them; a first block of another number of channels has none. A linear layer classifies the mean over the
-    grid; where it quantizes its inputs, it classifies each position, and the outputs' mean is taken: the sign of a mean
+    grid; if it quantizes its inputs, it classifies each position, and the outputs' mean is taken: the sign of a mean
     says little. Padding of examples of different size never changes the outputs.
 
     Args:
@@ -40,7 +40,7 @@ class ResidualNet(nn.Module):
         last_bit_width: Bits of the last layer's weights and inputs.
 
     Raises:
-        ValueError: Where the shape is none of those, channels and strides do not fit, the kernel is even, or a bit
+        ValueError: If the shape is none of those, channels and strides do not fit, the kernel is even, or a bit
             width is none of those.
 
     Source:
@@ -53,7 +53,7 @@ class ResidualNet(nn.Module):
 
     def __init__(
         self,
-        shape: tuple[int | None, ...],
+        shape: FeatureShape,
         num_classes: int,
         channels: Sequence[int] = (64, 128, 128, 256, 256),
         strides: Sequence[int] = (2, 2, 1, 2, 1),
@@ -66,12 +66,12 @@ class ResidualNet(nn.Module):
         last_bit_width: int = 32,
     ) -> None:
         super().__init__()
-        if len(shape) not in (2, 3) or shape[0] is None:
-            raise ValueError(f"ResidualNet reads features (C, L) or (C, H, W); got {shape}")
+        if isinstance(shape, dict) or len(shape) not in (2, 3) or shape[0] is None:
+            raise InputError(f"ResidualNet reads features (C, L) or (C, H, W); got {shape}")
         listed = isinstance(channels, Sequence) and isinstance(strides, Sequence)
         grows = listed and all(b % a == 0 for a, b in pairwise(channels))
         if not grows or not channels or len(strides) != len(channels) or kernel_size % 2 == 0:
-            raise ValueError(
+            raise InputError(
                 "channels (1 or more) are each a multiple of the one before, strides are as many, and the kernel is "
                 f"odd; got {channels=}, {strides=}, {kernel_size=}"
             )
@@ -94,7 +94,7 @@ class ResidualNet(nn.Module):
         self.logits_norm = nn.Identity() if last_bit_width == 32 else nn.BatchNorm1d(num_classes)
 
     def forward(self, features: Tensor, grid_size: Tensor | None = None) -> Tensor:
-        """Logits ``(N, num_classes)`` of features ``(N, C, *grid)``, of which ``grid_size`` are its own."""
+        """Logits ``(N, num_classes)`` of features ``(N, C, *grid)``, of which ``grid_size`` are each example's own."""
         size = grid_size
         valid = None if size is None else valid_positions(size, tuple(features.shape[2:]))
         features = norm_of_valid(self.norm, features, valid)

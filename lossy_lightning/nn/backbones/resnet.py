@@ -2,19 +2,19 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from lossy_lightning.core import FeatureShape, InputError
 from lossy_lightning.nn.backbones._resnet_blocks import (
     BasicBlock,
-    Bottleneck,
+    BottleneckBlock,
     masked,
     normed,
     pooled,
     through,
 )
+from lossy_lightning.nn.backbones._shapes import channels_of
 
 
 class ResNet(nn.Module):
@@ -24,10 +24,10 @@ class ResNet(nn.Module):
 
     Its parts are named ``conv1``, ``bn1``, ``layer1`` to ``layer4`` and ``fc``, so that torchvision's weights fit.
     For CIFAR: ``depths=[n, n, n], widths=[16, 32, 64], strides=[1, 2, 2], bottleneck=False, entry_kernel=3,
-    entry_stride=1, entry_pool=False``, with shortcuts projected where torchvision's are.
+    entry_stride=1, entry_pool=False``, with shortcuts projected as torchvision's are.
 
     Args:
-        shape: Shape ``(C, H, W)`` of the features it reads, without batch; sizes may be None, where they vary.
+        shape: Shape ``(C, H, W)`` of the features it reads, without batch; a size that varies is None.
         num_classes: Number of outputs.
         depths: Blocks of each stage.
         widths: Channels of the convolutions of each stage; bottlenecks have four times as many outputs.
@@ -42,7 +42,7 @@ class ResNet(nn.Module):
         entry_pool: Whether a 3x3 maximum pooling of stride 2 follows.
 
     Raises:
-        ValueError: Where ``shape`` is not ``(C, H, W)``, stages are not described alike, or none would be left.
+        ValueError: If ``shape`` is not ``(C, H, W)``, stages are not described alike, or none would be left.
 
     Source: He et al., CVPR 2016, section 4; torchvision for v1.5.
 
@@ -55,7 +55,7 @@ class ResNet(nn.Module):
 
     def __init__(
         self,
-        shape: tuple[int | None, ...],
+        shape: FeatureShape,
         num_classes: int,
         depths: Sequence[int] = (3, 4, 6, 3),
         widths: Sequence[int] = (64, 128, 256, 512),
@@ -69,15 +69,15 @@ class ResNet(nn.Module):
         entry_pool: bool = True,
     ) -> None:
         super().__init__()
-        channels = read_channels(shape, "ResNet")
+        channels = channels_of(shape, 2, "ResNet")
         listed = all(isinstance(each, Sequence) for each in (depths, widths, strides))
         if not listed or not len(depths) == len(widths) == len(strides) or min(depths, default=0) < 1:
-            raise ValueError(
+            raise InputError(
                 "depths (1 or more blocks), widths and strides describe the same stages; got "
                 f"{depths=}, {widths=}, {strides=}"
             )
         if not 0 <= skip <= len(depths):
-            raise ValueError(f"skip is from 0 to {len(depths)}, so that a stage is left; got {skip}")
+            raise InputError(f"skip is from 0 to {len(depths)}, so that a stage is left; got {skip}")
         self.entry = skip == 0
         if self.entry:
             first = widths[0] if entry_channels is None else entry_channels
@@ -93,7 +93,7 @@ class ResNet(nn.Module):
             for index in range(depth):
                 step = stride if index == 0 else 1
                 if bottleneck:
-                    blocks.append(Bottleneck(channels, width, 4 * width, step, v1=v1))
+                    blocks.append(BottleneckBlock(channels, width, 4 * width, step, v1=v1))
                 else:
                     blocks.append(BasicBlock(channels, width, step))
                 channels = 4 * width if bottleneck else width
@@ -108,13 +108,10 @@ class ResNet(nn.Module):
 
         Args:
             features: Of one size, or padded to that of the largest example.
-            grid_size: Rows and columns of each example's own code, ``(N, 2)``; padding never changes the outputs. A
-                stem may have made more places of each place of the code.
+            grid_size: Rows and columns of each example's own features, ``(N, 2)``; padding never changes the outputs.
         """
         size = grid_size
-        if size is not None:
-            size = size * (torch.tensor(features.shape[2:], device=size.device) // size.amax(0))
-            features = masked(features, size)
+        features = masked(features, size)
         if self.entry:
             features, size = normed(self.conv1, self.bn1, features, size)
             features = self.relu(features)
@@ -141,7 +138,7 @@ def load_rgb_weights(network: nn.Module, state: Mapping[str, Tensor]) -> list[st
         Names of the network's own parameters and buffers that were not loaded.
 
     Raises:
-        ValueError: Where nothing fits.
+        ValueError: If nothing fits.
 
     Example:
         >>> net = ResNet((192, 28, 28), 10, skip=2)
@@ -153,7 +150,7 @@ def load_rgb_weights(network: nn.Module, state: Mapping[str, Tensor]) -> list[st
     own, named = network.state_dict(), {prefix + name: value for name, value in state.items()}
     fitting = {name: value for name, value in named.items() if name in own and value.shape == own[name].shape}
     if not fitting:
-        raise ValueError(
+        raise InputError(
             f"none of the {len(state)} tensors fits; names start with {next(iter(state), 'nothing')!r}, those of the "
             f"network with {next(iter(own), 'nothing')!r}: pass the state dict of a ResNet of the same widths, and the "
             "backbone of a task"
@@ -175,14 +172,3 @@ def initialise(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-
-
-def read_channels(shape: tuple[Any, ...], name: str) -> int:
-    """Channels of features ``(C, H, W)``.
-
-    Raises:
-        ValueError: Where the shape is not that.
-    """
-    if len(shape) != 3 or not isinstance(shape[0], int):
-        raise ValueError(f"{name} reads features (C, H, W); got {tuple(shape)}")
-    return shape[0]

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from lossy_lightning.core import valid_positions
-from lossy_lightning.nn.layers.padding import (
+from lossy_lightning.core import FeatureShape, InputError, valid_positions
+from lossy_lightning.nn.backbones._shapes import channels_of
+from lossy_lightning.nn.layers import conv1d, linear, nonlinearity
+from lossy_lightning.nn.layers._padding import (
     mask,
     mean_of_valid,
     norm_of_valid,
     pad_around,
 )
-from lossy_lightning.nn.layers.quantized import conv1d, linear, nonlinearity
 
 
 class SequenceNet(nn.Module):
@@ -34,7 +35,7 @@ class SequenceNet(nn.Module):
         first_input_bit_width: Bits of the first layer's inputs; None: as the others.
 
     Raises:
-        ValueError: Where ``shape`` is not ``(C, L)``, ``strides`` is not as long as ``channels``, the kernel is even,
+        ValueError: If ``shape`` is not ``(C, L)``, ``strides`` is not as long as ``channels``, the kernel is even,
             or a bit width is none of those.
 
     Example:
@@ -46,7 +47,7 @@ class SequenceNet(nn.Module):
 
     def __init__(
         self,
-        shape: tuple[int | None, ...],
+        shape: FeatureShape,
         num_classes: int,
         channels: Sequence[int] = (192, 192, 384, 384, 384),
         strides: Sequence[int] = (1, 2, 1, 2, 1),
@@ -58,11 +59,10 @@ class SequenceNet(nn.Module):
         first_input_bit_width: int | None = None,
     ) -> None:
         super().__init__()
-        if len(shape) != 2 or shape[0] is None:
-            raise ValueError(f"SequenceNet reads features (C, L); got {shape}")
+        in_channels = channels_of(shape, 1, "SequenceNet")
         listed = isinstance(channels, Sequence) and isinstance(strides, Sequence)
         if not listed or not channels or len(strides) != len(channels) or kernel_size % 2 == 0:
-            raise ValueError(
+            raise InputError(
                 "strides has as many (1 or more) entries as channels, and the kernel is odd; got "
                 f"{channels=}, {strides=}, {kernel_size=}"
             )
@@ -73,9 +73,9 @@ class SequenceNet(nn.Module):
         bit_widths = [first] + [(weight_bit_width, input_bit_width)] * (len(channels) - 1)
         self.kernel_size = kernel_size
         self.strides = tuple(strides)
-        depths = [shape[0], *channels]
+        depths = [in_channels, *channels]
         # What a codec's words add up to has scales of its own.
-        self.norm = nn.BatchNorm1d(shape[0])
+        self.norm = nn.BatchNorm1d(in_channels)
         self.convolutions = nn.ModuleList(
             conv1d(a, b, kernel_size, stride, weight_bit_width=weights, input_bit_width=inputs)
             for a, b, stride, (weights, inputs) in zip(depths, channels, strides, bit_widths, strict=False)

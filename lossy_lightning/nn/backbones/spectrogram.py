@@ -4,6 +4,9 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from lossy_lightning.core import FeatureShape, InputError
+from lossy_lightning.nn.backbones._shapes import fixed_shape
+
 
 class SpectrogramCNN(nn.Sequential):
     """A baseline on spectrograms: batch norm, two 3x3 convolutions with ReLU, each pooled, and two linear layers.
@@ -19,7 +22,7 @@ class SpectrogramCNN(nn.Sequential):
             the last layer.
 
     Raises:
-        ValueError: Where ``shape`` is not ``(C, H, W)`` of 10x10 or more, or the share is not in [0, 1).
+        ValueError: If ``shape`` is not ``(C, H, W)`` of 10x10 or more, or the share is not in [0, 1).
 
     Source:
         TensorFlow tutorials, "Simple audio recognition: Recognizing keywords"; Glorot, Bengio, Understanding the
@@ -31,14 +34,15 @@ class SpectrogramCNN(nn.Sequential):
         torch.Size([2, 8])
     """
 
-    def __init__(self, shape: tuple[int, ...], num_classes: int, dropout: float = 0.5) -> None:
-        if len(shape) != 3 or any(size is None for size in shape) or min(shape[1:]) < 10:
-            raise ValueError(
+    def __init__(self, shape: FeatureShape, num_classes: int, dropout: float = 0.5) -> None:
+        sizes = fixed_shape(shape) or ()
+        if len(sizes) != 3 or min(sizes[1:]) < 10:
+            raise InputError(
                 f"SpectrogramCNN reads features of one fixed shape (C, H, W) of 10x10 or more; got {shape}"
             )
         if not 0 <= dropout < 1:
-            raise ValueError(f"dropout is in [0, 1); got {dropout}")
-        depth, height, width = shape
+            raise InputError(f"dropout is in [0, 1); got {dropout}")
+        depth, height, width = sizes
         rows, columns = (((size - 2) // 2 - 2) // 2 for size in (height, width))
         super().__init__(
             nn.BatchNorm2d(depth),

@@ -1,18 +1,15 @@
-"""Brevitas layers whose weights and inputs have each their own bit width, and the batch norm that goes with them."""
+"""Brevitas layers whose weights and inputs have each their own bit width."""
 
 # No `from brevitas.quant import ...` and no `from __future__ import annotations` here: jsonargparse scans this module,
 # and both make it fail on Brevitas's injectors.
 import functools
-from collections.abc import Callable
 from typing import Any
 
-import brevitas.inject as bi
 import brevitas.nn as bnn
-import brevitas.proxy as bp
-import brevitas.quant as bq
 import brevitas.quant_tensor as bqt
-import torch
-from torch import Tensor, nn
+from torch import nn
+
+from lossy_lightning.nn.layers._quantizers import quantizers
 
 
 def linear(
@@ -39,7 +36,7 @@ def linear(
         A `brevitas.nn.QuantLinear`, weights initialised by Glorot uniform; it returns plain tensors.
 
     Raises:
-        ValueError: Where a bit width is none of those.
+        ValueError: If a bit width is none of those.
 
     Source:
         Hubara et al., Binarized Neural Networks, NeurIPS 2016, sections 1.1 and 1.3; Glorot & Bengio, AISTATS 2010.
@@ -123,131 +120,6 @@ def conv2d(
     )
 
 
-def batch_norm(features: int, dimensions: int = 0) -> nn.BatchNorm1d | nn.BatchNorm2d:
-    """Batch norm without a scale: the weight stays 1, only the bias is trained.
-
-    What follows a scale is a sign, which a positive scale does not change, or the loss.
-
-    Args:
-        features: Number of features or channels.
-        dimensions: Number of dimensions of the grid after the channels: 0, 1 or 2.
-
-    Raises:
-        ValueError: Where ``dimensions`` is none of those.
-
-    Source:
-        Ioffe & Szegedy, ICML 2015; as in the networks of Larq, epsilon is 1e-3.
-
-    Example:
-        >>> [name for name, p in batch_norm(8).named_parameters() if p.requires_grad]
-        ['bias']
-    """
-    if dimensions not in (0, 1, 2):
-        raise ValueError(f"batch norm is over a grid of 0, 1 or 2 dimensions; got {dimensions=}")
-    norm = (nn.BatchNorm2d if dimensions == 2 else nn.BatchNorm1d)(features, eps=1e-3)
-    norm.weight.requires_grad_(False)
-    return norm
-
-
-def nonlinearity(input_bit_width: int, activation: Callable[[], nn.Module] | None = None) -> list[nn.Module]:
-    """What stands between layers, before one of that input bit width.
-
-    At 1 bit that layer's own sign is the nonlinearity, so nothing. At 2 to 8 bits rounding alone leaves a network all
-    but linear, so the hard tanh, whose symmetric range signed integers fill. At 32 bits a ReLU.
-
-    Args:
-        input_bit_width: Bits of an input of the layer that follows.
-        activation: Makes another one instead.
-
-    Raises:
-        ValueError: Where ``activation`` is made already.
-
-    Example:
-        >>> nonlinearity(1), nonlinearity(4), nonlinearity(32), nonlinearity(32, nn.Hardtanh)
-        ([], [Hardtanh(min_val=-1.0, max_val=1.0)], [ReLU()], [Hardtanh(min_val=-1.0, max_val=1.0)])
-    """
-    if isinstance(activation, nn.Module):
-        kind = type(activation).__name__
-        raise ValueError(f"each layer has an activation of its own; got one made already: pass {kind}, the class")
-    if activation is not None:
-        return [activation()]
-    if input_bit_width == 1:
-        return []
-    return [nn.ReLU() if input_bit_width == 32 else nn.Hardtanh()]
-
-
-class _Sign(torch.autograd.Function):
-    """Sign with a straight-through gradient where ``|x| <= 1``; each way is one pass of vectorized kernels."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        # `torch.where` with scalars is not vectorized on the CPU and takes twenty times as long.
-        return torch.ge(x, 0, out=torch.empty_like(x)).mul_(2).sub_(1)
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> Any:
-        (x,) = ctx.saved_tensors
-        # The kernel's bounds are exclusive, ours inclusive: the next number after 1 is the bound.
-        bound = 1 + torch.finfo(x.dtype).eps
-        return torch.ops.aten.hardtanh_backward(grad_outputs[0], x, -bound, bound)
-
-
-def sign(x: Tensor) -> Tensor:
-    """-1 or 1, by the sign (that of 0 is 1); the gradient passes straight through where ``|x| <= 1``.
-
-    Example:
-        >>> sign(torch.tensor([-0.3, 0.0, 7.0]))
-        tensor([-1.,  1.,  1.])
-    """
-    signs: Tensor = _Sign.apply(x)  # type: ignore[no-untyped-call]
-    return signs
-
-
-class _BinaryQuant(nn.Module):
-    """A quantizer as Brevitas calls it: values, scale, zero point, bit width."""
-
-    one: Tensor
-    zero: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("one", torch.tensor(1.0), persistent=False)
-        self.register_buffer("zero", torch.tensor(0.0), persistent=False)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return _Sign.apply(x), self.one, self.zero, self.one  # type: ignore[no-untyped-call]
-
-
-class _BinaryWeight(bi.ExtendedInjector):  # type: ignore[misc]
-    proxy_class = bp.WeightQuantProxyFromInjector
-    tensor_quant = _BinaryQuant
-    signed = True
-
-
-class _BinaryInput(bi.ExtendedInjector):  # type: ignore[misc]
-    proxy_class = bp.ActQuantProxyFromInjector
-    tensor_quant = _BinaryQuant
-    signed = True
-
-
-def _quantizers(weight_bit_width: int, input_bit_width: int) -> dict[str, Any]:
-    """Brevitas's arguments for the two bit widths."""
-    for name, bit_width in (("weight_bit_width", weight_bit_width), ("input_bit_width", input_bit_width)):
-        if bit_width not in (1, 2, 3, 4, 5, 6, 7, 8, 32):
-            raise ValueError(f"{name} must be 1, 2 to 8, or 32 (not quantized); got {bit_width!r}")
-    return {
-        "weight_quant": _of_width(weight_bit_width, _BinaryWeight, bq.Int8WeightPerTensorFloat),
-        "input_quant": _of_width(input_bit_width, _BinaryInput, bq.Int8ActPerTensorFloat),
-    }
-
-
-def _of_width(bit_width: int, binary: Any, integer: Any) -> Any:
-    if bit_width == 32:
-        return None
-    return binary if bit_width == 1 else integer.let(bit_width=bit_width)
-
-
 def _plain(x: Any) -> Any:
     return x.value if isinstance(x, bqt.QuantTensor) else x
 
@@ -259,7 +131,7 @@ class _Layer(nn.Module):
     bias: nn.Parameter | None
 
     def __init__(self, weight_bit_width: int, input_bit_width: int, **geometry: Any) -> None:
-        super().__init__(**geometry, **_quantizers(weight_bit_width, input_bit_width))
+        super().__init__(**geometry, **quantizers(weight_bit_width, input_bit_width))
         self._arguments = geometry | {"weight_bit_width": weight_bit_width, "input_bit_width": input_bit_width}
 
     def reset_parameters(self) -> None:

@@ -1,37 +1,30 @@
 """Stems: what the integers of a code become on entering a model."""
 
-from lossy_lightning.nn.stems.coefficients import (
-    FrequencyBatchNorm,
-    FrequencyNorm,
-)
-from lossy_lightning.nn.stems.lookups import (
-    CodebookSum,
-    LookupConv,
-)
-from lossy_lightning.nn.stems.pixels import (
-    BlockDCT,
-    SpaceToDepth,
-)
+from lossy_lightning.nn.stems.bits import Bits, LearnedBits
+from lossy_lightning.nn.stems.block_dct import BlockDCT
+from lossy_lightning.nn.stems.codebook_sum import CodebookSum
+from lossy_lightning.nn.stems.concat import Concat
+from lossy_lightning.nn.stems.embed import Embed
+from lossy_lightning.nn.stems.frequencies import FrequencyBatchNorm, FrequencyNorm
+from lossy_lightning.nn.stems.inverse_dct import InverseDCT
+from lossy_lightning.nn.stems.lookup_conv import LookupConv
+from lossy_lightning.nn.stems.lookup_linear import LookupLinear
+from lossy_lightning.nn.stems.one_hot import OneHot
+from lossy_lightning.nn.stems.packed import Packed
 from lossy_lightning.nn.stems.planes import CoefficientPlanes
-from lossy_lightning.nn.stems.unfolding import Unfold
-from lossy_lightning.nn.stems.values import (
-    Bits,
-    Embed,
-    LearnedBits,
-    LookupLinear,
-    OneHot,
-    Packed,
-    Scale,
-)
+from lossy_lightning.nn.stems.scale import Scale
+from lossy_lightning.nn.stems.space_to_depth import SpaceToDepth
 
 __all__ = [
     "Bits",
     "BlockDCT",
     "CodebookSum",
     "CoefficientPlanes",
+    "Concat",
     "Embed",
     "FrequencyBatchNorm",
     "FrequencyNorm",
+    "InverseDCT",
     "LearnedBits",
     "LookupConv",
     "LookupLinear",
@@ -39,5 +32,4 @@ __all__ = [
     "Packed",
     "Scale",
     "SpaceToDepth",
-    "Unfold",
 ]

@@ -1,41 +1,39 @@
 """Binary planes of coefficients, for networks whose first layer has 1 bit."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from lossy_lightning.core import (
-    Codec,
-    CodeSpec,
-    CodeStatistics,
-    Stem,
-)
-from lossy_lightning.functional import mcu_layout
-from lossy_lightning.functional.jpeg.mcu import zigzag
-from lossy_lightning.nn.stems.coefficients import check_subsampling
+from lossy_lightning.core import CodeSpec, InputError
+from lossy_lightning.functional import zigzag
+from lossy_lightning.nn.stems._coefficients import block_fields
+from lossy_lightning.nn.stems._values import ValueStem
 
 
-class CoefficientPlanes(Stem):
-    """Sign and magnitude of each level, bit by bit, as -1 and 1: ``(N, C, rows, columns)`` to ``(N, bits, ...)``.
+class CoefficientPlanes(ValueStem):
+    """Sign and magnitude of each level, bit by bit, as -1 and 1: ``(N, C, rows, columns)`` to ``(N, planes, ...)``.
 
     Most levels are near zero, where offset binary (`Bits`) flips all bits between 0 and -1; sign and magnitude change
     few. A magnitude beyond its bits counts as the greatest there is. First come the signs (that of 0 is 1) of the
-    chosen frequencies, block by block, then a plane of each magnitude bit of the means, most significant first, then
-    the planes of the other frequencies.
+    means of all blocks, then of the other chosen frequencies, block by block; then a plane of each magnitude bit of
+    the means, most significant first, then the planes of the other frequencies. Last comes a plane of presence of each
+    of these levels that may be absent, in the order of the signs: 1 if the level is there, else -1, and it counts as 0.
 
     Args:
-        spec: Of a JPEG code. Tables that it carries are left out.
-        chroma_subsampling: Of the code, as of `JPEG`.
-        luma: Number of frequencies of each block of luma, the lowest ones in zigzag order.
-        chroma: The same of Cb and of Cr.
-        mean_bits: Bits of the magnitude of a block's mean.
-        bits: Bits of the magnitudes of the other frequencies.
+        spec: Of a code of 8x8 blocks, such as that of `JPEG`. Steps that it carries are left out.
+        luma: Number of frequencies of each block of the first field, the lowest ones in zigzag order.
+        chroma: The same of the other fields.
+        mean_bit_width: Bits of the magnitude of a block's mean.
+        bit_width: Bits of the magnitudes of the other frequencies.
+        fields: Names of the fields to read; None: all that are not constant.
 
     Raises:
-        ValueError: Where such codes do not have that many channels, blocks that many frequencies, or levels that many
-            bits.
+        ValueError: If a field is not of 8x8 blocks, or blocks have not that many frequencies or levels that many bits.
 
     Example:
-        >>> stem = CoefficientPlanes(CodeSpec.uniform((64, 1, 1), -1024, 1023, ordinal=True), luma=2, bits=2)
+        >>> from lossy_lightning.codecs import JPEG
+        >>> stem = CoefficientPlanes(JPEG().spec((1, 8, 8)), luma=2, bit_width=2)
         >>> code = torch.zeros(1, 64, 1, 1, dtype=torch.int16)
         >>> code[0, :2, 0, 0] = torch.tensor([3, -1])
         >>> stem(code).flatten().int().tolist()
@@ -48,45 +46,48 @@ class CoefficientPlanes(Stem):
     def __init__(
         self,
         spec: CodeSpec,
-        chroma_subsampling: str = "4:2:0",
         luma: int = 64,
         chroma: int = 64,
-        mean_bits: int = 10,
-        bits: int = 4,
+        mean_bit_width: int = 10,
+        bit_width: int = 4,
+        fields: Sequence[str] | None = None,
     ) -> None:
-        super().__init__()
-        layout = mcu_layout(spec.shape[0], chroma_subsampling)
-        self.chroma_subsampling, self.components = chroma_subsampling, layout.components
-        if not (1 <= luma <= 64 and 1 <= chroma <= 64 and 1 <= mean_bits <= 12 and 1 <= bits <= 12):
-            raise ValueError(
+        super().__init__(spec, block_fields(spec, "CoefficientPlanes", fields))
+        if not (1 <= luma <= 64 and 1 <= chroma <= 64 and 1 <= mean_bit_width <= 12 and 1 <= bit_width <= 12):
+            raise InputError(
                 "a block has 1 to 64 frequencies, and a level 1 to 12 bits of magnitude; got "
-                f"{luma=}, {chroma=}, {mean_bits=}, {bits=}"
+                f"{luma=}, {chroma=}, {mean_bit_width=}, {bit_width=}"
             )
-        counts = [luma if component == 0 else chroma for component in layout.block_components]
+        counts = [
+            luma if index == 0 else chroma
+            for index, field in enumerate(self.spec.fields)
+            for _ in range(field.num_cells)
+        ]
         means = [64 * block for block in range(len(counts))]
         others = [64 * block + f for block, count in enumerate(counts) for f in sorted(zigzag()[1:count])]
         self.register_buffer("means", torch.tensor(means), persistent=False)
         self.register_buffer("others", torch.tensor(others, dtype=torch.long), persistent=False)
-        self.mean_bits, self.bits = mean_bits, bits
-        self.shape = (len(means) * (1 + mean_bits) + len(others) * (1 + bits), *spec.shape[1:])
+        self.mean_bit_width, self.bit_width = mean_bit_width, bit_width
+        self.presences = [channel for channel in [*means, *others] if channel in set(self.optional)]
+        planes = len(means) * (1 + mean_bit_width) + len(others) * (1 + bit_width)
+        self.shape = (planes + len(self.presences), *self.spec.grid)
 
-    def adapt(self, codec: Codec, statistics: CodeStatistics) -> None:
-        """Check that the codec lays out chroma as this stem expects; nothing is taken over.
-
-        Raises:
-            MisconfigurationException: Where it does not.
-        """
-        check_subsampling(self, self.chroma_subsampling, self.components, codec)
-
-    def forward(self, code: Tensor) -> Tensor:
-        """Features of a code."""
+    def forward(self, code: Tensor, grid_size: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
+        """Features of a code, and their own sizes if it is padded."""
+        code = self.read(code)
+        present = self.present(code)
+        if present is not None:
+            code = torch.where(present, code, 0)
         means, others = code.index_select(1, self.means), code.index_select(1, self.others)
-        signs = torch.cat([means, others], 1) >= 0
-        planes = torch.cat([signs, _magnitude(means, self.mean_bits), _magnitude(others, self.bits)], 1)
-        return planes.float() * 2 - 1
+        planes = [torch.cat([means, others], 1) >= 0]
+        planes += [_magnitude(means, self.mean_bit_width), _magnitude(others, self.bit_width)]
+        if present is not None:
+            planes.append(present[:, self.presences])
+        features = torch.cat(planes, 1).float() * 2 - 1
+        return features if grid_size is None else (features, grid_size)
 
 
-def _magnitude(levels: Tensor, bits: int) -> Tensor:
-    """Planes of the magnitudes, most significant first: ``(N, C, ...)`` to ``(N, bits * C, ...)``, bool."""
-    magnitude = levels.int().abs().clamp(max=2**bits - 1)
-    return torch.cat([(magnitude >> bit) & 1 for bit in reversed(range(bits))], 1).bool()
+def _magnitude(levels: Tensor, bit_width: int) -> Tensor:
+    """Planes of the magnitudes, most significant first: ``(N, C, ...)`` to ``(N, bit_width * C, ...)``, bool."""
+    magnitude = levels.int().abs().clamp(max=2**bit_width - 1)
+    return torch.cat([(magnitude >> bit) & 1 for bit in reversed(range(bit_width))], 1).bool()

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lossy_lightning.codecs import JPEG
-from lossy_lightning.functional import SAMPLING_FACTORS, mcu_layout, spread
+from lossy_lightning.functional import SAMPLING_FACTORS, mcu_layout, spread, zigzag
 
 
 @pytest.mark.parametrize("subsampling", SAMPLING_FACTORS)
@@ -47,3 +47,10 @@ def test_steps_are_what_levels_are_multiplied_with():
         assert torch.equal((parts[name] * steps[name].view(64, 1, 1)).short(), part)
         assert (JPEG(50, dequantize=True).steps()[name] == 1).all()
     assert JPEG(50, tables=True).steps() is None
+
+
+def test_zigzag_is_the_standards():
+    order = zigzag()
+    assert order[:15] == [0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4]
+    assert order[-4:] == [47, 55, 62, 63]
+    assert sorted(order) == list(range(64))

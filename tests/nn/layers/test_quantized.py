@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from lossy_lightning.nn.layers.quantized import (
+from lossy_lightning.nn.layers import (
     batch_norm,
     conv1d,
     conv2d,

@@ -37,8 +37,8 @@ class Residual(Codec):
         raise NotImplementedError
 
 
-def residual_spec(stages=5, levels=4, grid=(7,)):
-    return CodeSpec.uniform((stages, *grid), 0, levels - 1, ordinal=False)
+def residual_spec(stages=5, levels=4, grid=(7,), absent=-1):
+    return CodeSpec.uniform((stages, *grid), 0, levels - 1, ordinal=False, absent=absent)
 
 
 def codes(spec, count=3, unsent=False, seed=0):
@@ -56,7 +56,7 @@ def test_words_are_added_up(grid, num_stages):
     stem, codec = CodebookSum(spec, dim=3, num_stages=num_stages), Residual()
     code = codes(spec, unsent=True)
     assert not stem(code).any()
-    stem.adapt(codec, NOTHING)
+    stem.adapt([codec], None, NOTHING)
     expected = sum_codewords(code[:, :num_stages].flatten(2), codec.codebooks()).view(3, 3, *grid)
     torch.testing.assert_close(stem(code), expected)
     assert stem.shape == (3, *grid)
@@ -67,7 +67,7 @@ def test_a_stage_not_sent_is_one_that_is_not_read():
     spec = residual_spec()
     stem, few = CodebookSum(spec, dim=3), CodebookSum(spec, dim=3, num_stages=2)
     for one in (stem, few):
-        one.adapt(Residual(), NOTHING)
+        one.adapt([Residual()], None, NOTHING)
     code = codes(spec)
     less = code.clone()
     less[:, 2:] = -1
@@ -78,7 +78,7 @@ def test_a_stage_not_sent_is_one_that_is_not_read():
 def test_words_are_trained_where_asked(trainable):
     spec = residual_spec()
     stem = CodebookSum(spec, dim=3, trainable=trainable, weight_bit_width=1)
-    stem.adapt(Residual(), NOTHING)
+    stem.adapt([Residual()], None, NOTHING)
     sums = stem(codes(spec))
     assert sums.requires_grad is trainable
     assert "table.weight" in stem.state_dict()
@@ -94,7 +94,7 @@ def test_quantized_words(bit_width):
     """Each stage has at most so many values, and the nearest of them to its own."""
     spec, codec = residual_spec(), Residual()
     stem = CodebookSum(spec, dim=3, weight_bit_width=bit_width)
-    stem.adapt(codec, NOTHING)
+    stem.adapt([codec], None, NOTHING)
     for stage, words in enumerate(codec.codebooks()):
         alone = torch.full((4, 5, 7), -1)
         alone[:, stage] = torch.arange(4)[:, None]
@@ -104,7 +104,7 @@ def test_quantized_words(bit_width):
         nearest = levels[(words[..., None] - levels).abs().argmin(-1)]
         torch.testing.assert_close(rows, nearest)
     trained = CodebookSum(spec, dim=3, trainable=True, weight_bit_width=bit_width)
-    trained.adapt(codec, NOTHING)
+    trained.adapt([codec], None, NOTHING)
     assert torch.equal(trained(codes(spec)), stem(codes(spec)))
 
 
@@ -112,7 +112,7 @@ def test_quantized_words(bit_width):
 def test_the_audit_reads_tables(bit_width, monkeypatch):
     """It passes what keeps the declared width, and stops what does not."""
     stem = CodebookSum(residual_spec(), dim=3, weight_bit_width=bit_width)
-    stem.adapt(Residual(), NOTHING)
+    stem.adapt([Residual()], None, NOTHING)
     audit = BitWidthAudit()
     model = torch.nn.Sequential(stem)
 
@@ -152,9 +152,9 @@ def test_codebook_sum_refuses():
     with pytest.raises(ValueError, match="1, 4 or 32"):
         CodebookSum(spec, weight_bit_width=2)
     with pytest.raises(ValueError, match="has none"):
-        CodebookSum(spec).adapt(PCM(), NOTHING)
+        CodebookSum(spec).adapt([PCM()], None, NOTHING)
     with pytest.raises(ValueError, match="set dim=3"):
-        CodebookSum(spec).adapt(Residual(), NOTHING)
+        CodebookSum(spec).adapt([Residual()], None, NOTHING)
 
 
 def one_hot(code, spec):

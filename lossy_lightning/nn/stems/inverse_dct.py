@@ -1,18 +1,18 @@
-"""Unfolding: coefficients back to a finer grid by an inverse DCT that may be trained."""
+"""Coefficients back on a finer grid, by an inverse DCT that may be trained."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lossy_lightning.core import CodeSpec
-from lossy_lightning.functional import idct, spread, ycbcr_to_rgb
-from lossy_lightning.functional.jpeg.mcu import repeat
-from lossy_lightning.nn.stems.coefficients import CoefficientStem
+from lossy_lightning.core import CodeSpec, InputError
+from lossy_lightning.functional import idct, repeat, spread, ycbcr_to_rgb
+from lossy_lightning.nn.stems._coefficients import CoefficientStem
 
 
-class Unfold(CoefficientStem):
+class InverseDCT(CoefficientStem):
     """Blocks of coefficients on a finer grid: a 1x1 convolution, the inverse DCT at first, and a pixel shuffle.
 
     Of each 8x8 block of luma ``factor * factor`` places are made, with the ``(8 / factor) ** 2`` samples of each as
@@ -31,24 +31,25 @@ class Unfold(CoefficientStem):
     weight decay pulls towards the exact transform. ``relative=False`` trains the weights themselves, as the control.
 
     Args:
-        spec: Of a JPEG code.
-        chroma_subsampling: Of the code, as of `JPEG`.
+        spec: Of a code of 8x8 blocks, such as that of `JPEG`.
         factor: Places made of a block of luma along each axis: 1, 2, 4 or 8.
-        trainable: Whether the transform is trained. Cb and Cr share theirs.
+        trainable: Whether the transform is trained. The fields of chroma share theirs.
         relative: Whether what is trained is relative to the exact transform.
         rate: Of the relative change: a learning rate for this layer, as a multiple of the optimizer's.
         per_frequency: Whether only a relative gain for each frequency is trained, so that the basis stays orthogonal.
         rgb: Whether features are R, G and B, by the fixed map of JFIF; chroma is repeated where luma has more samples.
+        fields: Names of the fields to read, luma first; None: all that are not constant.
 
     Raises:
-        ValueError: Where such codes do not have that many channels, the factor is none of those, grey is to be RGB, or
-            the arguments of training contradict each other.
+        ValueError: If a field is not of 8x8 blocks, the factor is none of those, what is to be RGB has not three
+            fields, or the arguments of training contradict each other.
 
     Source: ITU-T T.81 (1992), annex A.3.3; T.871 (2011), section 7.
 
     Example:
-        >>> spec = CodeSpec.uniform((192, 4, 4), -1024, 1023, ordinal=True)
-        >>> Unfold(spec, "4:4:4", factor=4).shape, Unfold(spec, "4:4:4").shape
+        >>> from lossy_lightning.codecs import JPEG
+        >>> spec = JPEG(chroma_subsampling="4:4:4").spec((3, 32, 32))
+        >>> InverseDCT(spec, factor=4).shape, InverseDCT(spec).shape
         ((12, 16, 16), (3, 32, 32))
     """
 
@@ -58,51 +59,61 @@ class Unfold(CoefficientStem):
     def __init__(
         self,
         spec: CodeSpec,
-        chroma_subsampling: str = "4:2:0",
         factor: int = 8,
         trainable: bool = False,
         relative: bool = True,
         rate: float = 1.0,
         per_frequency: bool = False,
         rgb: bool = False,
+        fields: Sequence[str] | None = None,
     ) -> None:
-        super().__init__(spec, chroma_subsampling)
+        super().__init__(spec, fields)
         if factor not in (1, 2, 4, 8):
-            raise ValueError(f"a block is unfolded by 1, 2, 4 or 8; got {factor=}")
+            raise InputError(f"a block is made 1, 2, 4 or 8 places along each axis; got {factor=}")
         if per_frequency and not (trainable and relative):
-            raise ValueError("gains of frequencies are relative: per_frequency needs trainable=True and relative=True")
-        if rgb and self.layout.components == 1:
-            raise ValueError(f"grey has no colours: rgb=True needs codes of three components; got shape {spec.shape}")
-        h, v = self.layout.factors
-        self.relative, self.rate, self.rgb = relative, rate, rgb
+            raise InputError("gains of frequencies are relative: per_frequency needs trainable=True and relative=True")
+        if rgb and len(self.blocks) != 3:
+            raise InputError(
+                f"grey has no colours: rgb=True needs codes of three components; got the fields "
+                f"{[field.name for field in self.blocks]}"
+            )
+        h, v = self.factors
+        self.relative, self.rate, self.rgb, self.factor = relative, rate, rgb, factor
         self.grids = [(factor, factor), (min(8, factor * h), min(8, factor * v))]
         self.repeats = factor * h // self.grids[1][0], factor * v // self.grids[1][1]
-        bases = [inverse_basis(grid) for grid in self.grids]
-        for name, basis in zip(("luma", "chroma"), bases, strict=True):
-            if relative or not trainable:
-                self.register_buffer(f"{name}_basis", basis, persistent=False)
-            if trainable and (name == "luma" or self.layout.components == 3):
-                size = (1, 64) if per_frequency else (64, 64)
-                self.register_parameter(name, nn.Parameter(torch.zeros(size) if relative else basis.clone()))
-            else:
-                self.register_parameter(name, None)
-        used = [self.grids[0]] * 3 if rgb else [*self.grids, self.grids[1]][: self.layout.components]
+        for name, grid in zip(("luma", "chroma"), self.grids, strict=True):
+            self._add_transform(name, inverse_basis(grid), trainable, per_frequency)
+        used = [self.grids[0]] * 3 if rgb else [self.grids[0], *[self.grids[1]] * (len(self.blocks) - 1)]
         samples = sum(64 // (across * down) for across, down in used)
-        rows, columns = spec.shape[1:]
-        grid = (None if rows is None else factor * v * rows, None if columns is None else factor * h * columns)
-        self.shape = (samples, *grid)
+        rows, columns = self.spec.grid
+        self.shape = (
+            samples,
+            None if rows is None else factor * v * rows,
+            None if columns is None else factor * h * columns,
+        )
 
-    def forward(self, code: Tensor) -> Tensor:
-        """Features of a code."""
-        values = self.dequantize(code) / 128
-        luma, chroma = values.tensor_split([64 * self.layout.luma_blocks], 1)
-        luma = self._unfold(spread(luma, self.layout.factors), "luma", self.grids[0])
-        if self.layout.components == 1:
-            return luma
-        # Cb and Cr as if they were two examples: they share the transform.
-        pairs = self._unfold(chroma.reshape(-1, 64, *chroma.shape[2:]), "chroma", self.grids[1])
-        chroma = torch.unflatten(repeat(pairs, self.repeats), 0, (-1, 2))
-        return self._rgb(luma, chroma) if self.rgb else torch.cat([luma, chroma.flatten(1, 2)], 1)
+    def _add_transform(self, name: str, basis: Tensor, trainable: bool, per_frequency: bool) -> None:
+        """The exact transform of luma or chroma, if it is needed, and what is trained of it."""
+        if self.relative or not trainable:
+            self.register_buffer(f"{name}_basis", basis, persistent=False)
+        if trainable and (name == "luma" or len(self.blocks) > 1):
+            size = (1, 64) if per_frequency else (64, 64)
+            self.register_parameter(name, nn.Parameter(torch.zeros(size) if self.relative else basis.clone()))
+        else:
+            self.register_parameter(name, None)
+
+    def forward(self, code: Tensor, grid_size: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
+        """Features of a code, and their own sizes if it is padded."""
+        luma, *others = (values / 128 for values in self.coefficients(code))
+        features = self._unfold(spread(luma, self.factors), "luma", self.grids[0])
+        if others:
+            # The fields of chroma as if they were examples: they share the transform.
+            chroma = self._unfold(torch.stack(others, 1).flatten(0, 1), "chroma", self.grids[1])
+            chroma = torch.unflatten(repeat(chroma, self.repeats), 0, (-1, len(others)))
+            features = self._rgb(features, chroma) if self.rgb else torch.cat([features, chroma.flatten(1, 2)], 1)
+        if grid_size is None:
+            return features
+        return features, self.factor * self.spec.field_grid(self.blocks[0].name, grid_size)
 
     def _rgb(self, luma: Tensor, chroma: Tensor) -> Tensor:
         """Features in RGB: of luma ``(N, samples, H, W)`` and chroma ``(N, 2, its samples, H, W)``."""

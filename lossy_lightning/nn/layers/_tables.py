@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lossy_lightning.core import InputError
+
 
 class QuantizedRows(NamedTuple):
     """Rows of a table, and what they declare, by the names of Brevitas' quantized tensors.
@@ -30,10 +32,10 @@ class TableQuantizer(nn.Module):
     - 4 bits: integers from -7 to 7 times a seventh of the largest magnitude of the stage.
 
     Args:
-        width: Bits of an entry, 1 or 4.
+        bit_width: Bits of an entry, 1 or 4.
 
     Raises:
-        ValueError: Where it is another.
+        ValueError: If it is another.
 
     Source:
         Rastegari et al., XNOR-Net, ECCV 2016, section 3.1 (the scale of signs).
@@ -43,11 +45,11 @@ class TableQuantizer(nn.Module):
         tensor([[[ 1., -1.]]])
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, bit_width: int) -> None:
         super().__init__()
-        if width not in (1, 4):
-            raise ValueError(f"weight_bit_width of a table is 1, 4 or 32 (not quantized); got {width}")
-        self.width = width
+        if bit_width not in (1, 4):
+            raise InputError(f"weight_bit_width of a table is 1, 4 or 32 (not quantized); got {bit_width}")
+        self.width = bit_width
 
     def bit_width(self) -> Tensor:
         """Bits of an entry, as Brevitas' quantizers tell it."""
@@ -90,7 +92,7 @@ class SummedTable(nn.Module):
         weight_bit_width: Bits of an entry: 1, 4, or 32 (not quantized).
 
     Raises:
-        ValueError: Where the bit width is none of those.
+        ValueError: If the bit width is none of those.
     """
 
     def __init__(self, stages: int, levels: int, dim: int, weight_bit_width: int = 32) -> None:
