@@ -108,6 +108,15 @@ def test_what_is_installed_is_what_is_imported():
     assert imported - {"llvmlite"} == declared  # Numba brings llvmlite, at the one version that it works with
 
 
+@pytest.mark.parametrize("file", [file for file in FILES if room(file) not in ("functional", "bitstream")])
+def test_rooms_tell_mistakes_by_their_own_errors(file):
+    """The command line shows an `InputError` or `MissingFileError` as one sentence, but keeps other tracebacks."""
+    for node in ast.walk(ast.parse((PACKAGE / file).read_text())):
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+            name = ast.unparse(node.exc.func)
+            assert name not in ("ValueError", "FileNotFoundError"), f"{file}:{node.lineno} raises a plain {name}"
+
+
 def test_no_name_hides_a_module():
     """`import lossy_lightning.room.file` gives the file, whatever its room exports."""
     for package in pkgutil.walk_packages([str(PACKAGE)], "lossy_lightning."):

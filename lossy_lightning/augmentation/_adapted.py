@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
-from lossy_lightning.core import Codec, CodeSpec, CodeStatistics
-from lossy_lightning.core.errors import InputError
+from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, InputError
 
 
 class Adapted(nn.Module, ABC):

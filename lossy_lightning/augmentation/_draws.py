@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from lossy_lightning.core.errors import InputError
+from lossy_lightning.core import InputError
 
 
 def choose(chosen: Tensor, augmented: Tensor, code: Tensor) -> Tensor:

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from lossy_lightning.augmentation._adapted import Adapted
 from lossy_lightning.augmentation._draws import check_probabilities
-from lossy_lightning.core import Codec, CodeSpec, CodeStatistics
-from lossy_lightning.core.errors import InputError
+from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, InputError
 
 
 class BitFlip(nn.Module):

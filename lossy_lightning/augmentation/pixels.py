@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from lossy_lightning.augmentation._draws import check_counts, check_probabilities, choose
-from lossy_lightning.core.errors import InputError
+from lossy_lightning.core import InputError
 
 
 class PixelFlip(nn.Module):

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from lossy_lightning.augmentation._draws import check_counts
-from lossy_lightning.core.errors import InputError
+from lossy_lightning.core import InputError
 
 _RANGE = (-32768, 32767)
 

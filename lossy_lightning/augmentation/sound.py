@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from lossy_lightning.augmentation._adapted import Adapted
 from lossy_lightning.augmentation._draws import check_counts
-from lossy_lightning.core import Codec, CodeSpec, CodeStatistics
-from lossy_lightning.core.errors import InputError
+from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, InputError
 
 _SILENT_SAMPLES = 16_000
 """Samples of silence that tell how a codec without a rate of its own codes it."""

@@ -9,8 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from lossy_lightning.callbacks._datamodule import signal_shape, spec_of_data
-from lossy_lightning.core import CodeSpec, Field, FileCodec
-from lossy_lightning.core.layout import valid_positions
+from lossy_lightning.core import CodeSpec, Field, FileCodec, valid_positions
 from lossy_lightning.functional import index_entropy
 
 

@@ -1,5 +1,7 @@
 """Attacks on some fields of a code: the others, and what is absent, stay; features may be a dict by field."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -17,7 +19,9 @@ from lossy_lightning.attacks import (
 )
 from lossy_lightning.attacks._features import packed
 from lossy_lightning.attacks._first_order import feature_owners, first_order_change
+from lossy_lightning.codecs import JPEG
 from lossy_lightning.core import CodeSpec, Field, Stem
+from lossy_lightning.nn import Bits, Concat, Embed, FrequencyBatchNorm, LateConcat
 
 SPEC = CodeSpec(
     [
@@ -33,10 +37,10 @@ class Planes(Stem):
     """Bits of luma on their own fine grid, one-hot shapes on the code's: a dict, without a gradient."""
 
     def __init__(self):
-        super().__init__()
+        super().__init__(SPEC)
         self.shape = {"luma": (16, 6, 8), "shape": (32, 3, 4)}
 
-    def forward(self, code):
+    def forward(self, code, grid_size=None):
         parts = SPEC.split(code.long())
         bits = torch.cat([(parts["luma"] >> i & 1).float() for i in range(8)], 1)
         shapes = torch.stack([(parts["shape"] == level).float() for level in range(16)], 2).flatten(1, 2)
@@ -101,10 +105,10 @@ class Outer(Stem):
     shape = (4, 3, 4)
 
     def __init__(self):
-        super().__init__()
+        super().__init__(SPEC)
         self.parts = nn.ModuleList([nn.Embedding(300, 1), nn.Embedding(300, 1)])
 
-    def forward(self, code):
+    def forward(self, code, grid_size=None):
         return torch.cat([part(code.int().clamp(0))[..., 0] for part in self.parts], 1)
 
 
@@ -166,3 +170,40 @@ def test_a_gradient_that_reaches_only_what_stays_is_dead():
     differentiable(model, code, model, 0, 15, 2, fixed_values(spec, ["a"]))
     with pytest.raises(ValueError, match="no gradient reaches the input"):
         differentiable(model, code, model, 0, 15, 2, fixed_values(spec, ["b"]))
+
+
+def test_a_concatenation_of_stems_is_attacked_by_either_kind():
+    torch.manual_seed(0)
+    spec = CodeSpec([Field("mean", (0,), (255,), ordinal=True), Field("shape", (0,), (15,), ordinal=False)], (4, 4))
+    stem = Concat(spec, [partial(Bits, fields=["mean"]), partial(Embed, fields=["shape"], dim=4)])
+    model = nn.Sequential(stem, nn.Flatten(), nn.Linear(12 * 16, 3))
+    code = torch.cat([torch.randint(0, 256, (30, 1, 4, 4)), torch.randint(0, 16, (30, 1, 4, 4))], 1).to(torch.int16)
+    assert find_stem(model, code, model) is stem
+    target = model(code).argmax(1)
+    for name, attacks, budget in (("mean", ordinal_attacks, 60), ("shape", categorical_attacks, 4)):
+        fixed = fixed_values(spec, [name])
+        compared = compare_attacks(
+            model, code, target, attacks(model, model, code, budget, spec.low, spec.high, fixed=fixed)
+        )
+        assert compared.naive_accuracy == 1
+        assert compared.accuracy < 0.7
+        assert not bool(((compared.code != code) & fixed(code)).any())
+
+
+def test_late_concatenation_is_attacked_by_its_own_gradient():
+    torch.manual_seed(0)
+    codec = JPEG(75, chroma_subsampling="4:2:0")
+    spec = codec.spec((3, 32, 32))
+    stem = FrequencyBatchNorm(spec, by_field=True)
+    narrow = {"aware": (4, 8), "luma": (4, 8), "joint": (4, 8), "chroma": (4, 8), "widths": (4, 4, 4, 4)}
+    model = nn.Sequential(stem, LateConcat(stem.shape, 3, **narrow)).eval()
+    code = codec.encode(torch.randint(0, 256, (6, 3, 32, 32), dtype=torch.uint8))
+    fixed = fixed_values(spec, ["luma"])
+    naive, alive = differentiable(model, code, model, spec.low, spec.high, 8, fixed)
+    assert naive is alive
+    target = model(code).argmax(1)
+    moved = projected_attack(alive, code, target, 8, [2] * 5, spec.low, spec.high, fixed=fixed)
+    assert bool((moved != code).any())
+    assert torch.equal(moved[:, 256:], code[:, 256:])
+    fooled = model(moved).argmax(1) != target
+    assert int(fooled.sum()) >= 4  # of six; the softmax of some is saturated

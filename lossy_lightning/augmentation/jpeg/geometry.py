@@ -8,8 +8,7 @@ from torch import Tensor
 
 from lossy_lightning.augmentation._draws import check_counts, check_probabilities, choose
 from lossy_lightning.augmentation.jpeg._blocks import BlockAugmentation, StepsAugmentation, saturate
-from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, Field
-from lossy_lightning.core.errors import InputError
+from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, Field, InputError
 from lossy_lightning.functional import flip_blocks, round_half_away, transpose_blocks
 
 

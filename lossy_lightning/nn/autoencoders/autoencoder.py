@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lossy_lightning.core import InputError
 from lossy_lightning.functional import from_blocks
 
 _CONVOLUTIONS: dict[int, tuple[Any, Any]] = {
@@ -178,7 +179,7 @@ class DenseDecoder(nn.Sequential):
         _convolutions(len(block))
         _check_grid(grid, block)
         if not 0 <= flip_probability <= 1:
-            raise ValueError(f"a probability is from 0 to 1; got {flip_probability=}")
+            raise InputError(f"a probability is from 0 to 1; got {flip_probability=}")
         size = [width * cells for width, cells in zip(block, grid, strict=True)]
         layers: list[nn.Module] = [_Whole(tuple(grid)), _SignFlip(flip_probability)]
         for width, following in pairwise([dim * prod(grid), *hidden, channels * prod(size)]):
@@ -234,7 +235,7 @@ class _PlaceBias(nn.Module):
 
 def _check_blocks(grid: tuple[int, ...], x: Tensor) -> None:
     if x.shape[2:] != grid:
-        raise ValueError(
+        raise InputError(
             f"this network knows signals of {grid} blocks; got {tuple(x.shape[2:])}: crop or pad them, or make it for "
             "another grid"
         )
@@ -242,7 +243,7 @@ def _check_blocks(grid: tuple[int, ...], x: Tensor) -> None:
 
 def _check_grid(grid: tuple[int, ...] | None, block: tuple[int, ...]) -> None:
     if grid is not None and len(grid) != len(block):
-        raise ValueError(f"the grid has an axis for each of the block's; got grid={tuple(grid)}, {block=}")
+        raise InputError(f"the grid has an axis for each of the block's; got grid={tuple(grid)}, {block=}")
 
 
 def _place_bias(features: int, grid: tuple[int, ...] | None) -> list[nn.Module]:
@@ -252,10 +253,10 @@ def _place_bias(features: int, grid: tuple[int, ...] | None) -> list[nn.Module]:
 def _convolutions(dimensions: int) -> tuple[Any, Any]:
     """Convolution and transposed convolution."""
     if dimensions not in _CONVOLUTIONS:
-        raise ValueError(f"signals have 1 axis (sound) or 2 (images) after the channels; got {dimensions}")
+        raise InputError(f"signals have 1 axis (sound) or 2 (images) after the channels; got {dimensions}")
     return _CONVOLUTIONS[dimensions]
 
 
 def _check_hidden(hidden: Sequence[int]) -> None:
     if not hidden:
-        raise ValueError("each hidden width halves or doubles the grid, so there is at least one; got none")
+        raise InputError("each hidden width halves or doubles the grid, so there is at least one; got none")

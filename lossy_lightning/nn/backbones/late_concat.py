@@ -64,7 +64,7 @@ class LateConcat(nn.Module):
             raise InputError(_not_420(shape))
         third, fourth = 4 * widths[2], 4 * widths[3]
         if joint[1] + chroma[1] != third:
-            raise ValueError(f"outputs of joint and chroma add up to 4 * widths[2] = {third}; got {joint=}, {chroma=}")
+            raise InputError(f"outputs of joint and chroma add up to 4 * widths[2] = {third}; got {joint=}, {chroma=}")
         blocks, channels = [], luma_channels
         for kernel_size in KERNELS if aware is not None else ():
             width, outputs = aware or (0, 0)

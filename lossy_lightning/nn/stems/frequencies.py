@@ -7,15 +7,7 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
-from lossy_lightning.core import (
-    ByField,
-    Codec,
-    CodeSpec,
-    CodeStatistics,
-    FeatureShape,
-    InputError,
-    valid_positions,
-)
+from lossy_lightning.core import ByField, Codec, CodeSpec, CodeStatistics, FeatureShape, InputError, valid_positions
 from lossy_lightning.functional import repeat, spread, zigzag
 from lossy_lightning.nn.layers._padding import norm_of_valid
 from lossy_lightning.nn.stems._coefficients import CoefficientStem
