@@ -18,8 +18,8 @@ def check_file(data: bytes, standard: str) -> None:
     Raises:
         TypeError: If the data are no bytes.
     """
-    if not isinstance(data, _BYTES):
-        raise TypeError(_expected(standard, type(data)))
+    if not _is_bytes(data):
+        raise TypeError(_expected(standard, data))
 
 
 def check_files(files: Sequence[bytes], standard: str, reader_of_one: str) -> None:
@@ -35,14 +35,25 @@ def check_files(files: Sequence[bytes], standard: str, reader_of_one: str) -> No
     """
     if isinstance(files, _BYTES):
         raise TypeError(f"a list of files is expected; got one as {type(files).__name__}: use {reader_of_one}")
-    strange = {kind for kind in set(map(type, files)) if not issubclass(kind, _BYTES)}
-    if strange:
-        index, kind = next((i, kind) for i, kind in enumerate(map(type, files)) if kind in strange)
-        raise TypeError(f"file {index} of the batch: {_expected(standard, kind)}")
+    if set(map(type, files)) <= {bytes, bytearray}:
+        return
+    for index, data in enumerate(files):
+        if not _is_bytes(data):
+            raise TypeError(f"file {index} of the batch: {_expected(standard, data)}")
 
 
-def _expected(standard: str, kind: type) -> str:
-    return f"a {standard} file's bytes are expected; got {kind.__name__}: pass pathlib.Path(name).read_bytes()"
+def _is_bytes(data: object) -> bool:
+    """Whether the length of an object is its number of bytes, side by side."""
+    if isinstance(data, memoryview):
+        return data.ndim == 1 and data.itemsize == 1 and data.contiguous
+    return isinstance(data, _BYTES)
+
+
+def _expected(standard: str, data: object) -> str:
+    if isinstance(data, memoryview):
+        shape = f"shape {data.shape} and items of {data.itemsize} bytes"
+        return f"a {standard} file's bytes are expected; got a memoryview of {shape}: pass its tobytes()"
+    return f"a {standard} file's bytes are expected; got {type(data).__name__}: pass pathlib.Path(name).read_bytes()"
 
 
 def split(files: Sequence[bytes], num_threads: int, most_bytes: int | None = None) -> list[slice]:

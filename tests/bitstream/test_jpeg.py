@@ -9,8 +9,7 @@ import re
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from importlib.util import find_spec
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,37 +28,9 @@ from lossy_lightning.bitstream.jpeg import (
     write_coefficients,
 )
 
-HERE = Path(__file__).parent
+from .jpeg_files import Libjpeg, encode, picture, replace, run_script
+
 NEVER_BY_LIBJPEG = {"monkey12.jpg", "mjpeg.jpg", "testimgari.jpg"}  # 12 bits, no Huffman tables, arithmetic
-Libjpeg = Callable[[Sequence[Path]], list[list[tuple[np.ndarray, np.ndarray]]]]
-
-
-def run_script(name: str, *arguments: str) -> str:
-    environment = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
-    command = [sys.executable, str(HERE / name), *arguments]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
-@pytest.fixture
-def libjpeg(tmp_path: Path) -> Libjpeg:
-    """Planes and quantization tables of each file, read by libjpeg in another process."""
-    if find_spec("jpeglib") is None:
-        pytest.skip("needs jpeglib: pip install jpeglib")
-
-    def read(paths: Sequence[Path]) -> list[list[tuple[np.ndarray, np.ndarray]]]:
-        (tmp_path / "paths").write_text("\n".join(map(str, paths)))
-        run_script("jpeglib_reader.py", str(tmp_path / "planes.npz"), str(tmp_path / "paths"))
-        with np.load(tmp_path / "planes.npz") as arrays:
-            found = {key: arrays[key] for key in arrays.files}
-        files = []
-        for i in range(len(paths)):
-            count = sum(key.startswith(f"{i}/") for key in found) // 2
-            files.append([(found[f"{i}/{c}/values"], found[f"{i}/{c}/table"]) for c in range(count)])
-        return files
-
-    return read
 
 
 def data_files(folder: str, pattern: str) -> list[Path]:
@@ -77,20 +48,6 @@ def assert_equals_libjpeg(paths: Sequence[Path], libjpeg: Libjpeg) -> None:
             rows, columns = values.shape[:2]
             np.testing.assert_array_equal(component.coefficients[:rows, :columns], values, err_msg=str(path))
             np.testing.assert_array_equal(component.quantization_table, table, err_msg=str(path))
-
-
-def picture(width: int, height: int, seed: int = 0, mode: str = "RGB") -> Image.Image:
-    """Noise on top of smooth color, so that blocks differ in how full they are."""
-    generator = np.random.default_rng(seed)
-    coarse = Image.fromarray(generator.integers(0, 256, (3, 4, 3), np.uint8)).resize((width, height), Image.BICUBIC)
-    noise = generator.normal(0, 40, (height, width, 3)) * (generator.random((height, width, 1)) < 0.3)
-    return Image.fromarray(np.clip(np.asarray(coarse) + noise, 0, 255).astype(np.uint8)).convert(mode)
-
-
-def encode(image: Image.Image, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", **options)
-    return buffer.getvalue()
 
 
 SIZES = list(zip((1, 8, 9, 16, 17, 33, 67, 2, 31, 48, 5), (1, 8, 7, 16, 33, 15, 53, 64, 31, 1, 40), strict=True))
@@ -321,12 +278,6 @@ def test_huffman_codes_are_never_longer_than_16_bits() -> None:
     grey = JPEGComponent(values, np.ones((8, 8), np.uint16), (1, 1))
     again = read_coefficients(write_coefficients(JPEGCoefficients(2**14, 8, "grey", (grey,)), optimize=True))
     np.testing.assert_array_equal(again.components[0].coefficients, values)
-
-
-def replace(data: bytes, marker: int, offset: int, value: bytes) -> bytes:
-    """Other bytes at ``offset`` behind the first marker of that kind."""
-    at = data.index(bytes([0xFF, marker])) + 2 + offset
-    return data[:at] + value + data[at + len(value) :]
 
 
 PLAIN = encode(picture(40, 30), quality=80)

@@ -26,6 +26,8 @@ _REASONS = {
     f.BAD_TABLE: "table destination {detail:#04x} is not allowed",
     f.BAD_HUFFMAN: "the counts and symbols are no Huffman code",
     f.MISSING_QUANTIZATION: "quantization table {detail} is used but not defined",
+    f.MISSING_DC: "DC Huffman table {detail} is used but not defined",
+    f.MISSING_AC: "AC Huffman table {detail} is used but not defined",
     f.BAD_SCAN: "the scan's components or parameters are not allowed",
     f.TOO_MANY_BLOCKS: "{detail} blocks in an MCU; at most 10 are allowed",
     f.BAD_CODE: "no Huffman code matches the data (scan {detail})",

@@ -56,12 +56,10 @@ def next_marker(data, position, end):
 
 @kernel
 def start_file(data, frame, huffman, start, end):
-    """Begin a file: SOI must stand at its very start, and the standard Huffman tables hold until others are defined."""
+    """Begin a file: SOI must stand at its very start, and no Huffman table is defined yet."""
     frame.start, frame.position, frame.end = start, start + 2, end
     frame.adobe = -1
-    for table_class in range(2):
-        for identifier in range(4):  # the standard tables stand before the first file; see the reader
-            huffman[table_class, identifier] = (28 if table_class == 0 else 178) * (identifier & 1) + 56 * table_class
+    huffman[:] = -1
     if end - start < 2 or data[start] != 0xFF or data[start + 1] != SOI:
         fail(frame, NOT_JPEG, start, 0, 0)
 
@@ -144,8 +142,8 @@ def _read_quantization(data, position, stop, frame, quantization):
     """DQT (T.81 B.2.4.1): 8- or 16-bit tables, kept in natural order."""
     while position < stop:
         precision, identifier = np.int64(data[position]) >> 4, np.int64(data[position]) & 15
-        size = 64 * (precision + 1)
-        if precision > 1 or identifier > 3:
+        size = 64 if precision == 0 else 128  # libjpeg takes any other precision for 1
+        if identifier > 3:
             return fail(frame, BAD_TABLE, position, DQT, np.int64(data[position]))
         position += 1
         if position + size > stop:
@@ -243,6 +241,13 @@ def _read_scan(data, position, stop, frame, components):
         return fail(frame, BAD_LENGTH, position - 2, SOS, stop - position + 2)
     for c in range(frame.num_components):
         components[c].scan_order = -1
+    at = position + 1 + 2 * count
+    frame.scan_size = count
+    frame.num_scans += 1
+    frame.spectral_start, frame.spectral_end = np.int64(data[at]), np.int64(data[at + 1])
+    frame.approximation_high, frame.approximation_low = np.int64(data[at + 2]) >> 4, np.int64(data[at + 2]) & 15
+    if frame.process == 2 and not _is_progression(frame):
+        return fail(frame, BAD_SCAN, at, SOS, 0)
     blocks = 0
     for i in range(count):
         at = position + 1 + 2 * i
@@ -254,19 +259,24 @@ def _read_scan(data, position, stop, frame, components):
         component = components[c]
         component.scan_order = i
         component.dc_table, component.ac_table = np.int64(data[at + 1]) >> 4, np.int64(data[at + 1]) & 15
-        if component.dc_table > 3 or component.ac_table > 3:
+        if (needs_dc(frame) and component.dc_table > 3) or (needs_ac(frame) and component.ac_table > 3):
             return fail(frame, BAD_TABLE, at + 1, SOS, np.int64(data[at + 1]))
         blocks += component.h * component.v
     if count > 1 and blocks > 10:
         return fail(frame, TOO_MANY_BLOCKS, position, SOS, blocks)
-    at = position + 1 + 2 * count
-    frame.scan_size = count
-    frame.num_scans += 1
-    frame.spectral_start, frame.spectral_end = np.int64(data[at]), np.int64(data[at + 1])
-    frame.approximation_high, frame.approximation_low = np.int64(data[at + 2]) >> 4, np.int64(data[at + 2]) & 15
-    if frame.process == 2 and not _is_progression(frame):
-        return fail(frame, BAD_SCAN, at, SOS, 0)
     return OK
+
+
+@kernel
+def needs_dc(frame):
+    """Whether the scan uses DC Huffman tables; a progressive one that does not may name any (T.81 G.1.1.1.1)."""
+    return frame.process != 2 or (frame.spectral_start == 0 and frame.approximation_high == 0)
+
+
+@kernel
+def needs_ac(frame):
+    """Whether the scan uses AC Huffman tables."""
+    return frame.process != 2 or frame.spectral_start > 0
 
 
 @kernel

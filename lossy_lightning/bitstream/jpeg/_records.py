@@ -88,6 +88,8 @@ COMPONENT = np.dtype(
     TOO_MUCH_WORK,
     SCANNED_TWICE,
     BAD_WINDOW,
-) = range(OK + 1, OK + 25)
+    MISSING_DC,
+    MISSING_AC,
+) = range(OK + 1, OK + 27)
 
 SOF0, SOF1, SOF2, DHT, SOI, EOI, SOS, DQT, DNL, DRI = 0xC0, 0xC1, 0xC2, 0xC4, 0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD

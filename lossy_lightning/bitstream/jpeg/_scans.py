@@ -9,6 +9,7 @@ from .._bits import at_address, borrowed, refill, top_bits, window
 from .._status import OK, fail
 from ..compile import entry, kernel
 from ._blocks import ac_coefficients, ac_first, ac_refine, dc_difference
+from ._frames import needs_ac, needs_dc
 from ._huffman import build_fast, find_table
 from ._records import (
     BAD_HUFFMAN,
@@ -16,6 +17,8 @@ from ._records import (
     DHT,
     EARLY_MARKER,
     EOI,
+    MISSING_AC,
+    MISSING_DC,
     MISSING_QUANTIZATION,
     SCANNED_TWICE,
     SOS,
@@ -69,19 +72,22 @@ def prepare_scan(data, frame, components, quantization, latched, huffman, tables
             component.scanned = 1
         elif frame.process != 2:
             return fail(frame, SCANNED_TWICE, frame.position, SOS, c)
-        needs_dc = frame.process != 2 or (frame.spectral_start == 0 and frame.approximation_high == 0)
-        needs_ac = frame.process != 2 or frame.spectral_start > 0
         # Most often the tables are those of the component before.
-        if needs_dc and dc_at != huffman[0, component.dc_table]:
-            dc_at = huffman[0, component.dc_table]
-            dc = find_table(tables, 0, data, dc_at)
-        if needs_ac and ac_at != huffman[1, component.ac_table]:
-            ac_at = huffman[1, component.ac_table]
-            ac = find_table(tables, 1, data, ac_at)
+        if needs_dc(frame):
+            at = _place_of_table(frame, huffman, 0, component.dc_table)
+            if at < 0:
+                return fail(frame, MISSING_DC, frame.position, SOS, component.dc_table)
+            if at != dc_at:
+                dc, dc_at = find_table(tables, 0, data, at), at
+        if needs_ac(frame):
+            at = _place_of_table(frame, huffman, 1, component.ac_table)
+            if at < 0:
+                return fail(frame, MISSING_AC, frame.position, SOS, component.ac_table)
+            if at != ac_at:
+                ac, ac_at = find_table(tables, 1, data, at), at
         if dc < 0 or ac < 0:
-            offset = huffman[0, component.dc_table] if dc < 0 else huffman[1, component.ac_table]
-            return fail(frame, BAD_HUFFMAN, offset, DHT, 0)
-        if needs_dc:
+            return fail(frame, BAD_HUFFMAN, dc_at if dc < 0 else ac_at, DHT, 0)
+        if needs_dc(frame):
             build_fast(tables[dc])
         if frame.process != 2:
             build_fast(tables[ac])
@@ -89,6 +95,18 @@ def prepare_scan(data, frame, components, quantization, latched, huffman, tables
             if units[u].order == component.scan_order:
                 units[u].dc, units[u].ac = dc, ac
     return OK
+
+
+@kernel
+def _place_of_table(frame, huffman, table_class, identifier):
+    """Where a Huffman table stands; -1 if it is not defined.
+
+    Motion JPEG leaves out the standard ones, which then are tables 0 and 1 of sequential files, as in libjpeg; they
+    stand before the first file.
+    """
+    if huffman[table_class, identifier] < 0 and frame.process != 2 and identifier < 2:
+        return (28 if table_class == 0 else 178) * identifier + 56 * table_class
+    return huffman[table_class, identifier]
 
 
 @kernel

@@ -24,13 +24,14 @@ def write_coefficients(image: JPEGCoefficients, optimize: bool = False, restart_
         image: What to write. 8-bit images with 8-bit tables make a baseline file, others an extended sequential one.
         optimize: Whether the Huffman tables are made for the image (smaller, slower) instead of the standard ones.
             12-bit images always get their own.
-        restart_interval: Number of MCUs between restart markers; 0 for none.
+        restart_interval: Number of MCUs between restart markers, 0 to 65535; 0 for none.
 
     Returns:
         The file's bytes; `read_coefficients` gives the image back.
 
     Raises:
-        ValueError: If the components do not make an image, or a coefficient is too large for the tables.
+        ValueError: If the components do not make an image, a coefficient is too large for the tables, or the restart
+            interval is not allowed.
 
     Source:
         ITU-T T.81 (1992), annexes B, F and K.
@@ -41,6 +42,8 @@ def write_coefficients(image: JPEGCoefficients, optimize: bool = False, restart_
         >>> write_coefficients(JPEGCoefficients(8, 8, "grey", (grey,)))[:2].hex()
         'ffd8'
     """
+    if not isinstance(restart_interval, int | np.integer) or not 0 <= restart_interval < 2**16:
+        raise ValueError(f"restart_interval must be an integer, 0 to 65535; got {restart_interval!r}")
     frame, components, values = _flatten(image)
     scans = _tokenize_scans(image, frame, components, values, restart_interval)
     tokens = np.concatenate([tokens for _, tokens in scans])
@@ -92,6 +95,12 @@ def _flatten(image: JPEGCoefficients) -> tuple[NDArray[np.void], NDArray[np.void
         if given.coefficients.dtype != np.int16 or shape != allowed:
             raise ValueError(
                 f"component {c} must be int16 {tuple(map(int, allowed))}; got {given.coefficients.dtype} {shape}"
+            )
+        table = given.quantization_table
+        if table.shape != (8, 8) or table.dtype.kind not in "iu" or not 0 <= table.min() <= table.max() < 2**16:
+            raise ValueError(
+                f"quantization tables are 8 x 8 integers of 16 bits; component {c} has {table.dtype} {table.shape}, "
+                f"{table.min()} to {table.max()}"
             )
     return frame, components, np.concatenate([given.coefficients.ravel() for given in image.components])
 

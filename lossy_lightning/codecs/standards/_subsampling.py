@@ -12,8 +12,9 @@ from lossy_lightning.functional import double_blocks, halve_blocks, pad_to_mcus
 def with_subsampling(image: JPEGCoefficients, factors: tuple[int, int], chroma_table: Tensor) -> JPEGCoefficients:
     """A grey or YCbCr image with three components and other sampling factors of luma; luma's blocks stay as they are.
 
-    Chroma is averaged or repeated in the DCT domain, rounded to whole numbers; its quantization table is then all
-    ones. A grey image gets chroma of zeros. An image that has these factors is returned as it is.
+    Chroma is averaged or repeated in the DCT domain, rounded to whole numbers of int16 (what is beyond becomes the
+    least or greatest one); its quantization table is then all ones. A grey image gets chroma of zeros. An image that
+    has these factors is returned as it is.
 
     Args:
         image: The image.
@@ -64,4 +65,4 @@ def _resampled(component: JPEGComponent, have: tuple[float, float], want: tuple[
         if got != wanted:
             raise InputError(f"chroma sampled at {have} of luma cannot be brought to {want} by halving and doubling")
     ones = np.ones((8, 8), np.uint16)
-    return JPEGComponent(values.round().to(torch.int16).numpy(), ones, (1, 1))
+    return JPEGComponent(values.round().clamp(-(2**15), 2**15 - 1).to(torch.int16).numpy(), ones, (1, 1))

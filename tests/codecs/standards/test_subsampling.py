@@ -111,3 +111,24 @@ def components(*factors):
 def test_what_cannot_be_brought_to_a_layout_is_named(color_space, factors, message):
     with pytest.raises(ValueError, match=message):
         with_subsampling(JPEGCoefficients(48, 48, color_space, components(*factors)), (2, 2), TABLE)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("have", FACTORS)
+def test_chroma_beyond_16_bits_is_refused_in_every_subsampling(have, sign):
+    before = image(have, quality=50)
+    table = np.full((8, 8), 65535, np.uint16)
+    chroma = [
+        c._replace(coefficients=np.zeros_like(c.coefficients), quantization_table=table) for c in before.components[1:]
+    ]
+    for component in chroma:
+        component.coefficients[..., 0, 0] = 2 * sign
+    before = before._replace(components=(before.components[0], *chroma))
+    for want, factors in FACTORS.items():
+        after = with_subsampling(before, factors, TABLE).components[1]
+        if have != want:
+            assert (after.coefficients[..., 0, 0] == (2**15 - 1 if sign > 0 else -(2**15))).all()
+        codec = JPEG(chroma_subsampling=want, dequantize=True)
+        changed = codec.with_layout(before)
+        with pytest.raises(ValueError, match="levels of this codec range from -2048 to 2047"):
+            codec.from_coefficients(changed)
