@@ -18,7 +18,7 @@ class Adapted(nn.Module, ABC):
 
     @property
     def spec(self) -> CodeSpec:
-        """Spec of the codes.
+        """Spec of the codes, on a grid of any size.
 
         Raises:
             MisconfigurationException: If `adapt` was not called.
@@ -41,7 +41,7 @@ class Adapted(nn.Module, ABC):
         Raises:
             MisconfigurationException: If such codes cannot be augmented so.
         """
-        self._spec = spec
+        self._spec = CodeSpec(spec.fields, (None,) * len(spec.grid))
 
     def forward(self, code: Tensor) -> Tensor:
         """The augmented codes, of the same shape and dtype.
@@ -50,13 +50,12 @@ class Adapted(nn.Module, ABC):
             MisconfigurationException: If `adapt` was not called.
             ValueError: If these are not codes of the spec, batch included; their grids may be of another size.
         """
-        shape = self.spec.shape
-        if code.ndim != len(shape) + 1:
+        axes = 1 + len(self.spec.grid)
+        if code.ndim != axes + 1:
             raise InputError(
-                f"{type(self).__name__} was adapted to codes of {len(shape)} axes; got {tuple(code.shape)}, batch "
-                "included"
+                f"{type(self).__name__} was adapted to codes of {axes} axes; got {tuple(code.shape)}, batch included"
             )
-        CodeSpec(self.spec.fields, (None,) * len(self.spec.grid)).check_layout(code)
+        self.spec.check_layout(code)
         return self.augment(code)
 
     @abstractmethod

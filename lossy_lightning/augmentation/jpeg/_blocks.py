@@ -99,7 +99,11 @@ class StepsAugmentation(BlockAugmentation):
         """Quantization steps of a field in each code, ``(N or 1, 64)`` float32."""
         if field.steps_from is not None:
             return self.spec.narrow(code, field.steps_from)[:, :, 0, 0].float()
-        return self.steps[self._rows[field.name]].unsqueeze(0)
+        return self.own_steps(field).unsqueeze(0)
+
+    def own_steps(self, field: Field) -> Tensor:
+        """Quantization steps ``(64,)`` of a field that are the codecs', not carried by codes."""
+        return self.steps[self._rows[field.name]]
 
 
 def _steps(augmentation: str, codec: Codec, names: Sequence[str]) -> Tensor:

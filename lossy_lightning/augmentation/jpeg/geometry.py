@@ -95,6 +95,9 @@ class MCUTurn(StepsAugmentation):
                     "MCUTurn takes codes that keep their fields when rows and columns change places, such as 4:4:4 and "
                     f"4:2:0; field {field.name!r} of {list(codecs)} has cells {field.cells}: leave the augmentation out"
                 )
+        own = [field for field in self.levels if field.steps_from is None]
+        steps = {field.name: self.own_steps(field).view(8, 8) for field in own}
+        self._rescaled = [name for name, table in steps.items() if not torch.equal(table, table.T)]
 
     def augment(self, code: Tensor) -> Tensor:
         """Turned codes.
@@ -118,11 +121,10 @@ class MCUTurn(StepsAugmentation):
     def transposed(self, field: Field, part: Tensor) -> Tensor:
         """Levels of the transposed images ``(N, 64, columns, rows)``, by the steps that they will be read with."""
         part = transpose_blocks(part)
-        if field.steps_from is not None:
+        if field.name not in self._rescaled:
             return part
-        steps = self.steps_of(field, part).view(64, 1, 1)
-        ratio = transpose_blocks(steps) / steps
-        return part if bool((ratio == 1).all()) else round_half_away(part * ratio).to(part.dtype)
+        steps = self.own_steps(field).view(64, 1, 1)
+        return round_half_away(part * (transpose_blocks(steps) / steps)).to(part.dtype)
 
 
 class MCUShift(BlockAugmentation):
