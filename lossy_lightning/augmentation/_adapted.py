@@ -60,4 +60,4 @@ class Adapted(nn.Module, ABC):
 
     @abstractmethod
     def augment(self, code: Tensor) -> Tensor:
-        """Augmented codes, in memory of their own."""
+        """Augmented codes; those given stay as they are."""

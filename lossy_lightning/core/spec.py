@@ -214,12 +214,8 @@ class CodeSpec(_CodeSpec):
             for field in self.fields
         }
 
-    def join(self, parts: Mapping[str, Tensor], out: Tensor | None = None) -> Tensor:
-        """The code of some fields, the inverse of `split`.
-
-        Args:
-            parts: The fields, each on its own grid.
-            out: Written to, and returned; None: a code that is channels-last in memory.
+    def join(self, parts: Mapping[str, Tensor]) -> Tensor:
+        """The code of some fields, the inverse of `split`; channels-last in memory.
 
         Raises:
             ValueError: If other fields come than the spec has.
@@ -228,17 +224,16 @@ class CodeSpec(_CodeSpec):
         if set(parts) != set(names):
             raise InputError(f"this code has the fields {names}; got {list(parts)}")
         axes = len(self.grid)
-        if out is None:
-            one = next((field for field in self.fields if not field.constant), self.fields[0])
-            whole = parts[one.name]
-            sizes = zip(whole.shape[whole.ndim - axes :], one.cells or (1,) * axes, strict=True)
-            grid = (size or 1 for size in self.grid) if one.constant else (size // cells for size, cells in sizes)
-            shape = *whole.shape[: -1 - axes], *grid, self.shape[0]
-            dtype = reduce(torch.promote_types, (part.dtype for part in parts.values()))
-            out = whole.new_empty(shape, dtype=dtype).movedim(-1, -1 - axes)
+        one = next((field for field in self.fields if not field.constant), self.fields[0])
+        whole = parts[one.name]
+        sizes = zip(whole.shape[whole.ndim - axes :], one.cells or (1,) * axes, strict=True)
+        grid = (size or 1 for size in self.grid) if one.constant else (size // cells for size, cells in sizes)
+        dtype = reduce(torch.promote_types, (part.dtype for part in parts.values()))
+        channels = sum(field.num_channels for field in self.fields)
+        code = whole.new_empty((*whole.shape[: -1 - axes], *grid, channels), dtype=dtype).movedim(-1, -1 - axes)
         for field in self.fields:
-            pack(field.cells, parts[field.name], self.narrow(out, field.name), axes)
-        return out
+            pack(field.cells, parts[field.name], self.narrow(code, field.name), axes)
+        return code
 
     def field_grid(self, name: str, grid_size: Tensor) -> Tensor:
         """Sizes ``(N, axes)`` of a field's grids, of the sizes of the codes' grids."""

@@ -104,13 +104,6 @@ def test_channels_come_in_the_order_of_jpegs_units(cells):
     assert all(map(torch.equal, spec.split(code).values(), [luma, *chroma]))
 
 
-def test_codes_are_joined_in_memory_that_is_there():
-    code = random_code(MIXED)
-    out = torch.empty_like(code)
-    assert MIXED.join(MIXED.split(code), out) is out
-    assert torch.equal(out, code)
-
-
 def test_codes_that_are_channels_last_stay_so():
     code = torch.zeros(2, 4, 5, 11, dtype=torch.int16).movedim(-1, 1)
     parts = MIXED.split(code)

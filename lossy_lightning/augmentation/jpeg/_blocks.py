@@ -8,6 +8,7 @@ from torch import Tensor
 
 from lossy_lightning.augmentation._adapted import Adapted
 from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, Field
+from lossy_lightning.functional import flip_blocks
 
 _COEFFICIENTS = 64
 
@@ -42,11 +43,40 @@ class BlockAugmentation(Adapted):
         """Fields of blocks that vary over the grid; the others are tables."""
         return [field for field in self.spec.fields if not field.constant]
 
-    def by_field(self, code: Tensor, change: Callable[[Field, Tensor], Tensor]) -> Tensor:
-        """The code whose fields are each changed on a grid of their own, ``(N, 64, rows, columns)``."""
-        parts = self.spec.split(code)
-        changed = {field.name: change(field, parts[field.name]) for field in self.spec.fields}
-        return self.spec.join(changed, out=torch.empty_like(code))
+    def by_cells(
+        self, code: Tensor, arrange: Callable[[Tensor], Tensor], change: Callable[[Field, Tensor], Tensor]
+    ) -> Tensor:
+        """The code whose fields are each changed as if on a grid of their own.
+
+        Cell by cell it is several times as fast as on grids of their own, and codes stay in the order of their memory.
+
+        Args:
+            code: ``(N, C, rows, columns)``.
+            arrange: Moves the cells of one position, ``(rows, columns)``.
+            change: Moves and changes one cell of a field at all positions, ``(N, channels, rows, columns)``.
+        """
+        changed = torch.empty_like(code)
+        for field in self.spec.fields:
+            narrowed = (self.spec.narrow(each, field.name) for each in (code, changed))
+            source, target = (torch.unflatten(each, 1, (field.num_cells, -1)) for each in narrowed)
+            cells = arrange(torch.arange(field.num_cells).view(field.cells or (1, 1)))
+            for place, cell in enumerate(cells.flatten().tolist()):
+                target[:, place] = change(field, source[:, cell])
+        return changed
+
+    def flipped(self, code: Tensor, axis: int) -> Tensor:
+        """Codes of the flipped images, -1 from left to right, -2 upside down; constant fields stay."""
+        return self.by_cells(
+            code,
+            lambda cells: cells.flip(axis),
+            lambda field, blocks: blocks if field.constant else flip_blocks(blocks, axis),
+        )
+
+    def saturated(self, code: Tensor) -> Tensor:
+        """Codes whose levels beyond their field's range are its ends; overwritten."""
+        for field in self.levels:
+            saturate(field, self.spec.narrow(code, field.name))
+        return code
 
 
 def saturate(field: Field, levels: Tensor) -> Tensor:

@@ -7,9 +7,9 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from lossy_lightning.augmentation._draws import check_counts, check_probabilities, choose
-from lossy_lightning.augmentation.jpeg._blocks import BlockAugmentation, StepsAugmentation, saturate
+from lossy_lightning.augmentation.jpeg._blocks import BlockAugmentation, StepsAugmentation
 from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, Field, InputError
-from lossy_lightning.functional import flip_blocks, round_half_away, transpose_blocks
+from lossy_lightning.functional import round_half_away, transpose_blocks
 
 
 class MCUFlip(BlockAugmentation):
@@ -48,19 +48,11 @@ class MCUFlip(BlockAugmentation):
 
     def augment(self, code: Tensor) -> Tensor:
         """Flipped codes."""
-        flips = [
-            (axis, torch.rand(len(code), device=code.device) < probability)
-            for axis, probability in ((-1, self.horizontal_probability), (-2, self.vertical_probability))
-            if probability > 0
-        ]
-
-        def flip(field: Field, part: Tensor) -> Tensor:
-            if not field.constant:
-                for axis, chosen in flips:
-                    part = choose(chosen, saturate(field, flip_blocks(part, axis)), part)
-            return part
-
-        return self.by_field(code, flip)
+        for axis, probability in ((-1, self.horizontal_probability), (-2, self.vertical_probability)):
+            if probability > 0:
+                chosen = torch.rand(len(code), device=code.device) < probability
+                code = choose(chosen, self.saturated(self.flipped(code, axis)), code)
+        return code
 
     def extra_repr(self) -> str:
         """The arguments."""
@@ -108,23 +100,22 @@ class MCUTurn(StepsAugmentation):
         if code.shape[-1] != code.shape[-2]:
             raise InputError(f"MCUTurn takes square images; got a grid of {tuple(code.shape[-2:])} MCUs")
         turns = torch.randint(4, (len(code),), device=code.device)
+        code = choose(turns % 2 == 1, self.by_cells(code, torch.t, self.transposed), code)
+        code = choose((turns == 1) | (turns == 2), self.flipped(code, -2), code)
+        code = choose(turns >= 2, self.flipped(code, -1), code)
+        # Only now: a level that leaves the range may come back by a second flip.
+        return self.saturated(code)
 
-        def turn(field: Field, part: Tensor) -> Tensor:
-            if field.constant:
-                return choose(turns % 2 == 1, transpose_blocks(part), part) if part.shape[1] == 64 else part
-            part = choose(turns % 2 == 1, self.transposed(field, part), part)
-            part = choose((turns == 1) | (turns == 2), flip_blocks(part, -2), part)
-            return saturate(field, choose(turns >= 2, flip_blocks(part, -1), part))
-
-        return self.by_field(code, turn)
-
-    def transposed(self, field: Field, part: Tensor) -> Tensor:
+    def transposed(self, field: Field, blocks: Tensor) -> Tensor:
         """Levels of the transposed images ``(N, 64, columns, rows)``, by the steps that they will be read with."""
-        part = transpose_blocks(part)
-        if field.name not in self._rescaled:
-            return part
+        if blocks.shape[1] != 64:
+            return blocks
+        blocks = transpose_blocks(blocks)
+        if field.constant or field.name not in self._rescaled:
+            return blocks
         steps = self.own_steps(field).view(64, 1, 1)
-        return round_half_away(part * (transpose_blocks(steps) / steps)).to(part.dtype)
+        limit = torch.iinfo(blocks.dtype).max
+        return round_half_away(blocks * (transpose_blocks(steps) / steps)).clamp_(-limit, limit).to(blocks.dtype)
 
 
 class MCUShift(BlockAugmentation):

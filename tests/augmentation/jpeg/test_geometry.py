@@ -115,14 +115,17 @@ def test_the_least_level_stays_in_the_spec():
 def test_cells_and_ranges_are_those_of_each_field():
     """Three rows and one column of cells; each frequency has a range of its own."""
     low, high = tuple(range(-70, -6)), (70,) * 64
-    spec = CodeSpec([Field("a", low, high, True, (3, 1)), Field("b", low, high, True)], (2, 2))
-    code = torch.randint(0, 71, (5, 256, 2, 2))
+    once = Field("quality", (0,), (100,), True, constant=True)
+    spec = CodeSpec([Field("a", low, high, True, (3, 1)), once, Field("b", low, high, True)], (2, 2))
+    code = torch.randint(0, 71, (5, 257, 2, 2))
+    code[:, spec.channels("quality")] = 75
     flip = MCUFlip(horizontal_probability=1, vertical_probability=1)
     flip.adapt([], spec, None)
     got = flip(code)
     spec.check(got)
-    for name, part in spec.split(code).items():
-        want = part.clone()
+    assert (got[:, spec.channels("quality")] == 75).all()
+    for name in ("a", "b"):
+        want = spec.split(code)[name]
         for axis in (-1, -2):
             want = flip_blocks(want, axis).clamp(torch.tensor(low).view(-1, 1, 1), torch.tensor(high).view(-1, 1, 1))
         assert torch.equal(spec.split(got)[name], want)
@@ -135,6 +138,18 @@ def test_flipped_codes_lie_in_memory_as_the_codes_do(layout):
     code = codec.encode(images()).contiguous(memory_format=layout)
     got = adapted(MCUFlip(), codec)(code)
     assert got.is_contiguous(memory_format=layout)
+
+
+def test_a_half_turn_keeps_the_least_level_that_a_flip_cannot():
+    codec = JPEG(100, "4:4:4")
+    code = torch.full((200, 192, 1, 1), -1024, dtype=torch.int16)
+    got = adapted(MCUTurn(), codec)(code)
+    codec.spec((3, 8, 8)).check(got)
+    levels = {tuple(one[0, 9:10].tolist()) for one in got[..., 0].movedim(1, 2)}  # of odd frequencies along both axes
+    assert levels == {(-1024,), (1023,)}
+    halves = got[(got[:, 1, 0, 0] == 1023) & (got[:, 8, 0, 0] == 1023)]  # odd along one axis
+    assert len(halves) > 30
+    assert (halves[:, 9] == -1024).all()
 
 
 @pytest.mark.parametrize("subsampling", SQUARE)
