@@ -23,13 +23,11 @@ from lossy_lightning.functional.entropy import (
 )
 from lossy_lightning.functional.jpeg import (
     SAMPLING_FACTORS,
-    MCULayout,
     coefficients_to_image,
     flip_blocks,
     image_to_coefficients,
     inverse_jpeg_transform,
     jpeg_transform,
-    mcu_layout,
     pad_to_mcus,
     quality_tables,
     quantize,
@@ -57,7 +55,6 @@ from lossy_lightning.functional.vq import (
 
 __all__ = [
     "SAMPLING_FACTORS",
-    "MCULayout",
     "check_initialized",
     "coefficients_to_image",
     "crop",
@@ -74,7 +71,6 @@ __all__ = [
     "index_entropy",
     "inverse_jpeg_transform",
     "jpeg_transform",
-    "mcu_layout",
     "nearest_codewords",
     "pad_codes",
     "pad_to_mcus",

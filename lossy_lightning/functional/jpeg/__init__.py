@@ -16,8 +16,6 @@ from lossy_lightning.functional.jpeg.geometry import (
 )
 from lossy_lightning.functional.jpeg.mcu import (
     SAMPLING_FACTORS,
-    MCULayout,
-    mcu_layout,
     pad_to_mcus,
     repeat,
     spread,
@@ -27,13 +25,11 @@ from lossy_lightning.functional.jpeg.mcu import (
 
 __all__ = [
     "SAMPLING_FACTORS",
-    "MCULayout",
     "coefficients_to_image",
     "flip_blocks",
     "image_to_coefficients",
     "inverse_jpeg_transform",
     "jpeg_transform",
-    "mcu_layout",
     "pad_to_mcus",
     "quality_tables",
     "quantize",

@@ -1,7 +1,7 @@
-"""Minimum coded units (MCUs) of a JPEG image: the blocks of one patch of it, stacked as channels."""
+"""Minimum coded units (MCUs) of a JPEG image: the blocks of one patch of it."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from numpy.typing import NDArray
@@ -11,60 +11,6 @@ AnyArray = TypeVar("AnyArray", Tensor, NDArray[Any])
 
 #: Luma's horizontal and vertical sampling factors; those of chroma are 1.
 SAMPLING_FACTORS = {"4:4:4": (1, 1), "4:2:2": (2, 1), "4:2:0": (2, 2), "4:4:0": (1, 2), "4:1:1": (4, 1)}
-
-
-class MCULayout(NamedTuple):
-    """What the channels of a code are.
-
-    Attributes:
-        factors: ``(h, v)``, luma's sampling factors; ``(1, 1)`` for grey.
-        components: 1 (grey) or 3.
-        has_tables: Whether 64 channels of quantization table follow for each component.
-    """
-
-    factors: tuple[int, int]
-    components: int
-    has_tables: bool
-
-    @property
-    def luma_blocks(self) -> int:
-        """Blocks of luma in an MCU."""
-        return self.factors[0] * self.factors[1]
-
-    @property
-    def block_components(self) -> tuple[int, ...]:
-        """Component of each block of an MCU: 0 is luma, 1 Cb, 2 Cr."""
-        return (0,) * self.luma_blocks + tuple(range(1, self.components))
-
-
-def mcu_layout(channels: int | None, chroma_subsampling: str) -> MCULayout:
-    """What the channels of a code are, of that chroma subsampling or grey.
-
-    Args:
-        channels: Number of channels, tables included.
-        chroma_subsampling: ``"4:4:4"``, ``"4:2:2"``, ``"4:2:0"``, ``"4:4:0"`` or ``"4:1:1"``.
-
-    Raises:
-        ValueError: If the subsampling is none of these, or no such code has that many channels.
-
-    Example:
-        >>> mcu_layout(384, "4:2:0").block_components
-        (0, 0, 0, 0, 1, 2)
-    """
-    if chroma_subsampling not in SAMPLING_FACTORS:
-        raise ValueError(f"chroma_subsampling must be one of {list(SAMPLING_FACTORS)}; got {chroma_subsampling!r}")
-    layouts = [
-        MCULayout(factors, components, has_tables)
-        for factors, components in (((1, 1), 1), (SAMPLING_FACTORS[chroma_subsampling], 3))
-        for has_tables in (False, True)
-    ]
-    counts = {64 * (len(each.block_components) + each.components * each.has_tables): each for each in layouts}
-    if channels not in counts:
-        raise ValueError(
-            f"codes of JPEG with chroma subsampling {chroma_subsampling} have {', '.join(map(str, counts))} channels; "
-            f"got {channels}: pass the codec's chroma_subsampling"
-        )
-    return counts[channels]
 
 
 def spread(features: Tensor, factors: tuple[int, int]) -> Tensor:
