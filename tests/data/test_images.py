@@ -47,18 +47,27 @@ def test_the_official_splits(data_root, data_class):
     train, test = data.signals("train"), data.signals("test")
     assert (len(train), len(test)) == (60_000, 10_000)
     assert train.tensors[1].bincount().tolist()[0] == {MNIST: 5923, FashionMNIST: 6000}[data_class]
-    raw = Path(data_root, data_class.__name__, "raw", "t10k-images-idx3-ubyte").read_bytes()
+    assert_is_the_raw_file(test, data_root, data_class)
+
+
+@pytest.mark.parametrize("data_class", [MNIST, FashionMNIST])
+def test_files_are_read_as_they_are(tiny_data, data_class):
+    assert_is_the_raw_file(data_class(PCM(), root=tiny_data).signals("test"), tiny_data, data_class)
+
+
+def assert_is_the_raw_file(test, root, data_class):
+    raw = Path(root, data_class.__name__, "raw", "t10k-images-idx3-ubyte").read_bytes()
     assert np.array_equal(test.tensors[0].flatten().numpy(), np.frombuffer(raw, np.uint8, offset=16))
-    labels = Path(data_root, data_class.__name__, "raw", "t10k-labels-idx1-ubyte").read_bytes()
+    labels = Path(root, data_class.__name__, "raw", "t10k-labels-idx1-ubyte").read_bytes()
     assert np.array_equal(test.tensors[1].numpy(), np.frombuffer(labels, np.uint8, offset=8))
 
 
-def test_prepared_codes_are_the_pixels(data_root, tmp_path):
-    data = MNIST(PCM(), root=data_root, cache_dir=tmp_path, val_fraction=0.05)
+def test_prepared_codes_are_the_pixels(tiny_data, tmp_path):
+    data = MNIST(PCM(), root=tiny_data, cache_dir=tmp_path, val_fraction=0.05)
     data.prepare_data()
-    assert [len(data._dataset(split)) for split in ("train", "val", "test")] == [57_000, 3_000, 10_000]
-    code, target = data._dataset("test")[123]
-    signal, label = data.signals("test")[123]
+    assert [len(data._dataset(split)) for split in ("train", "val", "test")] == [570, 30, 60]
+    code, target = data._dataset("test")[43]
+    signal, label = data.signals("test")[43]
     assert torch.equal(code, signal)
     assert target == label
 
@@ -84,19 +93,26 @@ def test_setup_does_not_download(tmp_path, monkeypatch):
         MNIST(PCM(), root=tmp_path).setup("fit")
 
 
-def test_cifar10_from_class_folders(data_root, tmp_path):
-    if not Path(data_root, "cifar10").is_dir():
-        pytest.skip("needs $LOSSY_DATA/cifar10")
-    for root in (data_root, data_root / "cifar10"):
+def test_cifar10_from_class_folders(tiny_data, tmp_path):
+    classes = [f"class{number}" for number in range(10)]
+    for root in (tiny_data, tiny_data / "cifar10"):
         data = CIFAR10(PCM(), root=root, cache_dir=tmp_path)
         train, test = data.signals("train"), data.signals("test")
-        assert (len(train), len(test)) == (20_480, 10_000)
-        image, target = test[4321]
-        path, label = test.files[4321]
+        assert (len(train), len(test)) == (200, 200)
+        image, target = test[123]
+        path, label = test.files[123]
         with Image.open(path) as want:
             assert np.array_equal(image.movedim(0, -1), np.asarray(want))
-        assert target == label == CIFAR10_CLASSES.index(Path(path).parent.name)
+        assert target == label == classes.index(Path(path).parent.name)
     assert data.spec.shape == (3, 32, 32)
+
+
+def test_the_official_classes_of_cifar10(data_root, tmp_path):
+    if not Path(data_root, "cifar10").is_dir():
+        pytest.skip("needs $LOSSY_DATA/cifar10")
+    data = CIFAR10(PCM(), root=data_root, cache_dir=tmp_path)
+    assert (len(data.signals("train")), len(data.signals("test"))) == (20_480, 10_000)
+    assert {CIFAR10_CLASSES[label] == Path(path).parent.name for path, label in data.signals("test").files} == {True}
 
 
 def test_cifar10_from_torchvisions_files(tmp_path, monkeypatch):
