@@ -10,7 +10,6 @@ of codes rounded to 8 bits, on a fixed random choice of the test split.
 """
 
 import io
-import os
 import statistics
 import tempfile
 import time
@@ -25,7 +24,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from benchmarks.harness import machine, parser, show
+from benchmarks.accuracy.small_networks import MODELS, From01, accuracy, load, quantized, trained, training_step
+from benchmarks.harness import machine, parser, seconds, show
 from lossy_lightning.attacks import (
     at_temperature,
     cross_entropy,
@@ -37,102 +37,14 @@ from lossy_lightning.attacks import (
     straight_through,
     worst_case,
 )
-from lossy_lightning.core import CodeSpec
-from lossy_lightning.nn import ConvNet, Scale
 
-SPEC = CodeSpec.uniform((3, 32, 32), 0, 255, ordinal=True)
 CACHE = Path(tempfile.gettempdir()) / "lossy_lightning_attack"
 
 
-class Thermometer(nn.Module):
-    """Each channel as 16 bits, of which as many are 1 as the value has passed thresholds (Buckman et al., 2018)."""
-
-    def forward(self, code: Tensor) -> Tensor:
-        """Bits of codes: ``(N, C, H, W)`` to ``(N, 16 * C, H, W)``."""
-        thresholds = torch.arange(0, 256, 16, device=code.device).view(1, 1, -1, 1, 1)
-        return (code.unsqueeze(2) >= thresholds).float().flatten(1, 2)
-
-
-class From01(nn.Module):
-    """Images in [0, 1] as code values."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        """``(N, C, H, W)``, times 255."""
-        return images * 255
-
-
-def small_net(channels: int = 3) -> nn.Sequential:
-    def block(width: int, out: int) -> list[nn.Module]:
-        return [nn.Conv2d(width, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU(), nn.MaxPool2d(2)]
-
-    return nn.Sequential(*block(channels, 32), *block(32, 64), *block(64, 128), nn.Flatten(), nn.Linear(2048, 10))
-
-
-MODELS: dict[str, Callable[[], nn.Sequential]] = {
-    "pixels": lambda: nn.Sequential(Scale(SPEC), small_net()),
-    "thermometer": lambda: nn.Sequential(Thermometer(), small_net(48)),
-    "binary": lambda: nn.Sequential(Scale(SPEC), ConvNet((3, 32, 32), 10, channels=(64, 128, 128))),
-}
-
-
-def load(split: str, cache: Path) -> tuple[Tensor, Tensor]:
-    """Images ``(N, 3, 32, 32)`` uint8 and classes, in a fixed random order."""
-    path = cache / f"{split}.npz"
-    if not path.exists():
-        folders = sorted((Path(os.environ["LOSSY_DATA"]) / "cifar10" / split).glob("[!.]*"))
-        files = [(file, label) for label, folder in enumerate(folders) for file in sorted(folder.glob("*.png"))]
-        chosen = [files[i] for i in np.random.default_rng(0).permutation(len(files))]
-        images = np.stack([np.asarray(Image.open(file).convert("RGB")) for file, _ in chosen])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, images=images.transpose(0, 3, 1, 2), labels=[label for _, label in chosen])
-    stored = np.load(path)
-    return torch.from_numpy(stored["images"]), torch.from_numpy(stored["labels"])
-
-
-def trained(name: str, cache: Path, epochs: int) -> nn.Sequential:
-    """A network with its weights from the cache, or trained now."""
-    torch.manual_seed(0)
-    model, path = MODELS[name](), cache / f"{name}-{epochs}.pt"
-    if path.exists():
-        model.load_state_dict(torch.load(path))
-        return model.eval()
-    images, labels = load("train", cache)
-    optimizer = torch.optim.Adam(model.parameters())
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, epochs=epochs, steps_per_epoch=len(images) // 128)
-    for _ in range(epochs):
-        for index in torch.randperm(len(images)).split(128)[: len(images) // 128]:
-            training_step(model, optimizer, images[index], labels[index])
-            rate.step()
-    torch.save(model.state_dict(), path)
-    return model.eval()
-
-
-def training_step(model: nn.Module, optimizer: torch.optim.Optimizer, code: Tensor, target: Tensor) -> None:
-    optimizer.zero_grad()
-    F.cross_entropy(model(code), target).backward()
-    optimizer.step()
-
-
-def accuracy(forward: Callable[[Tensor], Tensor], code: Tensor, target: Tensor) -> float:
-    with torch.no_grad():
-        right = torch.cat([forward(c).argmax(1) == t for c, t in zip(code.split(256), target.split(256), strict=True)])
-    return 100 * right.float().mean().item()
-
-
-def quantized(images: Tensor) -> Tensor:
-    """From [0, 1] to 8 bits."""
-    return (images * 255).round().clamp(0, 255).to(torch.uint8)
-
-
-def seconds(*functions: Callable[[], Any], repeats: int = 3) -> list[float]:
+def medians(*functions: Callable[[], Any], repeats: int = 3) -> list[float]:
     """Median processor time of each function, in turn, so that a busy machine hits all alike."""
-    times: list[list[float]] = [[] for _ in functions]
-    for _ in range(repeats):
-        for function, taken in zip(functions, times, strict=True):
-            start = time.process_time()
-            function()
-            taken.append(time.process_time() - start)
-    return [statistics.median(taken) for taken in times]
+    times = [[seconds(function, time.process_time) for function in functions] for _ in range(repeats)]
+    return [statistics.median(taken) for taken in zip(*times, strict=True)]
 
 
 def peers(cache: Path, images: int, epochs: int) -> list[list[str]]:
@@ -166,8 +78,8 @@ def peers(cache: Path, images: int, epochs: int) -> list[list[str]]:
         torch.manual_seed(0)
         theirs_10 = statistics.mean(accuracy(forward, quantized(pgd(code / 255, target)), target) for _ in range(5))
         ours_10 = statistics.mean(accuracy(forward, projected(), target) for _ in range(5))
-        t_fgsm, t_sign = seconds(lambda: fgsm(code / 255, target), sign)  # noqa: B023
-        t_pgd, t_projected = seconds(lambda: pgd(code / 255, target), projected)  # noqa: B023
+        t_fgsm, t_sign = medians(lambda: fgsm(code / 255, target), sign)  # noqa: B023
+        t_pgd, t_projected = medians(lambda: pgd(code / 255, target), projected)  # noqa: B023
         accuracies = f"{ours:.1f} / {theirs:.1f}", f"{ours_10:.1f} / {theirs_10:.1f}"
         times = f"{t_sign / t_fgsm:.2f}", f"{t_projected / t_pgd:.2f}"
         rows.append([f"{budget}/255", accuracies[0], times[0], accuracies[1], times[1]])
@@ -190,7 +102,7 @@ def cost(cache: Path, images: int, epochs: int) -> list[list[str]]:
             training_step(model.train(), optimizer, code, target)  # noqa: B023
             model.eval()  # noqa: B023
 
-        t_attack, t_step = seconds(attack, step, repeats=7)
+        t_attack, t_step = medians(attack, step, repeats=7)
         rows.append([name, f"{t_attack:.2f}", f"{t_attack / t_step:.1f}"])
     return rows
 
