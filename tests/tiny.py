@@ -34,16 +34,16 @@ def write_images(root: Path, splits: tuple[str, str], classes: int, count: int, 
 
 
 def write_speech_commands(root: Path) -> None:
-    """Six clips of each word, one second of a noisy tone, the last two of each in the official lists."""
+    """Four clips of each word, one second of a noisy tone, the last two of each in the official lists."""
     folder = root / "SpeechCommands" / "speech_commands_v0.02"
     lists: dict[str, list[str]] = {"validation_list.txt": [], "testing_list.txt": []}
-    for number, (word, i) in enumerate(product(WORDS, range(6))):
+    for number, (word, i) in enumerate(product(WORDS, range(4))):
         name = f"{word}/{number:08x}_nohash_0.wav"
         (folder / word).mkdir(parents=True, exist_ok=True)
         tone = np.sin(np.arange(16_000) * (0.02 + 0.03 * WORDS.index(word)))
         noise = np.random.default_rng(number).normal(0, 0.1, 16_000)
         soundfile.write(folder / name, 0.3 * tone + 0.3 * noise, 16_000, subtype="PCM_16")
-        if i >= 4:
+        if i >= 2:
             lists["testing_list.txt" if i % 2 else "validation_list.txt"].append(name)
     for name, lines in lists.items():
         (folder / name).write_text("\n".join(lines) + "\n")
