@@ -8,11 +8,11 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from lossy_lightning.codecs import PCM, VQ
+from lossy_lightning.codecs import JPEG, PCM, VQ
 from lossy_lightning.core import CodeSpec, Stem
 from lossy_lightning.data import Digits
 from lossy_lightning.functional import pad_codes
-from lossy_lightning.nn import MLP, Bits, LookupLinear, Scale
+from lossy_lightning.nn import MLP, Bits, CodebookSum, FrequencyNorm, LookupLinear, Scale
 from lossy_lightning.tasks import ClassificationTask
 
 STEM = Bits
@@ -251,6 +251,62 @@ def test_fitting_again_does_not_adapt_again(digits, tmp_path):
     trainer.fit_loop.max_epochs = 2
     trainer.fit(other, digits)
     assert len(other.stem.calls) == 1
+
+
+def fitted_to(digits, seed):
+    codec = VQ((2, 2), 16, seed=seed)
+    return codec.fit([torch.stack([image for image, _ in digits.signals("train")])])
+
+
+WORDS = partial(CodebookSum, dim=4)
+
+
+def test_the_codebook_is_that_of_the_training_examples(digits, cache_dir):
+    first, second = (fitted_to(digits, seed) for seed in (0, 1))
+    assert not torch.equal(first.codebooks(), second.codebooks())
+    data = Digits(first, cache_dir=cache_dir, train_codecs=second, test_codecs=second)
+    task = make_task(data, WORDS)
+    fast(fast_dev_run=True).fit(task, data)
+    assert torch.equal(task.stem.table.weight, second.codebooks()[0])
+
+
+@pytest.mark.parametrize("test_codecs", ["the codec", "by class"])
+def test_test_codes_of_another_codebook_are_refused(digits, cache_dir, test_codecs):
+    first, second = (fitted_to(digits, seed) for seed in (0, 1))
+    others = {} if test_codecs == "the codec" else {"test_codecs": {3: first}}
+    data = Digits(first if not others else second, cache_dir=cache_dir, train_codecs=second, **others)
+    with pytest.raises(
+        MisconfigurationException, match=r"CodebookSum would misread test codes, .* not those of training: .* differ"
+    ):
+        fast(fast_dev_run=True).fit(make_task(data, WORDS), data)
+    fast(fast_dev_run=True).fit(make_task(data, Bits), data)  # it looks nothing up
+
+
+def test_training_codes_of_several_codebooks_are_refused(digits, cache_dir):
+    data = Digits(fitted_to(digits, 0), cache_dir=cache_dir, train_codecs={7: fitted_to(digits, 1)})
+    with pytest.raises(MisconfigurationException, match=r"^CodebookSum looks up .* of VQ\(.* differ; use one codec"):
+        fast(fast_dev_run=True).fit(make_task(data, WORDS), data)
+
+
+def test_a_fitted_task_is_tested_on_codes_that_it_reads_only(digits, cache_dir):
+    first, second = (Digits(fitted_to(digits, seed), cache_dir=cache_dir) for seed in (0, 1))
+    task, trainer = make_task(first, WORDS), fast(limit_train_batches=1, limit_val_batches=1, limit_test_batches=1)
+    trainer.fit(task, first)
+    trainer.test(task, first, verbose=False)
+    with pytest.raises(MisconfigurationException, match="would misread test codes"):
+        trainer.test(task, second, verbose=False)
+
+
+@pytest.mark.parametrize(("stem", "reads"), [(Scale, True), (FrequencyNorm, False)])
+def test_levels_are_tested_at_another_quality_if_no_step_matters(cache_dir, stem, reads):
+    data = Digits(JPEG(75), cache_dir=cache_dir, test_codecs=JPEG(25))
+    task, trainer = make_task(data, stem), fast(limit_train_batches=1, limit_val_batches=1)
+    if reads:
+        trainer.fit(task, data)
+        assert trainer.test(task, data, verbose=False)[0]["test_loss"] > 0
+    else:
+        with pytest.raises(MisconfigurationException, match=r"FrequencyNorm would misread .* field 'luma' .* differ"):
+            trainer.fit(task, data)
 
 
 def test_any_module_with_a_shape_is_a_stem(digits):

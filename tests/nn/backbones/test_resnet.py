@@ -220,23 +220,6 @@ def test_all_of_a_late_concatenation_learns():
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in network.parameters())
 
 
-@pytest.mark.parametrize("bottleneck", [False, True])
-@pytest.mark.parametrize("skip", [0, 1])
-@pytest.mark.parametrize("v1", [False, True])
-def test_padding_never_changes_the_outputs(bottleneck, skip, v1):
-    network = ResNet(
-        (6, None, None), 5, (1, 2), (4, 8), (1, 2), bottleneck, v1=v1, skip=skip, entry_kernel=3, entry_stride=1
-    )
-    randomised(network)
-    sizes = [(18, 28), (32, 14), (32, 28), (6, 10)]
-    alone = [torch.randn(1, 6, *size) for size in sizes]
-    batch = torch.randn(4, 6, 32, 28)
-    for row, one in zip(batch, alone, strict=True):
-        row[:, : one.shape[2], : one.shape[3]] = one[0]
-    with torch.no_grad():
-        torch.testing.assert_close(network(batch, torch.tensor(sizes)), torch.cat([network(one) for one in alone]))
-
-
 @pytest.mark.parametrize(
     ("stem", "backbone"),
     [

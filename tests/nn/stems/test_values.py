@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lossy_lightning.core import CodeSpec, Field, Stem
-from lossy_lightning.nn import Bits, Embed, LearnedBits, LookupLinear, OneHot, Packed, Scale
+from lossy_lightning.nn import Bits, Embed, LearnedBits, LookupConv, LookupLinear, OneHot, Packed, Scale
 
 UNEVEN = CodeSpec([Field("code", (-3, 0, 7), (4, 4, 8), ordinal=True)], (2, 4))
 """Channels of 8, 5 and 2 levels, one with negative values, one that starts above zero."""
@@ -20,10 +20,10 @@ STEMS = {
     "Scale": Scale,
     "OneHot": OneHot,
     "Bits": Bits,
-    "Gray": lambda spec: Bits(spec, gray=True),
-    "Packed": lambda spec: Packed(spec, (2, 2)),
-    "Embed": lambda spec: Embed(spec, 3),
-    "LookupLinear": lambda spec: LookupLinear(spec, 5),
+    "Gray": partial(Bits, gray=True),
+    "Packed": partial(Packed, block=(2, 2)),
+    "Embed": partial(Embed, dim=3),
+    "LookupLinear": partial(LookupLinear, out_features=5),
 }
 every_stem = pytest.mark.parametrize("make", STEMS.values(), ids=STEMS)
 
@@ -120,6 +120,109 @@ def test_tables_of_65536_rows_are_refused(name):
         STEMS[name](samples)
     assert Scale(samples)(codes(samples)).abs().max() <= 1
     assert Bits(samples).shape == (16, 4, 4)
+
+
+# Fields, and values that are not there.
+
+
+FIELDS = CodeSpec(
+    [
+        Field("gain", (-3,), (4,), True),
+        Field("stages", (0, 0), (4, 4), False, absent=-1),
+        Field("fine", (0,), (8,), True, cells=(2, 1)),
+    ],
+    (2, 4),
+)
+FIELD_STEMS = STEMS | {
+    "LearnedBits": LearnedBits,
+    "LookupConv": partial(LookupConv, kernel_size=2, stride=2, out_channels=3),
+}
+
+
+@pytest.mark.parametrize("make", FIELD_STEMS.values(), ids=FIELD_STEMS)
+def test_a_stem_reads_the_fields_that_it_is_told(make):
+    for names in (["stages"], ["fine"]) if make is LearnedBits else (["stages"], ["fine", "gain"], ["gain"]):
+        code, part = codes(FIELDS), FIELDS.select(*names)
+        torch.manual_seed(0)
+        chosen = make(FIELDS, fields=names)
+        torch.manual_seed(0)
+        alone = make(part)
+        assert chosen.shape == alone.shape
+        assert torch.equal(chosen(code), alone(FIELDS.narrow(code, *names)))
+    with pytest.raises(ValueError, match=r"fields \['gain', 'stages', 'fine'\]; got 'step'"):
+        make(FIELDS, fields=["step"])
+
+
+def some_absent():
+    """Codes of two stages of five levels, some of them absent, and where they are."""
+    spec = CodeSpec([Field("stages", (0, 0), (4, 4), False, absent=-1)], (2, 4))
+    code = codes(spec)
+    absent = torch.rand(code.shape, generator=torch.Generator().manual_seed(1)) < 0.3
+    return spec, code.masked_fill(absent, -1), absent
+
+
+@pytest.mark.parametrize("absent_value", [-1, 5, 99])
+def test_nothing_is_hot_for_what_is_absent(absent_value):
+    """Without care, an absent value of one channel lights the top level of the channel before."""
+    spec, code, absent = some_absent()
+    spec = CodeSpec([spec.fields[0]._replace(absent=absent_value)], spec.grid)
+    got = OneHot(spec)(code.masked_fill(absent, absent_value))
+    want = F.one_hot(code.long().clamp(min=0), 5).movedim(-1, 2) * ~absent.unsqueeze(2)
+    assert torch.equal(got, want.flatten(1, 2).float())
+
+
+@pytest.mark.parametrize("make", [Scale, OneHot, partial(Embed, dim=3), partial(Embed, dim=3, shared=True)])
+def test_real_features_of_what_is_absent_are_zero(make):
+    spec, code, absent = some_absent()
+    present = CodeSpec([spec.fields[0]._replace(absent=None)], spec.grid)
+    torch.manual_seed(0)
+    got = make(spec)(code)
+    torch.manual_seed(0)
+    want = make(present)(code.clamp(min=0))
+    rows = absent.repeat_interleave(got.shape[1] // 2, 1)
+    assert torch.equal(got, want.masked_fill(rows, 0))
+
+
+@pytest.mark.parametrize("make", [Bits, partial(Bits, gray=True), LearnedBits])
+def test_bits_of_what_is_absent_are_told_from_others_by_a_plane_of_presence(make):
+    spec, code, absent = some_absent()
+    present = CodeSpec([spec.fields[0]._replace(absent=None)], spec.grid)
+    torch.manual_seed(0)
+    stem = make(spec)
+    torch.manual_seed(0)
+    want = make(present)(code.clamp(min=0))
+    got = stem(code)
+    assert got.shape[1:] == stem.shape == (2 * 3 + 2, 2, 4)
+    assert torch.equal(got[:, :6], want.masked_fill(absent.repeat_interleave(3, 1), -1))
+    assert torch.equal(got[:, 6:], 1 - 2 * absent.float())
+
+
+def test_only_channels_that_may_be_absent_have_a_plane_of_presence():
+    stem = Bits(FIELDS)
+    assert stem.shape[0] == 3 + 2 * 3 + 2 * 4 + 2
+    code = codes(FIELDS)
+    code[:, 2] = -1
+    assert (stem(code)[:, -2] == 1).all()
+    assert (stem(code)[:, -1] == -1).all()
+
+
+def test_a_block_of_which_a_value_is_absent_is_packed_to_zero():
+    spec, code, absent = some_absent()
+    got = Packed(spec, (1, 2))(code)
+    blocks = absent.any(1).view(len(code), 2, 2, 2).any(-1)
+    assert ((got[:, 0] == 0) == blocks).all()
+
+
+def test_rows_of_what_is_absent_are_not_added():
+    spec, code, _ = some_absent()
+    stem = LookupLinear(spec, 5)
+    one_hot = OneHot(spec)(code).movedim(1, -1).flatten(1)
+    assert stem.table.weight.shape == (80, 5)
+    torch.testing.assert_close(stem(code), one_hot @ stem.table.weight.view(2, 4, 10, 5).flatten(0, 2))
+    whole = stem(code, torch.tensor([[2, 3]] * len(code)))
+    cut = code.clone()
+    cut[..., 3] = -1
+    torch.testing.assert_close(whole[0], stem(cut))
 
 
 # Scale.
