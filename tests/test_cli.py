@@ -124,6 +124,15 @@ def test_spec_and_classes_come_from_the_data(run, tmp_path):
     assert task(torch.zeros(2, 1, 4, 4, dtype=torch.uint8)).shape == (2, 10)
 
 
+def test_stems_side_by_side_are_a_list(run, tmp_path):
+    embed = {"class_path": "lossy_lightning.nn.Embed", "init_args": {"dim": 3, "fields": ["code"]}}
+    stem = {"class_path": "lossy_lightning.nn.Concat", "init_args": {"stems": ["lossy_lightning.nn.Bits", embed]}}
+    run("fit", model=TASK | {"init_args": TASK["init_args"] | {"stem": stem}})
+    task = ClassificationTask.load_from_checkpoint(checkpoint(tmp_path), weights_only=True)
+    assert task.stem.shape == (6, 4, 4)
+    assert task.stem.stems[1].fields == ("code",)
+
+
 # Foreign classes.
 
 
