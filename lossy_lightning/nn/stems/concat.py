@@ -65,7 +65,7 @@ class Concat(Stem):
 
 
 def _join(parts: list[Tensor]) -> Tensor:
-    if len({part.shape[2:] for part in parts}) > 1:
+    if any(part.shape[2:] != parts[0].shape[2:] for part in parts):
         raise InputError(
             "Concat joins features on one grid; got the shapes "
             f"{', '.join(str(tuple(part.shape[1:])) for part in parts)}: choose fields of one resolution"

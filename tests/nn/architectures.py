@@ -1,0 +1,110 @@
+"""Stems and backbones, and the codes that they read, for tests of every pair that fits."""
+
+from functools import partial
+
+from lossy_lightning.codecs import JPEG, PCM
+from lossy_lightning.core import CodeSpec, Field
+from lossy_lightning.nn import (
+    MLP,
+    BinaryNet,
+    Bits,
+    BlockDCT,
+    CodebookSum,
+    CoefficientPlanes,
+    Concat,
+    ConvNet,
+    Embed,
+    FrequencyBatchNorm,
+    FrequencyNorm,
+    InverseDCT,
+    LateConcat,
+    LearnedBits,
+    LookupConv,
+    LookupLinear,
+    OneHot,
+    Packed,
+    ResidualNet,
+    ResNet,
+    Scale,
+    SequenceNet,
+    SpaceToDepth,
+    SpectrogramCNN,
+    UpSampling,
+)
+from lossy_lightning.tasks import ClassificationTask
+
+STAGES = Field("stages", (0, 0, 0), (5, 5, 5), False, absent=-1)
+VALUES = [STAGES, Field("gain", (-3,), (8,), True)]
+SOUND, IMAGES = CodeSpec(VALUES, (None,)), CodeSpec(VALUES, (None, None))
+WORDS, WORD_IMAGES = SOUND.select("stages"), IMAGES.select("stages")
+PHOTOS = JPEG(tables=True).spec((3, None, None))
+WIDE = JPEG(chroma_subsampling="4:1:1").spec((3, None, None))
+FIELDS = [partial(Embed, dim=2, fields=["stages"]), partial(Scale, fields=["gain"])]
+
+STEMS = {
+    "Scale": (Scale, SOUND, IMAGES, PHOTOS),
+    "OneHot": (OneHot, SOUND, IMAGES),
+    "Bits": (Bits, SOUND, IMAGES),
+    "Gray": (partial(Bits, gray=True), SOUND),
+    "LearnedBits": (LearnedBits, WORDS, WORD_IMAGES),
+    "Embed": (partial(Embed, dim=3), SOUND, IMAGES),
+    "CodebookSum": (partial(CodebookSum, dim=4, trainable=True), WORDS, WORD_IMAGES),
+    "LookupConv, stride 4": (partial(LookupConv, kernel_size=6, stride=4, out_channels=8, padding=1), SOUND, IMAGES),
+    "LookupConv, stride 1": (partial(LookupConv, kernel_size=3, stride=1, out_channels=8, padding=1), SOUND, IMAGES),
+    "LookupConv, unpadded": (partial(LookupConv, kernel_size=2, stride=2, out_channels=8), SOUND, IMAGES),
+    "Concat": (partial(Concat, stems=FIELDS), SOUND, IMAGES),
+    "FrequencyNorm": (FrequencyNorm, PHOTOS, WIDE),
+    "FrequencyNorm, unstacked": (partial(FrequencyNorm, luma=9, chroma=4, unstack=True), PHOTOS, WIDE),
+    "FrequencyNorm, by field": (partial(FrequencyNorm, by_field=True), PHOTOS, WIDE),
+    "FrequencyBatchNorm": (FrequencyBatchNorm, PHOTOS),
+    "FrequencyBatchNorm, by field": (partial(FrequencyBatchNorm, luma=7, chroma=5, by_field=True), PHOTOS),
+    "InverseDCT, factor 1": (partial(InverseDCT, factor=1), PHOTOS, WIDE),
+    "InverseDCT, factor 2, RGB": (partial(InverseDCT, factor=2, rgb=True), PHOTOS),
+    "CoefficientPlanes": (partial(CoefficientPlanes, luma=6, chroma=3), PHOTOS),
+}
+PIXELS = PCM().spec((3, 32, 32))
+SMALL = CodeSpec.uniform((2, 16, 16), 0, 3, ordinal=False)
+FIXED = {
+    "BlockDCT": (BlockDCT, PIXELS),
+    "BlockDCT, normalised": (partial(BlockDCT, then=FrequencyBatchNorm), PIXELS),
+    "LookupLinear": (partial(LookupLinear, out_features=12), SMALL),
+    "Packed": (partial(Packed, block=(2, 2)), SMALL),
+    "SpaceToDepth": (SpaceToDepth, PIXELS),
+}
+"""Stems on codes of one size."""
+
+TINY = {"depths": (1, 2, 2, 1), "widths": (4, 4, 4, 4)}
+BACKBONES = {
+    "SequenceNet": partial(SequenceNet, channels=(8, 8, 16), strides=(1, 2, 2)),
+    "SequenceNet, binary": partial(SequenceNet, channels=(8, 8), strides=(2, 1), weight_bit_width=1, input_bit_width=1),
+    "ResidualNet": partial(ResidualNet, channels=(8, 16, 16), strides=(2, 2, 1)),
+    "ResidualNet, real": partial(
+        ResidualNet, channels=(12, 12), strides=(1, 2), weight_bit_width=32, input_bit_width=32
+    ),
+    "ResidualNet, binary": partial(ResidualNet, channels=(12, 24), strides=(2, 1), last_bit_width=1),
+    "ResNet": partial(ResNet, depths=(1, 2), widths=(4, 8), strides=(1, 2), bottleneck=False),
+    "ResNet, bottlenecks": partial(ResNet, **TINY, entry_kernel=3, entry_stride=1, v1=True),
+    "ResNet, tail": partial(ResNet, **TINY, skip=2),
+    "LateConcat": partial(LateConcat, aware=(4, 8), luma=(4, 8), joint=(4, 8), chroma=(4, 8), **TINY),
+    "UpSampling": partial(UpSampling, **TINY),
+    "UpSampling, aware": partial(UpSampling, aware=(4, 8), learned=True, factors=(2, 2), **TINY),
+}
+CROPPED = {
+    "BinaryNet": BinaryNet,
+    "ConvNet": partial(ConvNet, channels=(8, 8), pool=(True, False), hidden_features=(8,)),
+    "ConvNet, real": partial(
+        ConvNet, channels=(8, 8), pool=(True, False), hidden_features=(8,), weight_bit_width=32, input_bit_width=32
+    ),
+    "MLP": partial(MLP, hidden_features=(8,)),
+    "MLP, 4 bits": partial(MLP, hidden_features=(8,), weight_bit_width=4, input_bit_width=4, input_norm=True),
+    "SpectrogramCNN": SpectrogramCNN,
+}
+"""Backbones on features of one size."""
+
+
+def fits(make, spec, backbone):
+    """The task of a stem and a backbone, None if they do not fit together."""
+    try:
+        return ClassificationTask(spec, 5, make, backbone)
+    except ValueError:
+        return None
