@@ -198,6 +198,10 @@ PIXELS = init_args("lossy_lightning.codecs.PCM")
             ["--data.codec.levels", "0"],
             "VQ needs a block of at least one sample, such as (4, 4), and 2 to 65536 levels; got block=(2, 2)",
         ),
+        (
+            ["--data.codec", "lossy_lightning.codecs.JPEG", "--data.codec.quality", "0"],
+            "a JPEG quality is a whole number from 1 to 100; got 0",
+        ),
         (["--data.batch_size", "0"], "val_fraction is in [0, 1) and batch_size at least 1; got val_fraction=0.1"),
         (
             ["--data.codec.levels", "65536", "--model.stem", "lossy_lightning.nn.OneHot"],

@@ -87,7 +87,7 @@ class JPEG(FileCodec):
         self.requantize = requantize
         self.quantization_tables = quantization_tables
         if quantization_tables is None:
-            self._tables = quality_tables(quality)
+            self._tables = _tables_of(quality)
         else:
             self._tables = _checked_tables(quantization_tables)
         luma, chroma = self._tables
@@ -355,6 +355,14 @@ def _check_image(signal: Tensor) -> None:
             f"JPEG takes images (..., 1 or 3, height, width) of torch.uint8; got {signal.dtype} of shape "
             f"{tuple(signal.shape)}"
         )
+
+
+def _tables_of(quality: int) -> Tensor:
+    """`quality_tables`, whose mistakes are those of an argument here."""
+    try:
+        return quality_tables(quality)
+    except ValueError as error:
+        raise InputError(str(error)) from None
 
 
 def _checked_tables(tables: Sequence[Sequence[Sequence[int]]] | Tensor) -> Tensor:
