@@ -58,7 +58,7 @@ def images(count: int, height: int, width: int) -> Tensor:
         size = max(2, height >> level), max(2, width >> level)
         grey, colour = torch.randn(count, 1, *size), torch.randn(count, 3, *size)
         total += F.interpolate((grey + 0.4 * colour) * 2**level, (height, width), mode="bilinear")
-    return (128 + 0.9 * total + 5 * torch.randn(count, 1, height, width)).clamp(0, 255).to(torch.uint8)
+    return (128 + 0.9 * total + 8 * torch.randn(count, 1, height, width)).clamp(0, 255).to(torch.uint8)
 
 
 def jpeg_file(image: Tensor, quality: int = 75, subsampling: str = "4:2:0") -> bytes:
