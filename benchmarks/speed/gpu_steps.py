@@ -132,7 +132,7 @@ def moved(loader: DataLoader, device: torch.device) -> Batches:
 def ways(root: Path, sizes: Sizes, device: torch.device) -> list[Way]:
     """All that are compared."""
     code_spec, pixel_spec = CODEC.spec((3, CROP, CROP)), PCM().spec((3, CROP, CROP))
-    stem = FrequencyBatchNorm(code_spec)
+    stem = FrequencyBatchNorm(code_spec, by_field=True)
     late = nn.Sequential(stem, LateConcat(stem.shape, 10, aware=None, luma=(64, 256)))
     networks = [late, *(nn.Sequential(Scale(pixel_spec), ResNet((3, CROP, CROP), 10)) for _ in range(3))]
     late, *pixels = (network.to(device, memory_format=torch.channels_last) for network in networks)

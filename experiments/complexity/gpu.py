@@ -34,7 +34,7 @@ from experiments.complexity.gpu_training import BATCH_SIZE, Examples, Recipe, Ru
 from lossy_lightning.augmentation import MCUFlip, MCUShift, PixelFlip, PixelShift
 from lossy_lightning.codecs import JPEG
 from lossy_lightning.core import CodeSpec
-from lossy_lightning.nn import ResNet, Scale, SpaceToDepth, Unfold
+from lossy_lightning.nn import InverseDCT, ResNet, Scale, SpaceToDepth
 from lossy_lightning.profiling import count_macs, count_parameters
 
 CODEC = JPEG(75, "4:4:4")
@@ -89,10 +89,11 @@ def pixel_arm(pixels: Tensor, stem: type[nn.Module], pitch: int, networks: dict[
 
 def code_arm(codes: Tensor, pixels: Tensor) -> Arm:
     """Codes, shifted by a block, or decoded, shifted by up to four pixels and encoded again."""
-    stem = Unfold(CODEC.spec((3, 32, 32)), "4:4:4", factor=4, rgb=True)
-    blocks, flip, shift, move = MCUShift("4:4:4"), MCUFlip("4:4:4"), PixelShift(4), PixelFlip()
+    spec = CODEC.spec((3, 32, 32))
+    stem = InverseDCT(spec, factor=4, rgb=True)
+    blocks, flip, shift, move = MCUShift(), MCUFlip(), PixelShift(4), PixelFlip()
     for each in (stem, blocks, flip):
-        each.adapt(CODEC, None)
+        each.adapt([CODEC], spec, None)
         each.to(codes.device)
     augmented = {
         "blocks": lambda i: blocks(flip(codes[i])),
