@@ -171,7 +171,8 @@ def take_part(code: Tensor, start: Tensor, size: tuple[int, int], spec: CodeSpec
     units = code.movedim(1, -1)[example, row.clamp(0, rows - 1).unsqueeze(2), column.clamp(0, columns - 1).unsqueeze(1)]
     part = units.movedim(-1, 1)
     inside = ((row >= 0) & (row < rows)).unsqueeze(2) & ((column >= 0) & (column < columns)).unsqueeze(1)
+    inside = inside.unsqueeze(1).to(code.dtype)
     for field in spec.fields:
         if not field.constant:
-            spec.narrow(part, field.name).mul_(inside.unsqueeze(1))
+            spec.narrow(part, field.name).mul_(inside)
     return part
