@@ -2,7 +2,7 @@
 
 import torch
 
-from lossy_lightning.core.codec import Codec, FileCodec, TrainableCodec
+from lossy_lightning.core.codec import Codec, FileCodec, FileInfo, TrainableCodec
 from lossy_lightning.core.errors import InputError, MissingFileError, UserError
 from lossy_lightning.core.field import Field
 from lossy_lightning.core.layout import valid_positions
@@ -17,6 +17,7 @@ __all__ = [
     "FeatureShape",
     "Field",
     "FileCodec",
+    "FileInfo",
     "InputError",
     "MissingFileError",
     "Stem",

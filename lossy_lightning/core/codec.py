@@ -3,8 +3,8 @@
 import hashlib
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import Any, Self
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from torch import Tensor, nn
@@ -76,7 +76,7 @@ class Codec(ABC):
         It names the class and its constructor arguments, and ends in a hash of fitted or loaded tensors, if any.
 
         Raises:
-            TypeError: Where a constructor argument is not kept as an attribute, or has no stable text.
+            TypeError: If a constructor argument is not kept as an attribute, or has no stable text.
         """
         module = type(self).__module__.replace("__mp_main__", "__main__")
         name = f"{module}.{self!r}"
@@ -97,21 +97,92 @@ class Codec(ABC):
         return {name: getattr(self, name) for name in names}
 
 
+class FileInfo(NamedTuple):
+    """What the headers of a file say.
+
+    Attributes:
+        signal_shape: Shape of its signal.
+        grid: Size of its code along each axis of the grid.
+    """
+
+    signal_shape: tuple[int, ...]
+    grid: tuple[int, ...]
+
+
 class FileCodec(Codec):
-    """A codec whose codes live in standard files, such as JPEG or MP3."""
+    """A codec whose codes live in standard files, such as JPEG or MP3.
+
+    A subclass writes `read` and `write`. Both methods for many files have a default that calls `read` and keeps a
+    whole code at a time; a codec for large files writes them too.
+    """
+
+    extensions: tuple[str, ...]
+    """Endings of its files, in lower case, such as ``(".jpg", ".jpeg")``."""
+    signal_shape: tuple[int | None, ...]
+    """Shape of the signals that files of one folder are read as; None varies."""
+    pitch: tuple[int, ...]
+    """Samples along each axis, without channels, from one place where a crop may start to the next."""
 
     @abstractmethod
     def read(self, data: bytes) -> tuple[Tensor, tuple[int, ...]]:
         """Code in a file's bytes, and the shape of its signal.
 
         Raises:
-            ValueError: Where the file is broken, or its rate, layout or tables differ from this codec's and the code
+            ValueError: If the file is broken, or its rate, layout or tables differ from this codec's and the code
                 does not carry them.
         """
 
     @abstractmethod
     def write(self, code: Tensor, shape: tuple[int, ...]) -> bytes:
         """Bytes of a standard file that holds exactly this code of a signal of that shape."""
+
+    def measure(self, files: Sequence[bytes]) -> list[FileInfo | ValueError]:
+        """Look at the headers of files.
+
+        Returns:
+            For each file what its headers say, or what is wrong with them.
+        """
+        found: list[FileInfo | ValueError] = []
+        for data in files:
+            try:
+                code, shape = self.read(data)
+                found.append(FileInfo(shape, tuple(code.shape[1:])))
+            except ValueError as error:
+                found.append(error)
+        return found
+
+    def read_into(
+        self,
+        files: Sequence[bytes],
+        rows: Sequence[Tensor],
+        windows: Sequence[Sequence[slice]] | None = None,
+        lenient: bool = False,
+        num_threads: int = 1,
+    ) -> list[ValueError | None]:
+        """Read the codes of files, or windows of them, into tensors that are there already.
+
+        Whether a file is good does not depend on its window.
+
+        Args:
+            files: Their bytes.
+            rows: For each file an integer tensor ``(C, *grid)`` of the window's size, such as a row of a batch,
+                channels last in memory.
+            windows: For each file the part of its grid that is read, a slice for each axis; None: all of it.
+            lenient: Whether a file that is cut off is read as far as it goes, by codecs that can.
+            num_threads: Number of threads that read together, in codecs that have some.
+
+        Returns:
+            For each file None, or what is wrong with it; then its row may hold anything. No file stops the others.
+        """
+        whole = (slice(None),) * (rows[0].ndim - 1) if rows else ()
+        places = [whole] * len(files) if windows is None else windows
+        wrong: list[ValueError | None] = [None] * len(files)
+        for i, (data, row, window) in enumerate(zip(files, rows, places, strict=True)):
+            try:
+                row.copy_(self.read(data)[0][(slice(None), *window)])
+            except ValueError as error:
+                wrong[i] = error
+        return wrong
 
 
 class TrainableCodec(Codec, nn.Module):

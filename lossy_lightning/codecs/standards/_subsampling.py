@@ -1,68 +1,104 @@
-"""Files of one chroma subsampling brought to another, without decoding them."""
+"""Chroma of one subsampling brought to another, without decoding it."""
+
+from math import log2
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from lossy_lightning.bitstream.jpeg import JPEGCoefficients, JPEGComponent
+from lossy_lightning.bitstream.jpeg import BlockWindow, JPEGHeader
 from lossy_lightning.core import InputError
-from lossy_lightning.functional import double_blocks, halve_blocks, pad_to_mcus
+from lossy_lightning.functional import SAMPLING_FACTORS, double_blocks, halve_blocks
 
 
-def with_subsampling(image: JPEGCoefficients, factors: tuple[int, int], chroma_table: Tensor) -> JPEGCoefficients:
-    """A grey or YCbCr image with three components and other sampling factors of luma; luma's blocks stay as they are.
+class ChromaPlane(NamedTuple):
+    """Blocks of chroma as a file has them, and where they go.
 
-    Chroma is averaged or repeated in the DCT domain, rounded to whole numbers of int16 (what is beyond becomes the
-    least or greatest one); its quantization table is then all ones. A grey image gets chroma of zeros. An image that
-    has these factors is returned as it is.
+    Attributes:
+        blocks: ``(rows, columns, 64)``, those that the window needs.
+        window: Where the file has them.
+        have: ``(h, v)``, luma's samples to one of chroma in the file.
+        want: The same in the code.
+        out: ``(rows, columns, 64)``, where the blocks of the code go.
+        skip: Rows and columns of the code's blocks that come before those.
+    """
 
-    Args:
-        image: The image.
-        factors: ``(h, v)``, luma's sampling factors; those of chroma are 1.
-        chroma_table: ``(8, 8)``, quantization table of chroma that is added to a grey image.
+    blocks: NDArray[np.int16]
+    window: BlockWindow
+    have: tuple[int, int]
+    want: tuple[int, int]
+    out: NDArray[np.int16]
+    skip: tuple[int, int]
+
+
+def ratios(header: JPEGHeader) -> list[tuple[float, float]]:
+    """Luma's samples to one of each chroma component, along the width and the height."""
+    (h, v), *chroma = header.sampling_factors
+    return [(h / x, v / y) for x, y in chroma]
+
+
+def subsampling_of(header: JPEGHeader) -> str:
+    """Name of a file's chroma subsampling."""
+    found = set(ratios(header))
+    return next((name for name, pair in SAMPLING_FACTORS.items() if found == {pair}), f"the ratios {found}")
+
+
+def check_ratios(header: JPEGHeader, want: tuple[int, int]) -> None:
+    """Check that a file's chroma can be brought to a subsampling.
 
     Raises:
-        ValueError: Where the image is neither grey nor YCbCr; where chroma is sampled finer than luma, or not at a
-            power of two times what is wanted.
+        ValueError: If it is sampled finer than luma, or not at a power of two times what is wanted.
     """
-    if image.color_space not in ("grey", "YCbCr"):
-        raise InputError(
-            f"grey and YCbCr images are brought to one chroma subsampling; got {image.color_space}: decode the file "
-            "and encode its pixels"
-        )
-    luma, *chroma = image.components
-    ratios = [_ratio(luma, component) for component in chroma]
-    if ratios == [factors, factors]:
-        return image
-    if any(min(ratio) < 1 for ratio in ratios):
-        raise InputError(f"chroma is sampled finer than luma, {ratios}: decode the file and encode its pixels")
-    blocks = pad_to_mcus(torch.from_numpy(luma.coefficients), factors)
-    if chroma:
-        added = [_resampled(component, have, factors) for component, have in zip(chroma, ratios, strict=True)]
-    else:
-        shape = (blocks.shape[0] // factors[1], blocks.shape[1] // factors[0], 8, 8)
-        table = chroma_table.numpy().astype(np.uint16)
-        added = [JPEGComponent(np.zeros(shape, np.int16), table, (1, 1))] * 2
-    first = JPEGComponent(blocks.numpy(), luma.quantization_table, factors)
-    return JPEGCoefficients(image.width, image.height, "YCbCr", (first, *added), image.precision, image.adobe)
+    for have in ratios(header):
+        if min(have) < 1:
+            raise InputError(f"chroma is sampled finer than luma, {have}: decode the file and encode its pixels")
+        if any(log2(wanted / got) % 1 for got, wanted in zip(have, want, strict=True)):
+            raise InputError(f"chroma sampled at {have} of luma cannot be brought to {want} by halving and doubling")
 
 
-def _ratio(luma: JPEGComponent, chroma: JPEGComponent) -> tuple[float, float]:
-    """Luma's samples to one of chroma, along the width and the height."""
-    (h, v), (x, y) = luma.sampling_factors, chroma.sampling_factors
-    return h / x, v / y
+def chroma_plane(
+    header: JPEGHeader, component: int, want: tuple[int, int], out: NDArray[np.int16], start: tuple[int, int]
+) -> ChromaPlane:
+    """Room for the blocks of a chroma component that are needed for blocks of another subsampling.
+
+    Args:
+        header: Of the file.
+        component: 1 or 2.
+        want: ``(h, v)``, luma's samples to one of chroma in the code.
+        out: ``(rows, columns, 64)``, where the code's blocks go.
+        start: Row and column of the first of them.
+    """
+    (h, v), (x, y) = header.sampling_factors[0], header.sampling_factors[component]
+    have = h // x, v // y
+    sides = zip(start, out.shape[:2], have[::-1], want[::-1], header.grids[component], strict=True)
+    places = [_needed(*side) for side in sides]
+    (top, rows, above), (left, columns, before) = places
+    blocks = np.empty((rows, columns, 64), np.int16)
+    return ChromaPlane(blocks, BlockWindow(blocks, top, left), have, want, out, (above, before))
 
 
-def _resampled(component: JPEGComponent, have: tuple[float, float], want: tuple[int, int]) -> JPEGComponent:
-    if have == want:
-        return component._replace(sampling_factors=(1, 1))
-    values = torch.from_numpy(component.coefficients * component.quantization_table.astype(np.float32))
-    for axis, got, wanted in ((1, have[0], want[0]), (0, have[1], want[1])):
+def resample(plane: ChromaPlane, table: Tensor) -> None:
+    """Write a code's blocks: averaged or repeated coefficients, rounded to whole numbers, of a table of ones.
+
+    Args:
+        plane: Filled.
+        table: ``(8, 8)``, the quantization table of its blocks.
+    """
+    values = torch.unflatten(torch.from_numpy(plane.blocks), -1, (8, 8)) * table.float()
+    for axis, got, wanted in zip((1, 0), plane.have, plane.want, strict=True):
         while got < wanted:
             values, got = halve_blocks(values, axis), 2 * got
         while got > wanted:
-            values, got = double_blocks(values, axis), got / 2
-        if got != wanted:
-            raise InputError(f"chroma sampled at {have} of luma cannot be brought to {want} by halving and doubling")
-    ones = np.ones((8, 8), np.uint16)
-    return JPEGComponent(values.round().clamp(-(2**15), 2**15 - 1).to(torch.int16).numpy(), ones, (1, 1))
+            values, got = double_blocks(values, axis), got // 2
+    (above, before), (rows, columns, _) = plane.skip, plane.out.shape
+    values = values[above : above + rows, before : before + columns].round()
+    plane.out[...] = values.clamp(-(2**15), 2**15 - 1).to(torch.int16).flatten(-2).numpy()
+
+
+def _needed(start: int, length: int, have: int, want: int, total: int) -> tuple[int, int, int]:
+    """First block of a file and number of blocks along an axis for some of the code, and what is too much before."""
+    first = start * want // have
+    last = min(total, -(-(start + length) * want // have))
+    return first, last - first, start - first * have // want

@@ -1,14 +1,16 @@
 """JPEG: quantized DCT coefficients, as they stand in files."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from math import lcm
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lossy_lightning.codecs.standards import _libjpeg as libjpeg
-from lossy_lightning.core import CodeSpec, Field, FileCodec, InputError
+from lossy_lightning.codecs.standards._jpeg_layout import JPEGLayout
+from lossy_lightning.core import CodeSpec, Field, FileCodec, FileInfo, InputError
 from lossy_lightning.functional import (
     SAMPLING_FACTORS,
     coefficients_to_image,
@@ -16,14 +18,10 @@ from lossy_lightning.functional import (
     pad_to_mcus,
     quality_tables,
     round_divide,
-    write_mcus,
 )
 
 _COMPONENTS = ("luma", "cb", "cr")
 _TABLES = ("luma_table", "cb_table", "cr_table")
-
-if TYPE_CHECKING:
-    from lossy_lightning.bitstream.jpeg import JPEGCoefficients
 
 
 class _Components(NamedTuple):
@@ -68,6 +66,8 @@ class JPEG(FileCodec):
     """
 
     idempotent = False  # averaged chroma, clipped pixels
+    extensions = (".jpg", ".jpeg")
+    signal_shape = (3, None, None)
 
     def __init__(
         self,
@@ -92,7 +92,11 @@ class JPEG(FileCodec):
             self._tables = _checked_tables(quantization_tables)
         luma, chroma = self._tables
         self._component_tables = luma, chroma, chroma
-        self._table_bytes = [table.to(torch.uint16).numpy().tobytes() for table in self._component_tables]
+        h, v = self._factors(3)
+        self.pitch = lcm(16, 8 * v), lcm(16, 8 * h)  # that of 4:2:0 too, so that all subsamplings take the same crops
+        self._layout = JPEGLayout(
+            repr(self), chroma_subsampling, (h, v), self._component_tables, dequantize, tables, requantize
+        )
 
     def encode(self, signal: Tensor) -> Tensor:
         """Coefficients of images: ``(..., C, H, W)`` uint8 to ``(..., C', *grid)`` int16.
@@ -174,13 +178,47 @@ class JPEG(FileCodec):
     def read(self, data: bytes) -> tuple[Tensor, tuple[int, ...]]:
         """Code in a JPEG file, and its image's shape; entropy decoding only.
 
-        Raises:
-            ValueError: Where the file is broken, or its colour space, subsampling or tables differ from this codec's;
-                the message says what to do.
-        """
-        from lossy_lightning.bitstream.jpeg import read_coefficients  # slow to import
+        Chroma of another subsampling is brought to the codec's in the DCT domain, if the codec takes other tables.
 
-        return self.from_coefficients(read_coefficients(data))
+        Raises:
+            ValueError: If the file is broken, or its colour space, tables or levels are not for this codec; the message
+                says what to do.
+        """
+        from lossy_lightning.codecs.standards._jpeg_files import read_rows  # slow to import
+
+        (info,) = self.measure([data])
+        if isinstance(info, ValueError):
+            raise info
+        channels = self._layout.num_channels(info.signal_shape[0])
+        code = torch.empty(*info.grid, channels, dtype=torch.int16).movedim(-1, 0)
+        (error,) = read_rows(self._layout, [data], [code], None, False, 1, exact=True)
+        if error is not None:
+            raise error
+        return code, info.signal_shape
+
+    def measure(self, files: Sequence[bytes]) -> list[FileInfo | ValueError]:
+        """Look at the headers of files; a grey one has one channel."""
+        from lossy_lightning.codecs.standards._jpeg_files import measure  # slow to import
+
+        return measure(self._layout, files)
+
+    def read_into(
+        self,
+        files: Sequence[bytes],
+        rows: Sequence[Tensor],
+        windows: Sequence[Sequence[slice]] | None = None,
+        lenient: bool = False,
+        num_threads: int = 1,
+    ) -> list[ValueError | None]:
+        """Read the codes of files, or windows of them, into rows; compiled, and without the GIL.
+
+        A grey file in a row for colour gets chroma of zeros. Chroma of another subsampling is brought to the codec's as
+        `read` does. Levels that no encoder of 8-bit images makes are cut to the codec's range: `read` would refuse
+        them, but here they may lie out of the window. Of a baseline file only the window is kept while it is decoded.
+        """
+        from lossy_lightning.codecs.standards._jpeg_files import read_rows  # slow to import
+
+        return read_rows(self._layout, files, rows, windows, lenient, num_threads)
 
     def write(self, code: Tensor, shape: tuple[int, ...]) -> bytes:
         """Bytes of a baseline JPEG file that holds this code; decoders make the same pixels of it.
@@ -188,70 +226,7 @@ class JPEG(FileCodec):
         Raises:
             ValueError: Where the code is not of that shape, or a batch.
         """
-        from lossy_lightning.bitstream.jpeg import write_coefficients  # slow to import
-
-        image = self.to_coefficients(code, shape)
-        # Only codes that no encoder makes need more than the standard Huffman tables.
-        optimize = max(np.abs(component.coefficients).max() for component in image.components) > 1023
-        return write_coefficients(image, optimize=bool(optimize))
-
-    def from_coefficients(self, image: "JPEGCoefficients", out: Tensor | None = None) -> tuple[Tensor, tuple[int, ...]]:
-        """Code of what a file holds, and its image's shape: `read` after entropy decoding.
-
-        Args:
-            image: What the file holds.
-            out: Where to write the code, such as one row of a batch, int16.
-
-        Raises:
-            ValueError: As `read`.
-        """
-        h, v = self._check_layout(image)
-        components = self._stored(image, h, v)
-        count = len(components.tables)
-        split = 64 * (h * v + count - 1)
-        if out is None:
-            rows, columns = components.coefficients[0].shape[:2]
-            size = (rows // v, columns // h, split + 64 * count * self.tables)
-            out = torch.empty(size, dtype=torch.int16).movedim(-1, 0)
-        units = out.movedim(0, -1).numpy()
-        write_mcus([c.numpy() for c in self._levels(components)], (h, v), units[..., :split])
-        if self.tables:
-            units[..., split:] = torch.stack(components.tables).flatten()
-        most = 2048 if self.dequantize else 1024
-        least, greatest = int(units.min()), int(units.max())
-        if least < -most or greatest >= most:
-            raise InputError(
-                f"levels of this codec range from {-most} to {most - 1}; the file has {least} to {greatest}, beyond "
-                "what encoders of 8-bit images make: leave it out, or decode the file and encode its pixels"
-            )
-        return out, (count, image.height, image.width)
-
-    def with_layout(self, image: "JPEGCoefficients") -> "JPEGCoefficients":
-        """A grey or YCbCr image with three components of this codec's chroma subsampling.
-
-        Raises:
-            ValueError: As `with_subsampling`; where chroma had the codec's quantization table and is no multiple of it
-                any more, but the codec takes no other tables.
-        """
-        from lossy_lightning.codecs.standards._subsampling import with_subsampling  # slow to import
-
-        changed = with_subsampling(image, self._factors(3), self._tables[1])
-        fixed = not (self.dequantize or self.tables or self.requantize)
-        if fixed and changed is not image and self._has_own_tables(image) and not self._has_own_tables(changed):
-            raise InputError(
-                f"the file has chroma subsampling {_subsampling(image)}, this codec {self.chroma_subsampling}, and "
-                "chroma that is brought to it is no multiple of its quantization table any more: use requantize=True, "
-                "dequantize=True or tables=True, or a codec of the file's subsampling"
-            )
-        return changed
-
-    def to_coefficients(self, code: Tensor, shape: tuple[int, ...]) -> "JPEGCoefficients":
-        """What a file of this code holds: `write` before entropy coding.
-
-        Raises:
-            ValueError: As `write`.
-        """
-        from lossy_lightning.bitstream.jpeg import JPEGCoefficients, JPEGComponent  # slow to import
+        from lossy_lightning.bitstream.jpeg import JPEGCoefficients, JPEGComponent, write_coefficients  # slow to import
 
         if code.ndim != 3:
             raise InputError(f"a JPEG file holds one code (channels, rows, columns); got shape {tuple(code.shape)}")
@@ -263,7 +238,10 @@ class JPEG(FileCodec):
             JPEGComponent(np.ascontiguousarray(c.numpy(), np.int16), table.numpy().astype(np.uint16), f)
             for c, table, f in zip(coefficients, tables, factors, strict=False)
         )
-        return JPEGCoefficients(width, height, "grey" if channels == 1 else "YCbCr", components)
+        image = JPEGCoefficients(width, height, "grey" if channels == 1 else "YCbCr", components)
+        # Only codes that no encoder makes need more than the standard Huffman tables.
+        optimize = max(np.abs(component.coefficients).max() for component in components) > 1023
+        return write_coefficients(image, optimize=bool(optimize))
 
     def _factors(self, channels: int) -> tuple[int, int]:
         return SAMPLING_FACTORS[self.chroma_subsampling] if channels == 3 else (1, 1)
@@ -298,55 +276,6 @@ class JPEG(FileCodec):
         if self.tables:
             tables = tuple(torch.unflatten(parts[name][..., 0, 0], -1, (8, 8)) for name in _TABLES[:channels])
         return _Components(coefficients, tables), (channels, height, width)
-
-    def _check_layout(self, image: "JPEGCoefficients") -> tuple[int, int]:
-        """Luma's sampling factors of a file that this codec can hold."""
-        if image.precision != 8 or image.color_space not in ("grey", "YCbCr"):
-            raise InputError(
-                f"JPEG holds 8-bit grey or YCbCr files; got {image.precision}-bit {image.color_space}: decode the file "
-                "and encode its pixels"
-            )
-        want = self._factors(len(image.components))
-        (h, v), *chroma = (component.sampling_factors for component in image.components)
-        if chroma and any((h, v) != (want[0] * x, want[1] * y) for x, y in chroma):
-            raise InputError(
-                f"this codec has chroma subsampling {self.chroma_subsampling}; the file has {_subsampling(image)}: use "
-                "a codec of that subsampling, or decode the file and encode its pixels"
-            )
-        return want
-
-    def _has_own_tables(self, image: "JPEGCoefficients") -> bool:
-        tables = [component.quantization_table.tobytes() for component in image.components]
-        return tables == self._table_bytes[: len(tables)]
-
-    def _stored(self, image: "JPEGCoefficients", h: int, v: int) -> _Components:
-        """What a file holds in the MCUs that cover the image, requantized where that is wanted."""
-        rows, columns = -(-image.height // (8 * v)), -(-image.width // (8 * h))
-        sizes = [(v * rows, h * columns), (rows, columns), (rows, columns)]
-        pairs = zip(image.components, sizes, strict=False)
-        coefficients = tuple(torch.from_numpy(c.coefficients[:height, :width]) for c, (height, width) in pairs)
-        own = self._own_tables(len(coefficients))
-        if self._has_own_tables(image):
-            return _Components(coefficients, own)
-        tables = tuple(torch.from_numpy(c.quantization_table.astype(np.int32)) for c in image.components)
-        if self.requantize:
-            triples = zip(coefficients, tables, own, strict=True)
-            return _Components(tuple(round_divide(c * theirs, mine) for c, theirs, mine in triples), own)
-        if not (self.dequantize or self.tables):
-            raise InputError(
-                f"the file's quantization tables are not those of {self!r}: use a codec of the file's tables, or let "
-                "files differ by dequantize=True or tables=True, or bring them to this codec's by requantize=True"
-            )
-        if self.tables and not all(1 <= int(table.min()) <= int(table.max()) <= 255 for table in tables):
-            raise InputError("codes carry quantization tables of 1 to 255; this file's leave that: use dequantize=True")
-        return _Components(coefficients, tables)
-
-
-def _subsampling(image: "JPEGCoefficients") -> str:
-    """Name of a colour file's chroma subsampling."""
-    (h, v), *chroma = (component.sampling_factors for component in image.components)
-    ratios = {(h / x, v / y) for x, y in chroma}
-    return next((name for name, pair in SAMPLING_FACTORS.items() if ratios == {pair}), f"the ratios {ratios}")
 
 
 def _check_image(signal: Tensor) -> None:
