@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lossy_lightning.core import Codec, CodeSpec, FileCodec, InputError, TrainableCodec
+from lossy_lightning.core import Codec, CodeSpec, FileCodec, FileInfo, InputError, TrainableCodec
 
 
 def mean_squared_error(signal: Tensor, decoded: Tensor) -> float:
@@ -36,7 +36,8 @@ def check_codec(
     - Leading batch dimensions commute with ``encode`` and ``decode``.
     - ``decode(code, shape)`` restores shape and dtype of the signal; ``round_trip`` does what both do.
     - Encoding the decoded signal gives the code again, where ``codec.idempotent``.
-    - File codecs: bytes to code to bytes is exact.
+    - File codecs: bytes to code to bytes is exact; the headers of a file tell shape and grid; whole codes and windows
+      of them are read into rows; a file of no bytes is an error of its own.
     - The distortion is at most ``max_distortion``.
     - ``encode`` is deterministic; the codec can be pickled; ``spec`` depends on the constructor alone.
     - Equal codecs have equal fingerprints, in another process too; other arguments or tensors change it.
@@ -73,6 +74,7 @@ def check_codec(
         _check_decoded(codec, cropped)
         if isinstance(codec, FileCodec):
             _check_bytes(codec, cropped)
+            _check_rows(codec, cropped)
     _check_distortion(codec, signals, distortion, max_distortion)
     _check_spec(codec, shape)
     _check_copies(codec, signals)
@@ -174,6 +176,25 @@ def _check_bytes(codec: FileCodec, signals: Tensor) -> None:
         assert torch.equal(read, code), "read(write(code)) must be the code"
         assert read_shape == shape, f"read must give the signal's shape {shape}; got {read_shape}"
         assert codec.write(read, read_shape) == data, "write(read(data)) must be the same bytes"
+
+
+def _check_rows(codec: FileCodec, signals: Tensor) -> None:
+    shape, codes = tuple(signals.shape[1:]), codec.encode(signals)
+    files = [*(codec.write(code, shape) for code in codes), b""]
+    *infos, bad = codec.measure(files)
+    wanted = [FileInfo(shape, tuple(codes.shape[2:]))] * len(codes)
+    assert infos == wanted, f"measure must give {wanted[0]} for each file; got {infos}"
+    assert isinstance(bad, ValueError), f"measure must give the ValueError of a file of no bytes; got {bad}"
+    halves = tuple(slice(size // 2, size) for size in codes.shape[2:])
+    for window in (tuple(slice(0, size) for size in codes.shape[2:]), halves):
+        expected = codes[(slice(None), slice(None), *window)]
+        # Channels last in memory, as rows of batches are.
+        size = (len(files), *expected.shape[2:], codes.shape[1])
+        rows = torch.empty(size, dtype=codes.dtype).movedim(-1, 1)
+        *errors, bad_row = codec.read_into(files, list(rows), [window] * len(files))
+        assert errors == [None] * len(codes), f"read_into must read good files beside a bad one; got {errors}"
+        assert isinstance(bad_row, ValueError), f"read_into must give the ValueError of a bad file; got {bad_row}"
+        assert torch.equal(rows[:-1], expected), f"read_into must put the window {window} of each code into its row"
 
 
 def _check_distortion(

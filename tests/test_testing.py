@@ -73,6 +73,9 @@ class Bytes(FileCodec):
     """Right: halves of pixels in a file that starts with the shape."""
 
     idempotent = True
+    extensions = (".bytes",)
+    signal_shape = (3, None, None)
+    pitch = (1, 1)
 
     def encode(self, signal):
         return signal // 2
@@ -84,6 +87,8 @@ class Bytes(FileCodec):
         return CodeSpec.uniform(shape, 0, 127, ordinal=True)
 
     def read(self, data):
+        if len(data) < 3:
+            raise ValueError("no shape")
         shape = tuple(data[:3])
         return torch.tensor(list(data[3:]), dtype=torch.uint8).view(shape), shape
 
@@ -395,6 +400,47 @@ class WritesTheTime(Bytes):
 class WritesSevenRows(Bytes):
     def write(self, code, shape):
         return super().write(code[:, :7], (shape[0], 7, shape[2]))
+
+
+class MeasuresOneMore(Bytes):
+    def measure(self, files):
+        found = super().measure(files)
+        return [info if isinstance(info, ValueError) else info._replace(grid=(9, 9)) for info in found]
+
+
+class ReadsTheBeginning(Bytes):
+    """Right for whole codes."""
+
+    def read_into(self, files, rows, windows=None, lenient=False, num_threads=1):
+        starts = [[slice(0, part.stop - part.start) for part in window] for window in windows]
+        return super().read_into(files, rows, starts, lenient, num_threads)
+
+
+class EndsAtBadFiles(Bytes):
+    def read_into(self, files, rows, windows=None, lenient=False, num_threads=1):
+        for data, row, window in zip(files, rows, windows, strict=True):
+            row.copy_(self.read(data)[0][(slice(None), *window)])
+        return [None] * len(files)
+
+
+class ForgetsBadFiles(Bytes):
+    def read_into(self, files, rows, windows=None, lenient=False, num_threads=1):
+        super().read_into(files, rows, windows)
+        return [None] * len(files)
+
+
+def test_headers_of_files_tell_shape_and_grid():
+    refuse(MeasuresOneMore(), r"measure must give FileInfo.*grid=\(8, 6\)\) for each file; got .*grid=\(9, 9\)")
+
+
+def test_windows_of_files_are_read():
+    refuse(ReadsTheBeginning(), r"the window \(slice\(4, 8, None\), slice\(3, 6, None\)\) of each code into its row")
+
+
+def test_bad_files_are_told_apart():
+    refuse(ForgetsBadFiles(), "read_into must give the ValueError of a bad file; got None")
+    with pytest.raises(ValueError, match="no shape"):
+        check_codec(EndsAtBadFiles(), SHAPE)
 
 
 def test_files_give_the_code_back():

@@ -2,7 +2,7 @@
 
 from lossy_lightning.data.audio import read_sound
 from lossy_lightning.data.cache import EncodedDataset
-from lossy_lightning.data.coded_folder import JPEGFolder
+from lossy_lightning.data.coded_folder import CodedFolder, JPEGFolder
 from lossy_lightning.data.encoded import EncodedDataModule
 from lossy_lightning.data.folders import ImageFolder
 from lossy_lightning.data.images import (
@@ -19,6 +19,7 @@ __all__ = [
     "CIFAR10",
     "MNIST",
     "AudioFolder",
+    "CodedFolder",
     "Digits",
     "EncodedDataModule",
     "EncodedDataset",

@@ -2,20 +2,23 @@
 
 import io
 import re
+import tracemalloc
 import warnings
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import simplejpeg
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from PIL import Image
 
-from lossy_lightning.bitstream.jpeg import read_coefficients
+from lossy_lightning.bitstream.jpeg import read_coefficients, write_coefficients
 from lossy_lightning.codecs import JPEG, PCM
-from lossy_lightning.data import JPEGFolder
+from lossy_lightning.core import CodeSpec, FileCodec
+from lossy_lightning.data import CodedFolder, JPEGFolder
 from lossy_lightning.nn import InverseDCT, ResNet
 from lossy_lightning.tasks import ClassificationTask
 from tests.data.test_encoded import Mean
@@ -245,6 +248,28 @@ def test_crops_for_wide_mcus_are_whole_ones(mixed):
     assert code.shape[1:] == (384, 4, 1)
 
 
+def write_411(path, seed, height, width):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(simplejpeg.encode_jpeg(picture(seed, height, width), 75, colorsubsampling="411", fastdct=False))
+
+
+def test_a_folder_of_4_1_1_is_cropped_by_its_own_codec(tmp_path):
+    for split in ("train", "test"):
+        for i in range(4):
+            write_411(tmp_path / split / "ab"[i % 2] / f"{i}.jpg", i, 72 + 8 * i, 100)
+    codec = JPEG(75, "4:1:1")
+    data = folder(tmp_path, codec, crop=32, val_fraction=0)
+    dataset, seen = data.codes("train"), set()
+    for _ in range(12):
+        for path, code in zip(files(data, "train"), dataset.__getitems__(range(4))[0], strict=True):
+            (where,) = [i for i, window in enumerate(windows(read(path, codec), 4, 1)) if torch.equal(code, window)]
+            seen.add(where)
+    assert len(seen) > 6
+    coarser = folder(tmp_path, JPEG(75, dequantize=True), crop=32).test_dataloader()
+    for path, code in zip(files(data, "test"), torch.cat([code for code, _ in coarser]), strict=True):
+        assert any(torch.equal(code, window) for window in windows(read(path, JPEG(dequantize=True)), 2, 2))
+
+
 # Quality by class.
 
 
@@ -359,7 +384,78 @@ def test_colour_spaces_without_chroma_are_named(uniform):
         dataset[0]
 
 
+def test_whether_a_file_is_bad_does_not_depend_on_the_crop(uniform):
+    path = uniform / "train/a/00.jpg"
+    good = path.read_bytes()
+    for missing in (40, 300):
+        path.write_bytes(good[:-missing])
+        for crop in (None, 16, 48, 64):
+            for random in (False, True):
+                dataset = folder(uniform, crop=crop, val_fraction=0).codes("train")
+                dataset.random = random
+                with pytest.raises(ValueError, match=r"a/00.jpg: .*end early"):
+                    dataset[0]
+
+
+def test_levels_of_no_encoder_do_not_make_a_crop_bad(uniform):
+    path = uniform / "train/a/00.jpg"
+    image = read_coefficients(path.read_bytes())
+    image.components[0].coefficients[-1, -1, 0, 0] = 1500
+    path.write_bytes(write_coefficients(image, optimize=True))
+    with pytest.raises(ValueError, match=r"the file has -?\d+ to 1500"):
+        read(path)
+    for crop, greatest in ((None, 1023), (64, 1023), (32, None)):
+        code = folder(uniform, crop=crop, val_fraction=0).codes("train")
+        code.random = False
+        assert greatest in (None, int(code[0][0].max()))
+
+
+def test_files_that_are_cut_off_are_read_as_far_as_they_go(uniform):
+    path = uniform / "train/a/00.jpg"
+    whole = read(path)
+    path.write_bytes(path.read_bytes()[:-300])
+    code, _ = folder(uniform, val_fraction=0, lenient=True).codes("train")[0]
+    assert torch.equal(code[:, 0], whole[:, 0])
+    assert not torch.equal(code, whole)
+
+
+def test_files_that_are_gone_are_bad_like_others(uniform):
+    data = folder(uniform, crop=48, val_fraction=0, skip_bad=True, batch_size=COUNT)
+    (uniform / "train/a/00.jpg").unlink()
+    (uniform / "train/a/02.jpg").unlink()
+    (uniform / "train/a/02.jpg").symlink_to("nowhere")
+    with pytest.warns(UserWarning, match=r"0[02].jpg is skipped \([12] so far\): it cannot be opened: No such file"):
+        ((code, _),) = data.train_dataloader()
+    assert len(code) == COUNT - 2
+
+
 # Loading and statistics.
+
+
+def test_a_seed_gives_the_same_crops_with_any_number_of_workers_and_threads(mixed):
+    def epoch(**arguments):
+        data = folder(mixed, JPEG(dequantize=True), crop=32, batch_size=4, **arguments)
+        torch.manual_seed(0)
+        return batches(data.train_dataloader())
+
+    want = epoch(num_workers=1)
+    for arguments in ({"num_workers": 2}, {"num_workers": 3, "num_threads": 2}):
+        for a, b in zip(want, epoch(**arguments), strict=True):
+            assert torch.equal(a[0], b[0])
+            assert torch.equal(a[1], b[1])
+
+
+def test_a_crop_of_a_large_file_keeps_no_more_of_it(tmp_path):
+    """Python's memory: a mebibyte of files at once, and the rows; a whole code has 15 MB."""
+    for i in range(6):
+        write(tmp_path / "train" / "ab"[i % 2] / f"{i}.jpg", picture(i, 1600, 3200), quality=30)
+    dataset = folder(tmp_path, JPEG(30), crop=64, val_fraction=0).codes("train")
+    dataset.__getitems__([0])
+    tracemalloc.start()
+    code, _ = dataset.__getitems__(range(6))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**20 + code.nbytes + 500_000
 
 
 @pytest.mark.parametrize("arguments", [{"num_workers": 2}, {"num_threads": 2}], ids=str)
@@ -414,6 +510,55 @@ def test_a_stem_is_handed_the_statistics(uniform, tmp_path):
     assert codec is data.codec
     assert torch.equal(statistics.mean, data.statistics.mean)
     assert trainer.test(task, data, verbose=False)[0].keys() == {"test_loss", "test_acc"}
+
+
+class Halves(FileCodec):
+    """A user's own: halves of the samples of a sound, as they stand in a file; reads files one by one."""
+
+    idempotent = False
+    extensions = (".half",)
+    signal_shape = (1, None)
+    pitch = (4,)
+
+    def encode(self, signal):
+        return (signal // 2).to(torch.int16)
+
+    def decode(self, code, shape=None):
+        return 2 * code
+
+    def spec(self, shape):
+        return CodeSpec.uniform(shape, -(2**14), 2**14 - 1, ordinal=True)
+
+    def read(self, data):
+        if len(data) % 2:
+            raise ValueError("half a sample")
+        code = torch.frombuffer(bytearray(data), dtype=torch.int16)[None]
+        return code, tuple(code.shape)
+
+    def write(self, code, shape):
+        return code.numpy().tobytes()
+
+
+def test_a_folder_of_files_of_any_codec(tmp_path):
+    for split in ("train", "test"):
+        for i in range(4):
+            path = tmp_path / split / "ab"[i % 2] / f"{i}.half"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(Halves().write(torch.arange(20 + i, dtype=torch.int16)[None], (1, 20 + i)))
+    data = CodedFolder(Halves(), tmp_path, crop=8, val_fraction=0)
+    assert data.spec.shape == (1, 8)
+    ((code, target),) = data.test_dataloader()
+    assert code[:, 0, 0].tolist() == [8] * 4  # the middle of 0, 4, 8, 12
+    assert target.tolist() == [0, 0, 1, 1]
+    ((code, _),) = data.train_dataloader()
+    assert torch.equal(code, code[..., :1] + torch.arange(8, dtype=torch.int16))
+    ((code, _, grid_size),) = CodedFolder(Halves(), tmp_path).test_dataloader()
+    assert (code.shape, grid_size.flatten().tolist()) == ((4, 1, 23), [20, 22, 21, 23])
+    (tmp_path / "test/a/0.half").write_bytes(b"odd")
+    with pytest.raises(ValueError, match=r"0.half: half a sample; repair"):
+        next(iter(data.test_dataloader()))
+    with pytest.raises(ValueError, match="crop must be a multiple of 4 pixels; got 6"):
+        CodedFolder(Halves(), tmp_path, crop=6)
 
 
 def test_real_photos(data_root, tmp_path):

@@ -83,11 +83,15 @@ def read_rows(
         num_threads,
         on_truncation="fill" if lenient else "error",
     )
+    tables, fits = None, False
     for (i, job), header in zip(jobs.items(), found, strict=True):
         try:
             if isinstance(header, ValueError):
                 raise header
-            _finish(layout, header, job, exact)
+            if header.quantization_tables is not tables:  # consecutive files may share them
+                tables = header.quantization_tables
+                fits = layout.has_tables(tables)
+            _finish(layout, header, job, fits, exact)
         except ValueError as error:
             result[i] = error
     return result
@@ -107,7 +111,7 @@ def _checked(layout: JPEGLayout, header: JPEGHeader | ValueError) -> JPEGHeader:
             f"JPEG holds 8-bit grey or YCbCr files; got {header.precision}-bit {header.color_space}: decode the file "
             "and encode its pixels"
         )
-    check_ratios(header, layout.factors)
+    check_ratios(header.sampling_factors, layout.factors)
     return header
 
 
@@ -119,38 +123,45 @@ def _job(layout: JPEGLayout, header: JPEGHeader, row: Tensor, window: Sequence[s
             f"a row of {len(row)} channels is not for the code of a {header.color_space} file; it has "
             f"{layout.num_channels(len(header.grids))}"
         )
-    top, left = _start(_grid(layout, components, header.height, header.width), units, window)
+    top, left = _start(_grid(layout, components, header.height, header.width), units.shape[:2], window)
     h, v = layout.factors_of(components)
-    windows = [BlockWindow(units[..., : 64 * h * v], top * v, left * h, (v, h))]
+    first = 64 * h * v
+    windows = [BlockWindow(units[..., :first], top * v, left * h, (v, h))]
     planes: dict[int, ChromaPlane] = {}
-    chroma = [units[..., end - 64 : end] for end in range(64 * (h * v + 1), layout.num_levels(components) + 1, 64)]
-    have = ratios(header) or [(h, v)] * 2  # a grey file lacks chroma, and gets zeros
-    for i, (out, ratio) in enumerate(zip(chroma, have, strict=False), start=1):
+    have = ratios(header.sampling_factors)  # none of a grey file, which lacks chroma, and gets zeros
+    for i in range(1, components):
+        out = units[..., first + 64 * (i - 1) : first + 64 * i]
         windows.append(BlockWindow(out, top, left))
-        if ratio != (h, v):
+        if have and have[i - 1] != (h, v):
             planes[i] = chroma_plane(header, i, (h, v), out, (top, left))
             windows[i] = planes[i].window
     return _Job(units, windows, planes)
 
 
-def _start(grid: tuple[int, int], units: NDArray[np.int16], window: Sequence[slice] | None) -> tuple[int, int]:
+def _start(grid: tuple[int, int], size: tuple[int, ...], window: Sequence[slice] | None) -> tuple[int, int]:
     """First row and column of a window, which must be as large as its row."""
-    places = [range(size)[part] for size, part in zip(grid, window or (slice(None),) * 2, strict=True)]
-    if tuple(map(len, places)) != units.shape[:2] or any(place.step != 1 for place in places):
+    window = (slice(None), slice(None)) if window is None else window
+    (top, bottom, down), (left, right, across) = (part.indices(total) for part, total in zip(window, grid, strict=True))
+    if (bottom - top, right - left) != size or (down, across) != (1, 1):
         raise InputError(
-            f"a row for {units.shape[0]} x {units.shape[1]} MCUs cannot hold {window or 'all'} of a code with "
-            f"{grid[0]} x {grid[1]}"
+            f"a row for {size[0]} x {size[1]} MCUs cannot hold {window} of a code with {grid[0]} x {grid[1]}"
         )
-    return places[0].start, places[1].start
+    return top, left
 
 
-def _finish(layout: JPEGLayout, header: JPEGHeader, job: _Job, exact: bool) -> None:
+def _finish(layout: JPEGLayout, header: JPEGHeader, job: _Job, fits: bool, exact: bool) -> None:
     """Bring levels as they stand in a file to the codec's.
+
+    Args:
+        layout: What the codec's codes hold.
+        header: Of the file.
+        job: Its levels.
+        fits: Whether its tables are the codec's.
+        exact: As of `read_rows`.
 
     Raises:
         ValueError: If the file's tables or levels are not for the codec.
     """
-    fits = layout.has_tables(header.quantization_tables)
     count = len(job.windows)
     own = layout.tables[:count]
     tables = list(own)  # chroma of zeros, in a grey file, has the codec's
@@ -181,10 +192,11 @@ def _check_tables(layout: JPEGLayout, header: JPEGHeader, fits: bool) -> None:
             f"the file's quantization tables are not those of {layout.codec}: use a codec of the file's tables, or let "
             "files differ by dequantize=True or tables=True, or bring them to this codec's by requantize=True"
         )
+    have = subsampling_of(header.sampling_factors)
     raise InputError(
-        f"the file has chroma subsampling {subsampling_of(header)}, this codec {layout.chroma_subsampling}, and chroma "
-        "that is brought to it is no multiple of its quantization table any more: use requantize=True, "
-        "dequantize=True or tables=True, or a codec of the file's subsampling"
+        f"the file has chroma subsampling {have}, this codec {layout.chroma_subsampling}, and chroma that is brought "
+        "to it is no multiple of its quantization table any more: use requantize=True, dequantize=True or "
+        "tables=True, or a codec of the file's subsampling"
     )
 
 

@@ -1,5 +1,6 @@
 """Chroma of one subsampling brought to another, without decoding it."""
 
+from functools import lru_cache
 from math import log2
 from typing import NamedTuple
 
@@ -11,6 +12,8 @@ from torch import Tensor
 from lossy_lightning.bitstream.jpeg import BlockWindow, JPEGHeader
 from lossy_lightning.core import InputError
 from lossy_lightning.functional import SAMPLING_FACTORS, double_blocks, halve_blocks
+
+Factors = tuple[tuple[int, int], ...]
 
 
 class ChromaPlane(NamedTuple):
@@ -33,25 +36,27 @@ class ChromaPlane(NamedTuple):
     skip: tuple[int, int]
 
 
-def ratios(header: JPEGHeader) -> list[tuple[float, float]]:
+@lru_cache(256)
+def ratios(sampling_factors: Factors) -> list[tuple[float, float]]:
     """Luma's samples to one of each chroma component, along the width and the height."""
-    (h, v), *chroma = header.sampling_factors
+    (h, v), *chroma = sampling_factors
     return [(h / x, v / y) for x, y in chroma]
 
 
-def subsampling_of(header: JPEGHeader) -> str:
-    """Name of a file's chroma subsampling."""
-    found = set(ratios(header))
+def subsampling_of(sampling_factors: Factors) -> str:
+    """Name of a chroma subsampling."""
+    found = set(ratios(sampling_factors))
     return next((name for name, pair in SAMPLING_FACTORS.items() if found == {pair}), f"the ratios {found}")
 
 
-def check_ratios(header: JPEGHeader, want: tuple[int, int]) -> None:
+@lru_cache(256)
+def check_ratios(sampling_factors: Factors, want: tuple[int, int]) -> None:
     """Check that a file's chroma can be brought to a subsampling.
 
     Raises:
         ValueError: If it is sampled finer than luma, or not at a power of two times what is wanted.
     """
-    for have in ratios(header):
+    for have in ratios(sampling_factors):
         if min(have) < 1:
             raise InputError(f"chroma is sampled finer than luma, {have}: decode the file and encode its pixels")
         if any(log2(wanted / got) % 1 for got, wanted in zip(have, want, strict=True)):
