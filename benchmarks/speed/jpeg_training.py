@@ -92,7 +92,7 @@ def code_loader(root: Path, batch_size: int) -> DataLoader:
 def make(name: str, root: Path, batch_size: int, device: torch.device) -> Network:
     in_pixels = name in PIXELS
     spec: CodeSpec = (PCM() if in_pixels else CODEC).spec((3, SIZE, SIZE))
-    stem = (Scale if in_pixels else FrequencyBatchNorm)(spec)
+    stem = Scale(spec) if in_pixels else FrequencyBatchNorm(spec, by_field=True)
     model = nn.Sequential(stem, (PIXELS | CODES)[name](stem.shape, 10)).to(device)
     augmentation = (PixelFlip() if in_pixels else MCUFlip()).to(device)
     if not in_pixels:
