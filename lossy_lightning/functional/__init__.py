@@ -36,7 +36,6 @@ from lossy_lightning.functional.jpeg import (
     round_half_away,
     spread,
     transpose_blocks,
-    write_mcus,
     zigzag,
 )
 from lossy_lightning.functional.measuring import check_initialized, undisturbed
@@ -90,7 +89,6 @@ __all__ = [
     "transpose_blocks",
     "undisturbed",
     "upsample",
-    "write_mcus",
     "ycbcr_to_rgb",
     "zigzag",
 ]

@@ -19,7 +19,6 @@ from lossy_lightning.functional.jpeg.mcu import (
     pad_to_mcus,
     repeat,
     spread,
-    write_mcus,
     zigzag,
 )
 
@@ -38,6 +37,5 @@ __all__ = [
     "round_half_away",
     "spread",
     "transpose_blocks",
-    "write_mcus",
     "zigzag",
 ]

@@ -1,13 +1,7 @@
 """Minimum coded units (MCUs) of a JPEG image: the blocks of one patch of it."""
 
-from collections.abc import Sequence
-from typing import Any, TypeVar
-
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-
-AnyArray = TypeVar("AnyArray", Tensor, NDArray[Any])
 
 #: Luma's horizontal and vertical sampling factors; those of chroma are 1.
 SAMPLING_FACTORS = {"4:4:4": (1, 1), "4:2:2": (2, 1), "4:2:0": (2, 2), "4:4:0": (1, 2), "4:1:1": (4, 1)}
@@ -31,33 +25,6 @@ def spread(features: Tensor, factors: tuple[int, int]) -> Tensor:
     batch, channels, height, width = features.shape
     cells = features.reshape(batch, v, h, channels // (h * v), height, width)
     return cells.permute(0, 3, 4, 1, 5, 2).reshape(batch, channels // (h * v), v * height, h * width)
-
-
-def write_mcus(components: Sequence[AnyArray], factors: tuple[int, int], units: AnyArray) -> None:
-    """Stack the blocks of MCUs as channels, in memory that is there already; all tensors, or all NumPy arrays.
-
-    NumPy copies the blocks of one image in a third of torch's time.
-
-    Args:
-        components: Luma ``(..., v * rows, h * columns, 8, 8)``, then none or two chroma ``(..., rows, columns, 8, 8)``.
-        factors: ``(h, v)``, luma's sampling factors; ``(1, 1)`` for grey.
-        units: Written to, ``(..., rows, columns, channels)``: the blocks of luma row by row, then Cb, then Cr.
-
-    Example:
-        >>> import numpy as np
-        >>> units = np.empty((2, 3, 64))
-        >>> write_mcus([np.ones((2, 3, 8, 8))], (1, 1), units)
-        >>> units.sum()
-        np.float64(384.0)
-    """
-    h, v = factors
-    luma, *chroma = components
-    *batch, rows, columns, channels = units.shape
-    blocks = units.reshape(*batch, rows, columns, channels // 64, 8, 8)
-    mcus = blocks[..., : h * v, :, :].reshape(*batch, rows, columns, v, h, 8, 8)
-    mcus[...] = luma.reshape(*batch, rows, v, columns, h, 8, 8).swapaxes(-5, -4)
-    for i, component in enumerate(chroma, start=h * v):
-        blocks[..., i, :, :] = component
 
 
 def pad_to_mcus(blocks: Tensor, factors: tuple[int, int]) -> Tensor:
