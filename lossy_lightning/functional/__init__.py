@@ -38,7 +38,7 @@ from lossy_lightning.functional.jpeg import (
     transpose_blocks,
     zigzag,
 )
-from lossy_lightning.functional.measuring import check_initialized, undisturbed
+from lossy_lightning.functional.measuring import undisturbed
 from lossy_lightning.functional.transforms.dct import (
     dct,
     dct_islow,
@@ -54,7 +54,6 @@ from lossy_lightning.functional.vq import (
 
 __all__ = [
     "SAMPLING_FACTORS",
-    "check_initialized",
     "coefficients_to_image",
     "crop",
     "dct",

@@ -31,7 +31,7 @@ def undisturbed(model: nn.Module, *inputs: Any) -> Iterator[None]:
         >>> dropout.training
         True
     """
-    check_initialized(model)
+    _check_initialized(model)
     modules = list(model.modules())
     modes = [module.training for module in modules]
     buffers = [dict(module._buffers) for module in modules]
@@ -62,7 +62,7 @@ def undisturbed(model: nn.Module, *inputs: Any) -> Iterator[None]:
                         held[name].copy_(value)  # type: ignore[union-attr]
 
 
-def check_initialized(model: nn.Module) -> None:
+def _check_initialized(model: nn.Module) -> None:
     """Check that lazy modules have their parameters.
 
     Raises:
