@@ -201,6 +201,11 @@ def training_rows(root: Path, files: str, sizes: Sizes, device: torch.device) ->
     """A row for each way: its best number of workers, and speeds."""
     rows = []
     for way in ways(root, sizes, device):
+        try:
+            next(way.loaders[sizes.workers[0]]())
+        except RuntimeError as error:  # a torchvision that was built without nvJPEG
+            print(f"{way.name} left out: {error}", flush=True)
+            continue
         # An epoch that starts workers comes first and does not count.
         alone = {
             workers: [speed(loader, lambda *_: None, device) for _ in range(2)][1]
