@@ -134,6 +134,7 @@ SLOW = ("numba", "sklearn", "vector_quantize_pytorch", "torchaudio")
     [
         ("sys", "lossy_lightning", ("lightning", "torch", "numpy", *SLOW)),
         ("lightning", "lossy_lightning.core", SLOW),
+        ("torch", "lossy_lightning.nn", (*SLOW, "lightning", "torchvision")),
         ("lightning", "lossy_lightning.data", SLOW),
         ("lightning", "lossy_lightning.callbacks", (*SLOW, "brevitas", "tensorboard")),
         ("lightning", "lossy_lightning.cli", (*SLOW, "brevitas")),

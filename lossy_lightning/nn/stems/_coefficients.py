@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import torch
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, Field, InputError, Stem
+from lossy_lightning.nn._errors import misconfiguration
 
 
 class CoefficientStem(Stem):
@@ -53,12 +53,12 @@ class CoefficientStem(Stem):
         steps = [(codec.steps() or {}).get(name) for codec in codecs]
         for codec, each in zip(codecs, steps, strict=True):
             if each is None or steps[0] is None:
-                raise MisconfigurationException(
+                raise misconfiguration(
                     f"{type(self).__name__} multiplies the levels of field {name!r} with the codec's quantization "
                     f"steps, but {codec} tells none: use Scale, or another codec"
                 )
             if not torch.equal(each, steps[0]):
-                raise MisconfigurationException(
+                raise misconfiguration(
                     f"{type(self).__name__} multiplies the levels of field {name!r} with the quantization steps of one "
                     f"codec, but those of {codecs[0]} and {codec} differ: use codecs whose codes are dequantized or "
                     "carry their steps, such as JPEG(dequantize=True) or JPEG(tables=True), for all"

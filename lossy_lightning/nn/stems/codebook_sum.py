@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import torch
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, InputError
+from lossy_lightning.nn._errors import misconfiguration
 from lossy_lightning.nn.layers._tables import SummedTable
 from lossy_lightning.nn.stems._values import ValueStem
 
@@ -87,7 +87,7 @@ class CodebookSum(ValueStem):
         first, *others = [self._words(codec) for codec in codecs]
         for codec, words in zip(codecs[1:], others, strict=True):
             if not torch.equal(words, first):
-                raise MisconfigurationException(
+                raise misconfiguration(
                     f"CodebookSum looks up the codebook of one codec, but those of {codecs[0]} and {codec} differ; use "
                     "one codec, or a stem that learns its own table, such as Embed"
                 )

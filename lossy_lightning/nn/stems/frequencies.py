@@ -4,11 +4,11 @@ from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
 from lossy_lightning.core import ByField, Codec, CodeSpec, CodeStatistics, FeatureShape, InputError, valid_positions
 from lossy_lightning.functional import repeat, spread, zigzag
+from lossy_lightning.nn._errors import misconfiguration
 from lossy_lightning.nn.layers._padding import norm_of_valid
 from lossy_lightning.nn.stems._coefficients import CoefficientStem
 
@@ -171,7 +171,7 @@ class FrequencyNorm(_Normalised):
         """The steps that all training codes carry."""
         mean, std = self._of(spec, name, statistics)
         if std.max() > 1e-3 * mean.max():
-            raise MisconfigurationException(
+            raise misconfiguration(
                 f"quantization tables differ among the training codes, in field {name!r}, so statistics of levels say "
                 "nothing of coefficients: use FrequencyBatchNorm, or a codec with dequantize=True"
             )
