@@ -1,4 +1,4 @@
-"""Errors of wiring, without Lightning until one is raised: networks are read and run where it is not imported."""
+"""Errors of wiring; Lightning is imported as one is raised, for networks run without it, too."""
 
 
 def misconfiguration(message: str) -> Exception:

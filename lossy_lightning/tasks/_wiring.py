@@ -25,7 +25,7 @@ def save_plain_hyperparameters(task: LightningModule) -> None:
 
 
 def reset_metrics(task: LightningModule) -> None:
-    """Start all metrics anew; what a `validate` or `test` before a fit left in inference mode cannot be added to."""
+    """Start all metrics anew: what a `validate` or `test` before a fit left in inference mode cannot be updated."""
     for module in task.modules():
         if isinstance(module, Metric):
             module.reset()

@@ -34,9 +34,9 @@ class ClassificationTask(LightningModule):
             classes.
         optimizer: Makes the optimizer from the parameters.
         lr_scheduler: Makes the learning rate scheduler from the optimizer; it is stepped after each epoch.
-        logit_scale: What the backbone's outputs are multiplied by. A last batch norm without scale gives outputs of
-            variance 1, whose cross-entropy stays high however right they are; 3 or so lets it fall.
-        label_smoothing: Share of the target, in training, that is spread over all classes.
+        logit_scale: Factor of the backbone's outputs. A last batch norm without scale gives outputs of variance 1,
+            whose cross-entropy stays high however right they are; a factor of about 3 lets it fall.
+        label_smoothing: Share of the target that is spread over all classes, in training.
 
     Raises:
         ValueError: If there is no spec or number of classes, the scale is not above 0 or the share not in [0, 1); if

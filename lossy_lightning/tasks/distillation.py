@@ -28,10 +28,10 @@ class DistillationTask(ClassificationTask):
         teacher: A module that makes logits ``(N, num_classes)`` of codes, or the path of a checkpoint of a
             `ClassificationTask` that the command line ran; it is read when fitting is set up.
         weight: Share of the teacher in the loss, 0 to 1.
-        temperature: What both networks' logits are divided by, so that the teacher's second choices count.
+        temperature: Divides both networks' logits, so that the teacher's second choices count.
         optimizer: Makes the optimizer from the parameters.
         lr_scheduler: Makes the learning rate scheduler from the optimizer; it is stepped after each epoch.
-        logit_scale: What the backbone's outputs are multiplied by.
+        logit_scale: Factor of the backbone's outputs.
 
     Raises:
         ValueError: If weight or temperature is out of range, and as `ClassificationTask` does.
@@ -72,7 +72,7 @@ class DistillationTask(ClassificationTask):
         self.temperature = temperature
 
     def setup(self, stage: str) -> None:
-        """Read the teacher, beside what every classification does.
+        """Read the teacher, besides what every `ClassificationTask` does.
 
         Raises:
             ValueError: If the teacher's checkpoint is missing, or its codes are others.
@@ -88,7 +88,7 @@ class DistillationTask(ClassificationTask):
         self._teacher = (task,)
 
     def on_fit_start(self) -> None:
-        """Start with fresh metrics, and bring the teacher to the device."""
+        """Start with fresh metrics, and move the teacher to the device."""
         super().on_fit_start()
         (teacher,) = self._teacher
         teacher.to(self.device).eval().requires_grad_(False)
@@ -113,7 +113,7 @@ def distillation(logits: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     Args:
         logits: ``(N, classes)``.
         teacher: The teacher's, the same shape.
-        temperature: What both are divided by.
+        temperature: Divides both.
 
     Source: Hinton, Vinyals & Dean, arXiv:1503.02531, 2015, section 2.
     """

@@ -51,10 +51,10 @@ class JointTask(ClassificationTask):
         num_classes: Number of classes.
         codec: The codec to train.
         backbone: Makes the classifier from the features' shape ``(dim, *grid)`` and the number of classes.
-        reconstruction_weight: Of the reconstruction's error, 0 or more.
+        reconstruction_weight: Weight of the reconstruction's error, 0 or more.
         optimizer: Makes the optimizer from the parameters of both.
         lr_scheduler: Makes the learning rate scheduler from the optimizer; it is stepped after each epoch.
-        logit_scale: What the backbone's outputs are multiplied by.
+        logit_scale: Factor of the backbone's outputs.
 
     Raises:
         ValueError: If the data are not the samples of signals that the codec takes, or the weight is negative.

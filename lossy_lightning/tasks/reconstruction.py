@@ -76,17 +76,17 @@ class Reconstruction(Metric):
 
 
 def check_samples(spec: CodeSpec, codec: VQVAE) -> None:
-    """Check that a datamodule gives the samples of the signals that a codec takes.
+    """Check that data are the samples of signals that a codec takes.
 
     Raises:
-        ValueError: If it does not.
+        ValueError: If they are not.
     """
     if not isinstance(codec, VQVAE):
         raise InputError(f"the codec to train is a VQVAE; got {codec!r}")
     width = {torch.uint8: 8, torch.int16: 16}[codec.dtype]
     if not isinstance(spec, CodeSpec) or spec != PCM(width).spec(spec.shape):
         raise InputError(
-            f"a learned codec is trained on samples as they are; got data of {spec}: give the datamodule the codec "
+            f"a learned codec is trained on samples as they are; got codes of {spec}: give the datamodule the codec "
             f"PCM(bit_width={width})"
         )
     codec.spec(spec.shape)
@@ -99,7 +99,7 @@ def log_figures(task: LightningModule, split: str, measure: Reconstruction) -> N
 
 
 def show(task: LightningModule, signal: Tensor, reconstruction: Tensor) -> None:
-    """Put the first images and their reconstructions, both in [-1, 1], below each other into TensorBoard."""
+    """Show the first images above their reconstructions, both in [-1, 1], in TensorBoard."""
     if signal.ndim != 4 or signal.shape[1] not in (1, 3) or not task.trainer.is_global_zero:
         return
     rows = [torch.cat([*images[:_PICTURES].float()], dim=2) for images in (signal, reconstruction)]

@@ -93,13 +93,13 @@ class VQVAETask(LightningModule):
         return self._step(batch, "train", self.train_loss, self.train_reconstruction)[0]
 
     def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
-        """Take a validation batch into the figures, and show its first images."""
+        """Add a validation batch to the figures, and show its first images."""
         _, reconstruction = self._step(batch, "val", self.val_loss, self.val_reconstruction)
         if batch_idx == 0:
             show(self, to_unit(batch[0]), reconstruction)
 
     def test_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
-        """Take a test batch into the figures."""
+        """Add a test batch to the figures."""
         self._step(batch, "test", self.test_loss, self.test_reconstruction)
 
     def on_train_epoch_end(self) -> None:

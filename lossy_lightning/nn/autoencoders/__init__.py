@@ -1,17 +1,7 @@
-"""Encoders and decoders of learned codecs."""
+"""Encoders and decoders of learned codecs, over one dimension (sound) or two (images)."""
 
-from lossy_lightning.nn.autoencoders.autoencoder import (
-    BlockDecoder,
-    BlockEncoder,
-    ConvDecoder,
-    ConvEncoder,
-    DenseDecoder,
-)
+from lossy_lightning.nn.autoencoders.blocks import BlockDecoder, BlockEncoder
+from lossy_lightning.nn.autoencoders.convolutional import ConvDecoder, ConvEncoder
+from lossy_lightning.nn.autoencoders.dense import DenseDecoder
 
-__all__ = [
-    "BlockDecoder",
-    "BlockEncoder",
-    "ConvDecoder",
-    "ConvEncoder",
-    "DenseDecoder",
-]
+__all__ = ["BlockDecoder", "BlockEncoder", "ConvDecoder", "ConvEncoder", "DenseDecoder"]

@@ -1,4 +1,4 @@
-"""Blocks of residual networks, which padding of features does not change."""
+"""Blocks of residual networks, whose features padding does not change."""
 
 from collections.abc import Iterable
 from typing import Any, cast
@@ -21,7 +21,7 @@ class BottleneckBlock(nn.Module):
         in_channels: Of the input.
         width: Channels of the first two convolutions.
         out_channels: Of the output.
-        stride: Steps of the grid.
+        stride: Of the block.
         kernel_size: Of the middle convolution. An even one is padded one more at the right and bottom.
         v1: Whether the stride is in the first 1x1 convolution (He et al.), else in the middle (v1.5, torchvision).
         project: Whether the shortcut is a 1x1 convolution; None: if grid or channels change.
@@ -57,11 +57,11 @@ class BottleneckBlock(nn.Module):
         self.extra = 1 - kernel_size % 2
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features of features."""
+        """Features behind the block."""
         return self.of_valid(features, None)[0]
 
     def of_valid(self, features: Tensor, size: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Features, and the grid that each example has of its own, of padded features ``(N, C, H, W)``, padding 0."""
+        """Features and their own sizes, of padded features ``(N, C, H, W)`` whose padding is 0."""
         made, middle = normed(self.conv1, self.bn1, features, size)
         made = self.relu(made)
         if self.extra:
@@ -78,7 +78,7 @@ class BasicBlock(nn.Module):
     Args:
         in_channels: Of the input.
         out_channels: Of the output.
-        stride: Steps of the first convolution.
+        stride: Of the first convolution.
 
     Source: He et al., Deep residual learning for image recognition, CVPR 2016, section 3.
     """
@@ -93,7 +93,7 @@ class BasicBlock(nn.Module):
         self.downsample = _shortcut(in_channels, out_channels, stride, None)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features of features."""
+        """Features behind the block."""
         return self.of_valid(features, None)[0]
 
     def of_valid(self, features: Tensor, size: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -105,14 +105,14 @@ class BasicBlock(nn.Module):
 
 
 def through(blocks: Iterable[Any], features: Tensor, size: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """Features of features through blocks, one after the other, and the grid that each example has of its own."""
+    """Features behind blocks, one after the other, and how much of their grid is each example's own."""
     for block in blocks:
         features, size = block.of_valid(features, size)
     return features, size
 
 
 def pooled(pool: nn.Module, features: Tensor, size: Tensor | None) -> Tensor:
-    """Means over each example's own grid: ``(N, C, H, W)`` to ``(N, C)``."""
+    """Mean over each example's own grid: ``(N, C, H, W)`` to ``(N, C)``."""
     if size is None:
         return cast(Tensor, pool(features)).flatten(1)
     return mean_of_valid(features, valid_positions(size, (features.shape[2], features.shape[3])))
@@ -128,7 +128,7 @@ def masked(features: Tensor, size: Tensor | None) -> Tensor:
 def normed(
     convolution: nn.Conv2d, norm: nn.BatchNorm2d, features: Tensor, size: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
-    """A convolution that keeps sizes but for its stride, its batch norm over valid places, and the grid's own sizes."""
+    """A convolution padded to keep its size up to the stride, its batch norm over valid positions, and their sizes."""
     made = convolution(features)
     if size is None:
         return norm(made), None

@@ -15,15 +15,15 @@ class ConvNet(nn.Sequential):
 
     Each convolution is followed by a 2x2 maximum pooling if ``pool`` says so, and a batch norm without scale.
     Each layer quantizes its own input. At 1 bit that sign is the nonlinearity between layers; at 2 to 8 bits a hard
-    tanh stands before the quantizer, at 32 bits (not quantized) a ReLU; ``activation`` puts another one there. By
-    default the first layer's input is real.
+    tanh stands before the quantizer, at 32 bits (not quantized) a ReLU; ``activation`` replaces it. By default the
+    first layer's input is real.
 
     Args:
         shape: Shape ``(C, H, W)`` of the features it reads, without batch.
         num_classes: Number of outputs.
         channels: Output channels of each convolution.
         pool: Whether each convolution is followed by a pooling, as many as ``channels``.
-        hidden_features: Width of each hidden layer of the `MLP`.
+        hidden_features: Widths of the hidden layers of the `MLP`.
         weight_bit_width: Bits of a weight: 1, 2 to 8, or 32 (not quantized).
         input_bit_width: Bits of each layer's inputs: 1, 2 to 8, or 32 (not quantized).
         first_weight_bit_width: Bits of the first layer's weights; None: as the others.

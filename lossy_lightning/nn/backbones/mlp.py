@@ -14,12 +14,12 @@ class MLP(nn.Sequential):
     """Fully connected network: each linear layer is followed by a batch norm without scale.
 
     Each linear layer quantizes its own input. At 1 bit that sign is the nonlinearity between layers; at 2 to 8 bits a
-    hard tanh stands before the quantizer, at 32 bits (not quantized) a ReLU. ``activation`` puts another one there.
+    hard tanh stands before the quantizer, at 32 bits (not quantized) a ReLU. ``activation`` replaces it.
 
     Args:
         shape: Shape of the features it reads, without batch; they are flattened.
         num_classes: Number of outputs.
-        hidden_features: Width of each hidden layer; empty for a linear classifier.
+        hidden_features: Widths of the hidden layers; empty for a linear classifier.
         weight_bit_width: Bits of a weight: 1, 2 to 8, or 32 (not quantized).
         input_bit_width: Bits of each layer's inputs: 1, 2 to 8, or 32 (not quantized).
         first_weight_bit_width: Bits of the first layer's weights; None: as the others.
@@ -28,7 +28,7 @@ class MLP(nn.Sequential):
         activation: Makes what stands between layers instead, such as `torch.nn.Hardtanh`.
 
     Raises:
-        ValueError: If a size of ``shape`` is not fixed, ``hidden_features`` is no sequence, or a bit width is none
+        ValueError: If a size of ``shape`` is not fixed, ``hidden_features`` is not a sequence, or a bit width is none
             of those.
 
     Example:

@@ -24,15 +24,15 @@ class ResidualNet(nn.Module):
     shortcut makes no multiply-accumulates: means of ``stride`` positions, its channels repeated if the block has a
     multiple of them; a first block of another number of channels has none. A linear layer classifies the mean over the
     grid; if it quantizes its inputs, it classifies each position, and the outputs' mean is taken: the sign of a mean
-    says little. Padding of examples of different size never changes the outputs.
+    says little. Padding never changes the outputs.
 
     Args:
         shape: Shape ``(C, L)`` or ``(C, H, W)`` of the features it reads, without batch; sizes may vary (None).
         num_classes: Number of outputs.
         channels: Output channels of each block; after the first, each a multiple of the one before.
-        strides: Steps of each block along each axis, as many as ``channels``.
+        strides: Stride of each block along each axis, as many as ``channels``.
         kernel_size: Positions that a convolution sees along each axis, odd.
-        dropout: Share of the features before the last layer that is dropped in training.
+        dropout: Probability that a feature before the last layer is dropped, in training.
         weight_bit_width: Bits of a weight: 1, 2 to 8, or 32 (not quantized).
         input_bit_width: Bits of each convolution's inputs: 1, 2 to 8, or 32 (not quantized).
         first_weight_bit_width: Bits of the first layer's weights; None: as the others.

@@ -20,7 +20,7 @@ from lossy_lightning.nn.backbones._shapes import channels_of
 class ResNet(nn.Module):
     """Residual network of any depth and width; by default torchvision's ResNet-50 (v1.5).
 
-    It reads padded codes of different size too, such as those of `JPEGFolder` without a crop.
+    It also reads padded codes of different size, such as those of `JPEGFolder` without a crop.
 
     Its parts are named ``conv1``, ``bn1``, ``layer1`` to ``layer4`` and ``fc``, so that torchvision's weights fit.
     For CIFAR: ``depths=[n, n, n], widths=[16, 32, 64], strides=[1, 2, 2], bottleneck=False, entry_kernel=3,
@@ -29,9 +29,9 @@ class ResNet(nn.Module):
     Args:
         shape: Shape ``(C, H, W)`` of the features it reads, without batch; a size that varies is None.
         num_classes: Number of outputs.
-        depths: Blocks of each stage.
+        depths: Number of blocks of each stage.
         widths: Channels of the convolutions of each stage; bottlenecks have four times as many outputs.
-        strides: Steps of each stage's first block.
+        strides: Stride of each stage's first block.
         bottleneck: Whether blocks are bottlenecks, else two 3x3 convolutions.
         v1: Whether bottlenecks have their stride in the first 1x1 convolution.
         skip: Early parts that are left out: 0 none, 1 the entry (``conv1``, ``bn1``, pooling), 2 also ``layer1``, and
@@ -42,7 +42,8 @@ class ResNet(nn.Module):
         entry_pool: Whether a 3x3 maximum pooling of stride 2 follows.
 
     Raises:
-        ValueError: If ``shape`` is not ``(C, H, W)``, stages are not described alike, or none would be left.
+        ValueError: If ``shape`` is not ``(C, H, W)``, ``depths``, ``widths`` and ``strides`` differ in length, or no
+            stage would be left.
 
     Source: He et al., CVPR 2016, section 4; torchvision for v1.5.
 

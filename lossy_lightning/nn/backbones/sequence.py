@@ -20,15 +20,15 @@ class SequenceNet(nn.Module):
 
     Made for codes of sound: 46 stages of `Lyra`, summed by `CodebookSum` to 64 features, are read at 21.6 million
     multiply-accumulates a second of sound. Each layer quantizes its own input; what stands between layers is as in
-    `ConvNet`. The last layer is real. Padding of sequences of different length never changes the outputs.
+    `ConvNet`. The last layer is real. Padding never changes the outputs.
 
     Args:
         shape: Shape ``(C, L)`` of the features it reads, without batch; L may vary (None).
         num_classes: Number of outputs.
         channels: Output channels of each convolution.
-        strides: Steps of each convolution, as many as ``channels``.
+        strides: Stride of each convolution, as many as ``channels``.
         kernel_size: Positions that a convolution sees, odd.
-        dropout: Share of the features before the last layer that is dropped in training.
+        dropout: Probability that a feature before the last layer is dropped, in training.
         weight_bit_width: Bits of a weight: 1, 2 to 8, or 32 (not quantized).
         input_bit_width: Bits of each convolution's inputs: 1, 2 to 8, or 32 (not quantized).
         first_weight_bit_width: Bits of the first layer's weights; None: as the others.

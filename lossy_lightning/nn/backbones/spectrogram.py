@@ -12,17 +12,17 @@ class SpectrogramCNN(nn.Sequential):
     """A baseline on spectrograms: batch norm, two 3x3 convolutions with ReLU, each pooled, and two linear layers.
 
     32 and 64 channels without padding, then 128 features, all real and with biases. On 128x128 and 8 classes it has
-    7 392 778 parameters and makes 80 531 584 multiply-accumulates. Weights are drawn as Keras draws them: from
-    PyTorch's smaller ones, a run of ten epochs may never leave chance.
+    7 392 778 parameters and makes 80 531 584 multiply-accumulates. Weights are drawn as Keras draws them: with
+    PyTorch's smaller ones, a run of ten epochs may never get beyond chance.
 
     Args:
         shape: Shape ``(C, H, W)`` of the features it reads, without batch.
         num_classes: Number of outputs.
-        dropout: Share of features that are dropped in training: half of it after the convolutions, all of it before
-            the last layer.
+        dropout: Probability that a feature before the last layer is dropped, in training; behind the convolutions it is
+            half of that.
 
     Raises:
-        ValueError: If ``shape`` is not ``(C, H, W)`` of 10x10 or more, or the share is not in [0, 1).
+        ValueError: If ``shape`` is not ``(C, H, W)`` of 10x10 or more, or ``dropout`` is not in [0, 1).
 
     Source:
         TensorFlow tutorials, "Simple audio recognition: Recognizing keywords"; Glorot, Bengio, Understanding the

@@ -1,4 +1,4 @@
-"""Features of different size in one batch: what is padding stays zero, and counts in no mean."""
+"""Features of different size in one batch: padding stays zero, and counts in no mean."""
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +33,6 @@ def mean_of_valid(features: Tensor, valid: Tensor | None) -> Tensor:
 def pad_around(features: Tensor, kernel_size: int) -> Tensor:
     """Zeros around the grid, so that a convolution of odd kernel keeps its size.
 
-    Before a layer quantizes its input, so that an edge is like the padding of a batch: zero, at 1 bit +1.
+    Done before a layer quantizes its input, so that an edge is like the padding of a batch: zero, and +1 at 1 bit.
     """
     return F.pad(features, [kernel_size // 2] * 2 * (features.ndim - 2))

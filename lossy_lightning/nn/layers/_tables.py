@@ -1,4 +1,4 @@
-"""Tables of rows that are added up: what stems on codebook indices read instead of multiplying."""
+"""Tables whose rows are added up: what stems on codebook indices read instead of multiplying."""
 
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from lossy_lightning.core import InputError
 
 
 class QuantizedRows(NamedTuple):
-    """Rows of a table, and what they declare, by the names of Brevitas' quantized tensors.
+    """Rows of a table, and what they declare, under the names of Brevitas's quantized tensors.
 
     Attributes:
         value: ``(stages, levels, dim)``.
@@ -26,7 +26,9 @@ class QuantizedRows(NamedTuple):
 
 
 class TableQuantizer(nn.Module):
-    """Rows of 1 or 4 bits with one scale a stage: ``(stages, levels, dim)`` to the same; gradients pass straight.
+    """Rows of 1 or 4 bits with one scale a stage, ``(stages, levels, dim)`` to the same.
+
+    Gradients pass straight through.
 
     - 1 bit: the sign of an entry (that of 0 is +1) times the mean magnitude of its stage.
     - 4 bits: integers from -7 to 7 times a seventh of the largest magnitude of the stage.
@@ -52,7 +54,7 @@ class TableQuantizer(nn.Module):
         self.width = bit_width
 
     def bit_width(self) -> Tensor:
-        """Bits of an entry, as Brevitas' quantizers tell it."""
+        """Bits of an entry, as Brevitas's quantizers tell it."""
         return torch.tensor(float(self.width))
 
     def forward(self, rows: Tensor) -> QuantizedRows:
@@ -81,12 +83,12 @@ class _Straight(torch.autograd.Function):
 
 
 class SummedTable(nn.Module):
-    """Rows of a table added up: ``(N, n)`` int64 to ``(N, dim)``; the row -1 is zero.
+    """Rows of a table added up: ``(N, n)`` int64 to ``(N, dim)``; a negative index adds nothing.
 
-    It costs as many row reads as there are indices, and ``dim`` additions a row; reads of -1 count too.
+    It costs as many row reads as there are indices, and ``dim`` additions a row; negative indices count too.
 
     Args:
-        stages: Number of tables, which lie one behind the other.
+        stages: Number of tables, one behind the other.
         levels: Rows of each.
         dim: Length of a row.
         weight_bit_width: Bits of an entry: 1, 4, or 32 (not quantized).
@@ -107,7 +109,7 @@ class SummedTable(nn.Module):
         if self.weight_quant is not None:
             rows = self.weight_quant(rows.view(self.stages, -1, rows.shape[1])).value.view_as(rows)
         padding = len(rows)
-        # The row of zeros is no parameter: what is padded or not sent costs no memory.
+        # The row of zeros is no parameter: what is padded or absent costs no memory.
         return F.embedding_bag(
             torch.where(index < 0, padding, index), F.pad(rows, (0, 0, 0, 1)), mode="sum", padding_idx=padding
         )

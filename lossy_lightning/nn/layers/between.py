@@ -10,7 +10,7 @@ from lossy_lightning.core import InputError
 def batch_norm(features: int, dimensions: int = 0) -> nn.BatchNorm1d | nn.BatchNorm2d:
     """Batch norm without a scale: the weight stays 1, only the bias is trained.
 
-    What follows a scale is a sign, which a positive scale does not change, or the loss.
+    What follows is a sign, which a positive scale does not change, or the loss.
 
     Args:
         features: Number of features or channels.
@@ -36,12 +36,12 @@ def batch_norm(features: int, dimensions: int = 0) -> nn.BatchNorm1d | nn.BatchN
 def nonlinearity(input_bit_width: int, activation: Callable[[], nn.Module] | None = None) -> list[nn.Module]:
     """What stands between layers, before one of that input bit width.
 
-    At 1 bit that layer's own sign is the nonlinearity, so nothing. At 2 to 8 bits rounding alone leaves a network all
-    but linear, so the hard tanh, whose symmetric range signed integers fill. At 32 bits a ReLU.
+    At 1 bit nothing, for that layer's own sign is the nonlinearity. At 2 to 8 bits the hard tanh, whose symmetric range
+    signed integers fill; rounding alone leaves a network all but linear. At 32 bits a ReLU.
 
     Args:
         input_bit_width: Bits of an input of the layer that follows.
-        activation: Makes another one instead.
+        activation: Makes it instead.
 
     Raises:
         ValueError: If ``activation`` is made already.
@@ -52,7 +52,9 @@ def nonlinearity(input_bit_width: int, activation: Callable[[], nn.Module] | Non
     """
     if isinstance(activation, nn.Module):
         kind = type(activation).__name__
-        raise InputError(f"each layer has an activation of its own; got one made already: pass {kind}, the class")
+        raise InputError(
+            f"each layer gets an activation of its own; got one that is made already: pass {kind}, the class"
+        )
     if activation is not None:
         return [activation()]
     if input_bit_width == 1:

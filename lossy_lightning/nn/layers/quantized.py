@@ -17,7 +17,7 @@ def linear(
 ) -> nn.Module:
     """Fully connected layer, ``(N, ..., in_features)`` to ``(N, ..., out_features)``.
 
-    A binary-weight layer is ``input_bit_width=32``, a binary-activation layer ``weight_bit_width=32``.
+    With ``input_bit_width=32`` only weights are binary, with ``weight_bit_width=32`` only activations.
 
     - 32 bits: not quantized.
     - 1 bit: -1 or +1, by the sign (that of 0 is +1). The gradient passes straight through where the value lies in

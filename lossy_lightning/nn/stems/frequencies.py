@@ -111,8 +111,8 @@ class FrequencyNorm(_Normalised):
         unstack: Whether features are on the grid of luma's blocks, ``(N, luma + 2 * chroma, v * rows, h * columns)``,
             with those of chroma repeated, instead.
         by_field: Whether features of fields stay apart, each on its own grid, for `LateConcat` and `UpSampling`.
-        min_std: Least standard deviation that is divided by, in quantization steps: a frequency that is nearly always
-            0 would else be huge where it is not.
+        min_std: Least standard deviation that is divided by, in quantization steps, so that a frequency that is nearly
+            always 0 does not become huge if it is not.
         fields: Names of the fields to read; None: all that are not constant.
 
     Raises:

@@ -37,7 +37,7 @@ class InverseDCT(CoefficientStem):
         relative: Whether what is trained is relative to the exact transform.
         rate: Of the relative change: a learning rate for this layer, as a multiple of the optimizer's.
         per_frequency: Whether only a relative gain for each frequency is trained, so that the basis stays orthogonal.
-        rgb: Whether features are R, G and B, by the fixed map of JFIF; chroma is repeated where luma has more samples.
+        rgb: Whether features are R, G and B, by the fixed map of JFIF; chroma is repeated if luma has more samples.
         fields: Names of the fields to read, luma first; None: all that are not constant.
 
     Raises:
