@@ -90,9 +90,9 @@ def test_mistakes():
         BlockEncoder((2, 2, 2), 4)
     with pytest.raises(ValueError, match=r"1 axis .* or 2 .*; got 0"):
         ConvEncoder(4, dimensions=0)
-    with pytest.raises(ValueError, match="so there is at least one; got none"):
+    with pytest.raises(ValueError, match="so at least one is needed; got none"):
         ConvEncoder(4, ())
-    with pytest.raises(ValueError, match="so there is at least one; got none"):
+    with pytest.raises(ValueError, match="so at least one is needed; got none"):
         ConvDecoder(4, ())
     with pytest.raises(ValueError, match=r"the grid has an axis for each .*; got grid=\(7,\)"):
         BlockEncoder((4, 4), 4, grid=(7,))
