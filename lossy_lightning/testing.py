@@ -35,7 +35,7 @@ def check_codec(
     - ``steps`` has one positive float32 for each channel of the fields that it names.
     - Leading batch dimensions commute with ``encode`` and ``decode``.
     - ``decode(code, shape)`` restores shape and dtype of the signal; ``round_trip`` does what both do.
-    - Encoding the decoded signal gives the code again, where ``codec.idempotent``.
+    - Encoding the decoded signal gives the code again, if ``codec.idempotent``.
     - File codecs: bytes to code to bytes is exact; the headers of a file tell shape and grid; whole codes and windows
       of them are read into rows; a file of no bytes is an error of its own.
     - The distortion is at most ``max_distortion``.
@@ -47,14 +47,14 @@ def check_codec(
     Args:
         codec: The codec; if it is trainable and not fitted yet, it is fitted to the signals.
         shape: Of a signal, without batch.
-        signals: ``(N, *shape)`` with N >= 2; by default seeded noise, uint8, or int16 where the shape has two axes
+        signals: ``(N, *shape)`` with N >= 2; by default seeded noise, uint8, or int16 if the shape has two axes
             (channels, samples).
         distortion: Of a signal and its decoded form.
         max_distortion: Greatest allowed distortion; None: no limit.
 
     Raises:
-        ValueError: Where the signals are not two or more of that shape.
-        AssertionError: Where the codec breaks a clause; the message says which and how.
+        ValueError: If the signals are not two or more of that shape.
+        AssertionError: If the codec breaks a clause; the message says which and how.
 
     Example:
         >>> from lossy_lightning.codecs import PCM
@@ -165,7 +165,7 @@ def _check_decoded(codec: Codec, signals: Tensor) -> None:
     if codec.idempotent:
         again = codec.encode(codec.decode(code))  # not cropped, so that no edge is padded anew
         changed = int((again != code).sum())
-        assert not changed, f"encode(decode(code)) must be the code where idempotent; {changed} values differ"
+        assert not changed, f"encode(decode(code)) must be the code if idempotent; {changed} values differ"
 
 
 def _check_bytes(codec: FileCodec, signals: Tensor) -> None:

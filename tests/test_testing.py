@@ -355,7 +355,7 @@ def test_decode_restores_the_dtype():
 
 @pytest.mark.usefixtures("same_process")
 def test_idempotent_codecs_are():
-    refuse(Drifts(), "must be the code where idempotent; 576 values differ")
+    refuse(Drifts(), "must be the code if idempotent; 576 values differ")
     check_codec(DriftsHonestly(), SHAPE)
 
 

@@ -22,7 +22,7 @@ class Decoded(TrainableCodec):
         view: How the decoded signal is coded; by default as its own samples.
 
     Raises:
-        ValueError: Where either is no codec.
+        ValueError: If either is no codec.
 
     Example:
         >>> import torch
@@ -48,7 +48,7 @@ class Decoded(TrainableCodec):
         return all(c.fitted for c in (self.codec, self.view) if isinstance(c, TrainableCodec))
 
     def fit(self, signals: Iterable[Tensor]) -> Self:
-        """Fit the codec to the signals and the view to what the codec makes of them, where they need it."""
+        """Fit the codec to the signals and the view to what the codec makes of them, if they need that."""
         if isinstance(signals, Iterator):
             signals = list(signals)  # read twice
         if isinstance(self.codec, TrainableCodec) and not self.codec.fitted:

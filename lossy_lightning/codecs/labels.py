@@ -13,7 +13,7 @@ from torch import Tensor
 from lossy_lightning.core import Codec, CodeSpec, InputError, TrainableCodec
 from lossy_lightning.functional import to_bits
 
-_MOST_SWAPPED = 64  # levels up to which all pairs are tried for a better swap
+_MAX_SWAPPED = 64  # levels up to which all pairs are tried for a better swap
 
 
 class Labels(ABC):
@@ -39,11 +39,11 @@ class Relabeled(TrainableCodec):
     """Another codec with its indices renumbered; nothing else changes, so `Bits` needs only the spec.
 
     Args:
-        codec: A codec of codebook indices. It is fitted first where it needs to be.
+        codec: A codec of codebook indices. It is fitted first if it needs to be.
         labels: The rule; it is asked once, in `fit`.
 
     Raises:
-        ValueError: When specs are asked for, where the codec's channels are not indices of codebooks of one size.
+        ValueError: When a spec is asked for, if the codec's channels are not indices of codebooks of one size.
 
     Example:
         >>> from lossy_lightning.codecs import VQ
@@ -70,10 +70,10 @@ class Relabeled(TrainableCodec):
         return self.permutation.numel() > 0 and _is_fitted(self.codec)
 
     def fit(self, signals: Iterable[Tensor]) -> Self:
-        """Fit the codec where it needs it, then ask the rule.
+        """Fit the codec if it needs that, then ask the rule.
 
         Raises:
-            ValueError: Where the rule does not give each index a label of its own.
+            ValueError: If the rule does not give each index a label of its own.
         """
         if isinstance(signals, Iterator):
             signals = list(signals)  # read twice
@@ -93,7 +93,7 @@ class Relabeled(TrainableCodec):
         """Labels of the codec's indices.
 
         Raises:
-            RuntimeError: Where there are no labels yet.
+            RuntimeError: If there are no labels yet.
         """
         return self._renumbered(self.codec.encode(signal), self._fitted_permutation())
 
@@ -182,7 +182,7 @@ class SimilarityLabels(Labels):
         options = {"maximize": True, "rng": rng}
         guess = quadratic_assignment(far, differing, "faq", options | {"P0": "randomized" if start else "barycenter"})
         labels = guess.col_ind
-        if len(far) <= _MOST_SWAPPED:
+        if len(far) <= _MAX_SWAPPED:
             pairs = np.stack([np.arange(len(far)), labels], 1)
             labels = quadratic_assignment(far, differing, "2opt", options | {"partial_guess": pairs}).col_ind
         return np.asarray(labels)
@@ -195,7 +195,7 @@ class LearnedLabels(Labels):
         checkpoint: Path of the checkpoint; it is read at once.
 
     Raises:
-        ValueError: Where there is no such file, or its task had another stem.
+        ValueError: If there is no such file, or its task had another stem.
     """
 
     def __init__(self, checkpoint: str | Path) -> None:
@@ -257,7 +257,7 @@ def _books(codec: Codec) -> Tensor:
     """Codebooks of a fitted codec.
 
     Raises:
-        ValueError: Where it has none.
+        ValueError: If it has none.
     """
     books = codec.codebooks()
     if books is None:

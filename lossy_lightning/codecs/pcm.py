@@ -15,7 +15,7 @@ class PCM(Codec):
         bit_width: Bits of a sample, 8 (0 to 255) or 16 (-32768 to 32767).
 
     Raises:
-        ValueError: Where the bit width is another.
+        ValueError: If the bit width is another.
 
     Example:
         >>> PCM().encode(torch.tensor([[7, 250]], dtype=torch.uint8))
@@ -33,7 +33,7 @@ class PCM(Codec):
         """The signal itself.
 
         Raises:
-            ValueError: Where the signal is not of the dtype of the bit width.
+            ValueError: If the signal is not of the dtype of the bit width.
         """
         dtype = _DTYPES[self.bit_width]
         if signal.dtype != dtype:

@@ -21,7 +21,7 @@ class Uniform(TrainableCodec):
         high: The value of the greatest code; None: the greatest value that it is fitted to.
 
     Raises:
-        ValueError: Where there are fewer than 1 or more than 16 bits, or ``low >= high``.
+        ValueError: If there are fewer than 1 or more than 16 bits, or ``low >= high``.
 
     Example:
         >>> Uniform(2, low=0.0, high=3.0).encode(torch.tensor([[-1.0, 0.4, 1.6, 9.0]]))
@@ -51,7 +51,7 @@ class Uniform(TrainableCodec):
         """Take those ends of the range that are not given from batches of values.
 
         Raises:
-            ValueError: Where there are no values, they are not finite, or all are equal.
+            ValueError: If there are no values, they are not finite, or all are equal.
         """
         ranges = [torch.stack(batch.aminmax()).cpu() for batch in signals if batch.numel()]
         if not ranges or not torch.stack(ranges).isfinite().all():
@@ -68,8 +68,8 @@ class Uniform(TrainableCodec):
         """Nearest levels: ``(..., C, *grid)`` float32 to the same shape, integer.
 
         Raises:
-            RuntimeError: Where the range is not fitted.
-            ValueError: Where the values are not float32, or NaN.
+            RuntimeError: If the range is not fitted.
+            ValueError: If the values are not float32, or NaN.
         """
         low, step = self._scale()
         if signal.dtype != torch.float32 or signal.isnan().any():
@@ -81,7 +81,7 @@ class Uniform(TrainableCodec):
         """Value of each level.
 
         Raises:
-            RuntimeError: Where the range is not fitted.
+            RuntimeError: If the range is not fitted.
         """
         low, step = self._scale()
         return code * step + low

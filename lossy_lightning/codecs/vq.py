@@ -15,7 +15,7 @@ from lossy_lightning.core import CodeSpec, InputError, TrainableCodec
 from lossy_lightning.functional import crop, from_blocks, nearest_codewords, to_blocks
 
 _FLOAT_SAMPLE = 400_000
-_MOST_LEVELS = 2**16
+_MAX_LEVELS = 2**16
 
 
 class VQ(TrainableCodec):
@@ -23,7 +23,7 @@ class VQ(TrainableCodec):
 
     A block spans all channels of the signal, so a signal ``(channels, *size)`` gives a code ``(1, *grid)`` with
     ``grid = ceil(size / block)``. The codebook is fitted by mini-batch k-means: on the *distinct* blocks of an
-    integer signal, where frequent blocks (a black background, say) would take most words otherwise; on a seeded
+    integer signal, for frequent blocks (a black background, say) would take most words otherwise; on a seeded
     sample of 400 000 blocks of a float one. Words of integer signals are rounded to integers, so that each is a valid
     block and codes itself.
 
@@ -33,7 +33,7 @@ class VQ(TrainableCodec):
         seed: Of k-means and of the sample of blocks.
 
     Raises:
-        ValueError: Where a block has no sample, or there are fewer or more levels.
+        ValueError: If a block has no sample, or there are fewer or more levels.
 
     Source: Sculley, Web-scale k-means clustering, WWW 2010 (scikit-learn's `MiniBatchKMeans`).
 
@@ -51,9 +51,9 @@ class VQ(TrainableCodec):
         super().__init__()
         sizes = tuple(block) if isinstance(block, Sequence) else ()
         whole = all(isinstance(number, Integral) for number in (*sizes, levels))
-        if not sizes or not whole or min(sizes) < 1 or not 2 <= levels <= _MOST_LEVELS:
+        if not sizes or not whole or min(sizes) < 1 or not 2 <= levels <= _MAX_LEVELS:
             raise InputError(
-                f"VQ needs a block of at least one sample, such as (4, 4), and 2 to {_MOST_LEVELS} levels; got "
+                f"VQ needs a block of at least one sample, such as (4, 4), and 2 to {_MAX_LEVELS} levels; got "
                 f"{block=}, {levels=}"
             )
         self.block = sizes
@@ -73,7 +73,7 @@ class VQ(TrainableCodec):
         Unused or duplicate words are a warning with their number.
 
         Raises:
-            ValueError: Where there are no signals, or their values are not finite.
+            ValueError: If there are no signals, or their values are not finite.
         """
         sample = self._sample(signals)
         if not np.isfinite(sample).all():
@@ -87,8 +87,8 @@ class VQ(TrainableCodec):
         """Indices of the nearest codewords: ``(..., channels, *size)`` to ``(..., 1, *grid)``.
 
         Raises:
-            RuntimeError: Where the codebook is not fitted.
-            ValueError: Where the signal is not of the shape or dtype that the codebook was fitted to.
+            RuntimeError: If the codebook is not fitted.
+            ValueError: If the signal is not of the shape or dtype that the codebook was fitted to.
         """
         self._check_fitted()
         if signal.dtype != self._dtype:
@@ -104,7 +104,7 @@ class VQ(TrainableCodec):
         """The codewords, put side by side and cropped to ``shape``.
 
         Raises:
-            RuntimeError: Where the codebook is not fitted.
+            RuntimeError: If the codebook is not fitted.
         """
         self._check_fitted()
         words = self.codebook[code.squeeze(-len(self.block) - 1).long()]
@@ -115,7 +115,7 @@ class VQ(TrainableCodec):
         """One channel of codebook indices on the grid of blocks.
 
         Raises:
-            ValueError: Where the shape has not one axis a block axis, after the channels.
+            ValueError: If the shape has not one axis a block axis, after the channels.
         """
         if len(shape) != len(self.block) + 1:
             raise InputError(f"VQ with block {self.block} takes signals (channels, *size); got shape {tuple(shape)}")

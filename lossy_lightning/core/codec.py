@@ -24,9 +24,9 @@ class Codec(ABC):
     sample_rate: int | None = None
     """Sound: the rate in Hz that the codec expects; None for any rate, or no sound."""
     on_device: bool = True
-    """False where the codec runs on the host only, so that it is called in the loader's workers."""
+    """False if the codec runs on the host only, so that it is called in the loader's workers."""
     keeps_phase: bool = True
-    """Sound: False where decoding makes up the phase, so that samples cannot be compared with the original's."""
+    """Sound: False if decoding makes up the phase, so that samples cannot be compared with the original's."""
     idempotent: bool
     """Whether ``encode(decode(encode(x))) == encode(x)``."""
 
@@ -121,7 +121,7 @@ class FileCodec(Codec):
     signal_shape: tuple[int | None, ...]
     """Shape of the signals that files of one folder are read as; None varies."""
     pitch: tuple[int, ...]
-    """Samples along each axis, without channels, from one place where a crop may start to the next."""
+    """Samples along each axis, without channels, from one possible start of a crop to the next."""
 
     @abstractmethod
     def read(self, data: bytes) -> tuple[Tensor, tuple[int, ...]]:

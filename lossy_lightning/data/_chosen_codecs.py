@@ -108,7 +108,7 @@ class ChosenCodecs(Generic[AnyCodec]):
         """Check that codecs are chosen for classes that there are.
 
         Raises:
-            MisconfigurationException: Where one is not.
+            MisconfigurationException: If one is not.
         """
         for name, chosen in (("train_codecs", self._train), ("test_codecs", self._test)):
             unknown = [label for label in chosen if not 0 <= label < num_classes] if isinstance(chosen, dict) else []
@@ -144,7 +144,7 @@ class ChosenCodecs(Generic[AnyCodec]):
         """Take over the fitted codecs of a checkpoint.
 
         Raises:
-            MisconfigurationException: Where it was made with other codecs.
+            MisconfigurationException: If it was made with other codecs.
         """
         own = self.state_dict()
         for name in sorted(own.keys() | state_dict.keys()):

@@ -30,7 +30,7 @@ def choose_groups(groups: Iterable[str], fraction: float, seed: int) -> set[str]
         seed: Of the choice.
 
     Raises:
-        MisconfigurationException: Where there are fewer than two groups to choose from.
+        MisconfigurationException: If there are fewer than two groups to choose from.
     """
     if not fraction:
         return set()
@@ -45,7 +45,7 @@ def choose_groups(groups: Iterable[str], fraction: float, seed: int) -> set[str]
 
 
 def assign_splits(groups: list[str], test: set[str], val_fraction: float, seed: int) -> list[Split]:
-    """Split of each example: "test" where its group is in ``test``; "val" for a share of the other groups.
+    """Split of each example: "test" if its group is in ``test``; "val" for a share of the other groups.
 
     Args:
         groups: Name of each example's group.
@@ -54,7 +54,7 @@ def assign_splits(groups: list[str], test: set[str], val_fraction: float, seed: 
         seed: Of the choice of these.
 
     Raises:
-        MisconfigurationException: Where too few groups remain.
+        MisconfigurationException: If too few groups remain.
 
     Example:
         >>> assign_splits(["anna", "ben", "cleo", "anna"], {"anna"}, 0.1, seed=0)

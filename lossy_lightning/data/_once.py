@@ -51,7 +51,7 @@ def fit_once(
         examples: Pairs of signal and target.
         path: Of the fitted state, without its ending.
         num_workers: Of the loader that reads the signals.
-        batch_size: Signals that the codec is handed at once; 1 where they differ in size.
+        batch_size: Signals that the codec is handed at once; 1 if they differ in size.
     """
     loader = DataLoader(examples, batch_size=batch_size, num_workers=num_workers, collate_fn=_stack_signals)
     with torch.random.fork_rng(devices=[]):

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from lossy_lightning.core import Codec, CodeSpec, CodeStatistics
 from lossy_lightning.data._chosen_codecs import ChosenCodecs
 from lossy_lightning.data._once import fit_once, make_once
-from lossy_lightning.data._splits import Split
+from lossy_lightning.data._splits import Split, check_indexed
 from lossy_lightning.data._statistics import fingerprint_examples, sample_statistics
 from lossy_lightning.data._writing import write_codes
 from lossy_lightning.data.cache import EncodedDataset, open_codes
@@ -34,10 +35,18 @@ class Preparation(NamedTuple):
     signal_shape: tuple[int | None, ...]
     num_workers: int
 
-    def fit(self, signals: Source) -> None:
-        """Fit what is not fitted to training signals; other ranks and later runs read what was fitted."""
-        for codec in self.codecs.trainable.values():
+    def fit(self, training: Callable[[], Source | None]) -> None:
+        """Fit what is not fitted to training signals; other ranks and later runs read what was fitted.
+
+        Raises:
+            MisconfigurationException: If there are no such signals.
+        """
+        for name, codec in self.codecs.trainable.items():
             if not codec.fitted:
+                signals = training()
+                if signals is None:
+                    raise MisconfigurationException(f"{name} = {codec} is not fitted, and there are no train signals")
+                check_indexed(signals)
                 path = self._path("train", signals, codec.fingerprint())
                 fit_once(codec, signals, path, self.num_workers, 1 if None in self.signal_shape else 1024)
 

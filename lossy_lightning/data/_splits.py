@@ -51,6 +51,19 @@ def take_split(source: Callable[[Split], Source | None], split: Split, val_fract
     return Part(train, sorted(chosen)) if chosen else None
 
 
+def check_indexed(signals: Source) -> None:
+    """Check that signals have an index, by which their codes are cached.
+
+    Raises:
+        MisconfigurationException: If they are a stream.
+    """
+    if isinstance(signals, Stream):
+        raise MisconfigurationException(
+            f"signals() returns {type(signals).__name__}, a stream, but codes of signals are cached by index; return a "
+            "data set with an index, or a stream of codes from codes()"
+        )
+
+
 class TransformedSource(Source):
     """Signals that are transformed at each reading.
 

@@ -16,17 +16,17 @@ from lossy_lightning.functional import crop
 _AT_ONCE = 64
 
 
-def evenly_spaced(total: int, most: int) -> list[int]:
-    """At most ``most`` indices below ``total``, evenly spaced, the first and the last among them."""
-    return sorted({round(index) for index in np.linspace(0, total - 1, min(most, total)).tolist()})
+def evenly_spaced(total: int, max_count: int) -> list[int]:
+    """At most ``max_count`` indices below ``total``, evenly spaced, the first and the last among them."""
+    return sorted({round(index) for index in np.linspace(0, total - 1, min(max_count, total)).tolist()})
 
 
-def read_sample(examples: Source, most: int) -> Iterator[tuple[Any, ...]]:
-    """Batches of at most ``most`` evenly spaced examples, the same at each call; torch's random numbers stay.
+def read_sample(examples: Source, max_examples: int) -> Iterator[tuple[Any, ...]]:
+    """Batches of at most ``max_examples`` evenly spaced examples, the same at each call; torch's random numbers stay.
 
     Args:
         examples: Pairs of signal (or code) and target; of a stream, the first are taken.
-        most: Number of examples.
+        max_examples: Number of examples.
 
     Yields:
         ``(signals, targets)``, or batches as the source makes them, which may have more.
@@ -34,11 +34,11 @@ def read_sample(examples: Source, most: int) -> Iterator[tuple[Any, ...]]:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)  # examples may be cropped at random
         if isinstance(examples, Stream):
-            first = islice(examples, most)
+            first = islice(examples, max_examples)
             while pairs := list(islice(first, _AT_ONCE)):
                 yield from stack_by_size(pairs)
             return
-        indices = evenly_spaced(len(examples), most)
+        indices = evenly_spaced(len(examples), max_examples)
         for start in range(0, len(indices), _AT_ONCE):
             yield from examples.sample(indices[start : start + _AT_ONCE])
 

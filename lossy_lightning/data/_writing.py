@@ -37,7 +37,7 @@ def write_codes(
     its chunks. The folder has its name only when it is complete, and its seal only when all of it is on the disk.
 
     Args:
-        folder: Where to write; must not exist.
+        folder: To be written; must not exist.
         examples: Pairs of signal and target.
         encode: Codes ``(n, C, *grid)`` of a batch of signals and their targets.
         spec: Of the codes; every code is checked against it.
@@ -45,7 +45,7 @@ def write_codes(
         encode_in_workers: Whether these workers encode too, for codecs that run on the host, and so in parallel.
 
     Raises:
-        ValueError: Where there are no examples, or a code does not fit the spec.
+        ValueError: If there are no examples, or a code does not fit the spec.
     """
     total = len(examples)
     if not total:
@@ -54,7 +54,7 @@ def write_codes(
     partial.mkdir(parents=True, exist_ok=True)
     size = _CHUNK_EXAMPLES if None in spec.shape else max(1, min(4096, _CHUNK_BYTES // max(1, spec.num_bits // 8)))
     chunks = [partial / f"chunk-{start:09}.pt" for start in range(0, total, size)]
-    # Only where it takes long, on a terminal.
+    # Only if it takes long, on a terminal.
     with tqdm(total=total, desc=f"encoding {folder.name}", delay=2, disable=None, leave=False) as progress:
         for start, chunk in zip(range(0, total, size), chunks, strict=True):
             part = Part(examples, range(start, min(start + size, total)))

@@ -41,19 +41,19 @@ def read_sound(path: str | Path, form: SoundFormat, place: float = 0.5) -> Tenso
 
     MP3 files are an exception: they are read whole, because a frame needs earlier ones, and cropped then.
 
-    Samples are read as float32, of which 1 is the greatest 16-bit sample, checked, resampled where the file's rate is
+    Samples are read as float32, of which 1 is the greatest 16-bit sample, checked, resampled if the file's rate is
     another, rounded, and clipped: lossy formats overshoot.
 
     Args:
         path: Of the file.
         form: What the sound is brought to.
-        place: Where a crop is taken, from 0, the start, to 1, the end.
+        place: Of a crop, from 0, the start, to 1, the end.
 
     Returns:
         ``(channels, samples)`` int16.
 
     Raises:
-        ValueError: Where the file cannot be decoded, is empty or cut off, has samples that are not finite, or its
+        ValueError: If the file cannot be decoded, is empty or cut off, has samples that are not finite, or its
             channels are not those of the form; the message names the path.
     """
     try:
@@ -134,7 +134,7 @@ def num_channels(path: str) -> int:
     """Number of channels of a sound file.
 
     Raises:
-        ValueError: Where the file cannot be opened.
+        ValueError: If the file cannot be opened.
     """
     try:
         channels: int = soundfile.info(path).channels

@@ -27,14 +27,14 @@ class EncodedDataset(Source):
     give a `DataLoader` of your own ``collate_fn=EncodedDataset.collate``.
 
     Args:
-        folder: Where the split lies.
+        folder: Of the split.
 
     Attributes:
-        codes: ``(N, C, *grid)``, in the smallest integer dtype of the spec; all values in one row, ``(values,)``, where
+        codes: ``(N, C, *grid)``, in the smallest integer dtype of the spec; all values in one row, ``(values,)``, if
             codes differ in size.
-        grid_sizes: ``(N, axes of the grid)`` where codes differ in size, else None; such codes are batched as
+        grid_sizes: ``(N, axes of the grid)`` if codes differ in size, else None; such codes are batched as
             ``(code, target, grid_size)``, padded.
-        targets: ``(N,)`` int64 where all targets are integers, else a list.
+        targets: ``(N,)`` int64 if all targets are integers, else a list.
         statistics: Mean and standard deviation of each channel.
     """
 
@@ -59,13 +59,13 @@ class EncodedDataset(Source):
 
     def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, ...]:
         # NumPy takes rows in half the time of torch, which matters beside the step of a small network.
-        where = np.asarray(indices)
+        chosen = np.asarray(indices)
         if isinstance(self.targets, Tensor):
-            target = torch.from_numpy(self.targets.numpy().take(where, 0))
+            target = torch.from_numpy(self.targets.numpy().take(chosen, 0))
         else:
             target = default_collate([self.targets[i] for i in indices])
         if self.grid_sizes is None:
-            return torch.from_numpy(self.codes.numpy().take(where, 0)), target
+            return torch.from_numpy(self.codes.numpy().take(chosen, 0)), target
         code, grid_size = pad_codes([self._code(i) for i in indices])
         return code, target, grid_size
 

@@ -16,10 +16,10 @@ from lossy_lightning.data._augmenting import adapt, try_out
 from lossy_lightning.data._chosen_codecs import ChosenCodecs
 from lossy_lightning.data._loading import make_loader
 from lossy_lightning.data._preparing import Preparation
-from lossy_lightning.data._splits import PaddedSource, Split, TransformedSource, take_split
+from lossy_lightning.data._splits import PaddedSource, Split, TransformedSource, check_indexed, take_split
 from lossy_lightning.data._statistics import read_sample
 from lossy_lightning.data.cache import EncodedDataset
-from lossy_lightning.data.source import Source, Stream, as_source
+from lossy_lightning.data.source import Source, as_source
 
 _SPLITS: dict[str, tuple[Split, ...]] = {
     "fit": ("train", "val"),
@@ -32,17 +32,17 @@ _SPLITS: dict[str, tuple[Split, ...]] = {
 class EncodedDataModule(LightningDataModule, ABC):
     """Batches ``(code, target)`` of a data set whose signals went through a codec.
 
-    Subclass it with `signal_shape`, `num_classes` (where there are classes) and `signals`; everything else follows:
+    Subclass it with `signal_shape`, `num_classes` (if there are classes) and `signals`; everything else follows:
     the codec is fitted once to the training split, each split is encoded once and cached in the smallest integer
     dtype, and batches are fetched whole from memory-mapped files. The predict split is the test split.
 
     Args:
         codec: What the signals go through.
-        root: Folder of the data; by default ``$LOSSY_DATA``, or ``data`` where it is not set.
+        root: Folder of the data; by default ``$LOSSY_DATA``, or ``data`` if that is not set.
         cache_dir: Folder of the encoded splits; by default ``<root>/lossy_lightning``.
-        batch_size: Source of a batch.
+        batch_size: Examples of a batch.
         num_workers: Of each loader. Cached codes need none.
-        val_fraction: Share of the training examples taken for validation, where the data set has no such split.
+        val_fraction: Share of the training examples taken for validation, if the data set has no such split.
         seed: Of that choice.
         transform: Of signals, in training only. Training codes are then made anew for each batch, on its device.
         augmentation: Of codes, in training only, on the batch's device. Each of its modules that has an
@@ -53,15 +53,15 @@ class EncodedDataModule(LightningDataModule, ABC):
         test_codecs: The same for test examples.
 
     Attributes:
-        signal_shape: Shape of a signal without batch; None where it varies.
-        num_classes: Number of classes, where the targets are classes.
+        signal_shape: Shape of a signal without batch; None if it varies.
+        num_classes: Number of classes, if targets are classes.
         sample_rate: Of sounds, in Hz; None for any, or no sounds. Codecs that expect another rate are an error.
 
     Raises:
-        ValueError: Where a codec or the augmentation is none, or a number is out of range.
+        ValueError: If a codec or the augmentation is none, or a number is out of range.
     """
 
-    signal_shape: tuple[int | None, ...]
+    signal_shape: tuple[int | None, ...] = ()
     num_classes: int
     sample_rate: int | None = None
 
@@ -113,7 +113,7 @@ class EncodedDataModule(LightningDataModule, ABC):
 
     @property
     def codec(self) -> Codec:
-        """What the signals go through, where no other is chosen."""
+        """What the signals go through, if no other is chosen."""
         return self.codecs.codec
 
     @property
@@ -121,11 +121,11 @@ class EncodedDataModule(LightningDataModule, ABC):
         """Spec of the codes, the union over all codecs.
 
         Raises:
-            MisconfigurationException: Where the datamodule does not state its signals' shape, or has not the sample
+            MisconfigurationException: If the datamodule does not state its signals' shape, or has not the sample
                 rate of its codecs.
-            ValueError: Where the codecs' specs do not fit together.
+            ValueError: If the codecs' specs do not fit together.
         """
-        if not hasattr(self, "signal_shape"):
+        if not self.signal_shape:
             raise MisconfigurationException(
                 f"{type(self).__name__} does not state its signals' shape; set signal_shape, such as (1, 28, 28)"
             )
@@ -133,15 +133,15 @@ class EncodedDataModule(LightningDataModule, ABC):
         return CodeSpec.union(*(codec.spec(self.signal_shape) for codec in self.codecs.named.values()))
 
     def check_sample_rates(self) -> None:
-        """Check that each codec takes sounds of this rate, where both state one.
+        """Check that each codec takes sounds of this rate, if both state one.
 
         Raises:
-            MisconfigurationException: Where a codec expects another.
+            MisconfigurationException: If a codec expects another.
         """
         self.codecs.check_sample_rate(self.sample_rate, type(self).__name__)
 
     def codec_for(self, split: Split, target: Any) -> Codec:
-        """Codec that an example of a split goes through, by its class where classes have codecs of their own."""
+        """Codec that an example of a split goes through, by its class if classes have codecs of their own."""
         label = target.item() if isinstance(target, Tensor) and target.numel() == 1 else target
         return self.codecs.of(split, label)
 
@@ -149,11 +149,11 @@ class EncodedDataModule(LightningDataModule, ABC):
     def statistics(self) -> CodeStatistics:
         """Mean and standard deviation of each channel of the training codes.
 
-        Over all of them where they are cached, else over those of 1 024 evenly spaced training examples, before any
+        Over all of them if they are cached, else over those of 1 024 evenly spaced training examples, before any
         transform; these are computed once and kept in ``cache_dir``.
 
         Raises:
-            MisconfigurationException: Where there is no train split.
+            MisconfigurationException: If there is no train split.
         """
         dataset = self._dataset("train")
         if dataset is None:
@@ -169,7 +169,7 @@ class EncodedDataModule(LightningDataModule, ABC):
     # What Lightning calls.
 
     def prepare_data(self) -> None:
-        """Fetch what the codecs need, fit them and encode the splits, where that was not done before."""
+        """Fetch what the codecs need, fit them and encode the splits, unless that was done before."""
         for codec in self.codecs.named.values():
             codec.prepare()
         self._open_splits(None)
@@ -182,7 +182,7 @@ class EncodedDataModule(LightningDataModule, ABC):
         """Loader of the training split; what augments its codes is adapted to them first, and tried on some.
 
         Raises:
-            MisconfigurationException: Where there is no such split, or augmented codes are not of the spec.
+            MisconfigurationException: If there is no such split, or augmented codes are not of the spec.
         """
         loader = self._loader("train")
         if self.augmentation is not None:
@@ -191,7 +191,7 @@ class EncodedDataModule(LightningDataModule, ABC):
         return loader
 
     def val_dataloader(self) -> DataLoader[Any] | list[Any]:
-        """Loader of the validation split; an empty list where there is none."""
+        """Loader of the validation split; an empty list if there is none."""
         return self._loader("val") if self._dataset("val") is not None else []
 
     def test_dataloader(self) -> DataLoader[Any]:
@@ -223,7 +223,7 @@ class EncodedDataModule(LightningDataModule, ABC):
         """Take over a checkpoint's fitted codecs; their codes are made anew.
 
         Raises:
-            MisconfigurationException: Where the checkpoint was made with another codec.
+            MisconfigurationException: If the checkpoint was made with another codec.
         """
         self.codecs.load_state_dict(state_dict)
         self._datasets.clear()
@@ -273,10 +273,11 @@ class EncodedDataModule(LightningDataModule, ABC):
             for code, *_ in read_sample(codes, 16):
                 self.spec.check(code)
             return codes
-        signals = self._signals(split)
+        signals = self._examples(self.signals, split)
         if signals is None:
             return None
-        self._fit_codecs()
+        check_indexed(signals)
+        self._preparation().fit(lambda: self._examples(self.signals, "train"))
         if split == "train" and self.transform is not None:
             encode = None if self._encodes_on_device() else self.codecs.encoder("train", self.spec)
             kind = PaddedSource if None in self.spec.shape else TransformedSource
@@ -285,25 +286,6 @@ class EncodedDataModule(LightningDataModule, ABC):
 
     def _examples(self, of: Callable[[Split], Dataset[Any] | None], split: Split) -> Source | None:
         return take_split(lambda split: as_source(of(split)), split, self.val_fraction, self.seed)
-
-    def _signals(self, split: Split) -> Source | None:
-        signals = self._examples(self.signals, split)
-        if isinstance(signals, Stream):
-            raise MisconfigurationException(
-                f"{type(self).__name__}.signals returns a stream, but codes of signals are cached by index; return a "
-                "data set with an index, or the codes of a stream from codes()"
-            )
-        return signals
-
-    def _fit_codecs(self) -> None:
-        unfitted = [(name, codec) for name, codec in self.codecs.trainable.items() if not codec.fitted]
-        if not unfitted:
-            return
-        signals = self._signals("train")
-        if signals is None:
-            name, codec = unfitted[0]
-            raise MisconfigurationException(f"{name} = {codec} is not fitted, and there are no train signals")
-        self._preparation().fit(signals)
 
     def _preparation(self) -> Preparation:
         return Preparation(self.cache_dir, type(self).__name__, self.codecs, self.signal_shape, self.num_workers)

@@ -17,7 +17,7 @@ from lossy_lightning.data.source import Source
 def class_files(root: Path, split: Split, extensions: tuple[str, ...]) -> list[tuple[str, int]] | None:
     """Files of a split with the number of their class, `visible_files` of ``<root>/<split>``.
 
-    Where there is no folder ``test``, the folder ``val`` is the test split, and there is no "val".
+    If there is no folder ``test``, the folder ``val`` is the test split, and there is no "val".
 
     Args:
         root: Folder of the splits.
@@ -25,11 +25,11 @@ def class_files(root: Path, split: Split, extensions: tuple[str, ...]) -> list[t
         extensions: Endings of the files that count.
 
     Returns:
-        Paths and class numbers; None where there is no such split.
+        Paths and class numbers; None if there is no such split.
 
     Raises:
-        FileNotFoundError: Where there is no train or test folder, or a class has no file.
-        ValueError: Where the split has classes that "train" has not.
+        FileNotFoundError: If there is no train or test folder, or a class has no file.
+        ValueError: If the split has classes that "train" has not.
     """
     folder = split
     if not (root / "test").is_dir():
@@ -55,7 +55,7 @@ def class_names(root: Path) -> list[str]:
     """Names of the classes, the folders in ``<root>/train`` that are not hidden.
 
     Raises:
-        FileNotFoundError: Where there are none.
+        FileNotFoundError: If there are none.
     """
     if not (root / "train").is_dir():
         raise MissingFileError(f"there is no folder {root / 'train'}; files are expected in {root}/train/<class>/")
@@ -79,7 +79,7 @@ def visible_files(folder: Path, classes: dict[str, int], extensions: tuple[str, 
         extensions: Endings of the files that count.
 
     Raises:
-        FileNotFoundError: Where a class has no file.
+        FileNotFoundError: If a class has no file.
     """
     found = make_dataset(str(folder), classes, extensions, allow_empty=True)
     files = [(path, number) for path, number in found if not is_hidden(path, folder)]
@@ -136,18 +136,18 @@ class ImageFiles(Source):
 class ImageFolder(EncodedDataModule):
     """Image files in ``<root>/{train,val,test}/<class>/``, seen through a codec.
 
-    Where there is no folder ``test``, the folder ``val`` is the test split, and validation is a part of ``train``.
+    If there is no folder ``test``, the folder ``val`` is the test split, and validation is a part of ``train``.
 
     Args:
         codec: What the images, RGB, go through.
         root: Folder of the splits.
-        size: ``(H, W)`` of the middle part of each image; None for whole images, which are padded in batches where
-            they differ in size.
+        size: ``(H, W)`` of the middle part of each image; None for whole images, which are padded in batches if they
+            differ in size.
         arguments: As of `EncodedDataModule`.
 
     Raises:
-        ValueError: Where the size is no pair of positive numbers.
-        FileNotFoundError: Where the folders are missing.
+        ValueError: If the size is no pair of positive numbers.
+        FileNotFoundError: If the folders are missing.
     """
 
     def __init__(

@@ -66,7 +66,7 @@ class MNIST(EncodedDataModule):
         """Download what is missing, then fit and encode.
 
         Raises:
-            FileNotFoundError: Where files are missing and cannot be downloaded.
+            FileNotFoundError: If files are missing and cannot be downloaded.
         """
         with _told_where(self.root, f"{self._dataset_class.__name__}/raw", _OFFLINE):
             self._dataset_class(self.root, download=True)
@@ -97,7 +97,7 @@ class FashionMNIST(MNIST):
 class CIFAR10(EncodedDataModule):
     """CIFAR-10: 32x32 RGB images of ten classes, 50 000 for training, 10 000 for test.
 
-    Where ``<root>`` or ``<root>/cifar10`` has the folders ``train/<class>/`` and ``test/<class>/``, the images in them
+    If ``<root>`` or ``<root>/cifar10`` has the folders ``train/<class>/`` and ``test/<class>/``, the images in them
     are taken, as many as there are; otherwise torchvision's files in ``<root>``, downloaded if they are missing.
 
     Args: as of `EncodedDataModule`.
@@ -112,7 +112,7 @@ class CIFAR10(EncodedDataModule):
         """Download what is missing, then fit and encode.
 
         Raises:
-            FileNotFoundError: Where files are missing and cannot be downloaded.
+            FileNotFoundError: If files are missing and cannot be downloaded.
         """
         if self._folder() is None:
             with _told_where(self.root, "cifar-10-batches-py", _OFFLINE):

@@ -34,8 +34,8 @@ class ListedFile(NamedTuple):
 class AudioFolder(EncodedDataModule):
     """Sound files of any format that libsndfile reads (WAV, FLAC, Ogg, Opus, MP3), one folder a class.
 
-    Either ``<root>/{train,val,test}/<class>/``, as of `ImageFolder`, or ``<root>/<class>/``, where shares of the files
-    are taken for test and validation.
+    Either ``<root>/{train,val,test}/<class>/``, as of `ImageFolder`, or ``<root>/<class>/``, of which shares of the
+    files are taken for test and validation: `val_fraction` is one of the groups that are not for test.
 
     Args:
         codec: What the sounds go through.
@@ -43,19 +43,19 @@ class AudioFolder(EncodedDataModule):
         sample_rate: Rate in Hz; files of another rate are resampled.
         seconds: Length to which sounds are cropped or, with zeros at the end, padded: the crop is the middle, or drawn
             at random in training with a ``transform``, and only it is read from disk. None for whole sounds, which are
-            padded in batches where they differ in length.
+            padded in batches if they differ in length.
         mono: Whether several channels are averaged to one; else all files must have as many as the first.
         group: Names what must stay on one side of a split, such as the speaker, from a file's path; by default each
             file is a group of its own.
-        test_fraction: Share of the groups taken for test, where there is no folder ``train``.
+        test_fraction: Share of the groups taken for test, if there is no folder ``train``.
         test_groups: Names of the groups taken for test instead.
         skip_bad: Whether files that cannot be read are left out, with a warning that names and counts them.
         arguments: As of `EncodedDataModule`.
 
     Raises:
-        FileNotFoundError: Where there are no class folders with sound files.
-        ValueError: Where a number is out of range.
-        MisconfigurationException: Where a codec expects another rate, or groups cannot be split.
+        FileNotFoundError: If there are no class folders with sound files.
+        ValueError: If a number is out of range.
+        MisconfigurationException: If a codec expects another rate, or groups cannot be split.
 
     Example:
         >>> data = AudioFolder(PCM(16), "esc10", 16_000, seconds=2, group=lambda path: path.name[0])  # doctest: +SKIP
@@ -157,7 +157,7 @@ def signals_of(
     skip_bad: bool,
     told: set[Split],
 ) -> SoundFiles | None:
-    """The sounds of a split; of its bad files it warns where ``told`` has it not yet, and puts it there."""
+    """The sounds of a split; it warns of bad files, unless ``told`` has the split already, and puts it there."""
     chosen = [(path, target) for path, target, own in files if own == split]
     if not chosen:
         return None

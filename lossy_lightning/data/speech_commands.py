@@ -22,10 +22,10 @@ _LISTS: dict[str, Split] = {"testing_list.txt": "test", "validation_list.txt": "
 class SpeechCommands(EncodedDataModule):
     """Speech Commands: one second of one spoken word each, in torchaudio's folders.
 
-    The files are looked for in ``<root>/SpeechCommands/speech_commands_v0.02/<word>/``. Where the official lists
+    The files are looked for in ``<root>/SpeechCommands/speech_commands_v0.02/<word>/``. If the official lists
     ``testing_list.txt`` and ``validation_list.txt`` are there, they split the clips; else one of five folds of
-    *speakers* is the test split, and a tenth of the other speakers is for validation. Shorter clips are padded with
-    zeros at their end.
+    *speakers* is the test split, and `val_fraction` of the other speakers is for validation, a tenth by default.
+    Shorter clips are padded with zeros at their end.
 
     Args:
         codec: What the sounds go through.
@@ -33,14 +33,14 @@ class SpeechCommands(EncodedDataModule):
         words: The classes, in their order; None for all folders, in alphabetical order.
         test_fold: The fold, from 0 to 4, of ``crc32(speaker) % 5`` that is the test split.
         by_speaker: False splits by file, so that a speaker is on all sides, and only shows what that leak is worth.
-        sample_rate: Rate in Hz; clips, of 16 000 Hz, are resampled where it is another.
+        sample_rate: Rate in Hz; clips, of 16 000 Hz, are resampled if it is another.
         skip_bad: Whether files that cannot be read are left out, with a warning that names and counts them.
         arguments: As of `EncodedDataModule`.
 
     Raises:
-        FileNotFoundError: Where the folder, or that of a word, is missing.
-        ValueError: Where the fold or the rate is out of range, or a word is named twice.
-        MisconfigurationException: Where a codec expects another rate, or a fold is named though there are lists.
+        FileNotFoundError: If the folder, or that of a word, is missing.
+        ValueError: If the fold or the rate is out of range, or a word is named twice.
+        MisconfigurationException: If a codec expects another rate, or a fold is named though there are lists.
 
     Source: Warden, Speech Commands: a dataset for limited-vocabulary speech recognition, arXiv:1804.03209, 2018.
     """

@@ -266,6 +266,26 @@ def test_an_augmentation_that_leaves_the_range_of_the_codes_is_told_before_train
     assert not module.batches["train"]
 
 
+def test_making_a_loader_leaves_the_augmentation_as_it_is(noise):
+    class Counting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.moves = 0
+            self.register_buffer("calls", torch.zeros(1))
+
+        def _apply(self, *arguments):
+            self.moves += 1
+            return super()._apply(*arguments)
+
+        def forward(self, code):
+            self.calls += 1
+            return code
+
+    augmentation = Counting()
+    noise(Xor(3), augmentation=augmentation).train_dataloader()
+    assert (augmentation.moves, augmentation.calls) == (0, 0)
+
+
 def test_trying_an_augmentation_draws_no_random_number(noise):
     data = noise(Xor(3), augmentation=BitFlip(0.5, bit_width=8))
     data.setup("fit")

@@ -53,7 +53,7 @@ def check_quantizer(quantizer: nn.Module) -> None:
     """Check that a quantizer is one that the functions here know.
 
     Raises:
-        ValueError: Where it is none of the four, or projects, splits or permutes the features itself.
+        ValueError: If it is none of the four, or projects, splits or permutes the features itself.
     """
     from vector_quantize_pytorch import FSQ, LFQ, ResidualVQ, VectorQuantize
 
@@ -161,7 +161,7 @@ def words(quantizer: nn.Module, indices: Tensor) -> Tensor:
 
 
 def in_double(module: nn.Module, x: Tensor) -> Tensor:
-    """Output of a module computed in float64, where rounding does not depend on how examples are batched.
+    """Output of a module computed in float64, whose rounding does not depend on how examples are batched.
 
     A few examples at a time, for what they take up to stay in the processor's cache: twice as fast.
     """

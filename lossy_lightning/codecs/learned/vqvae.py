@@ -45,7 +45,7 @@ class VQVAE(Codec, nn.Module):
         sample_rate: Sound: the rate in Hz that it is trained for.
 
     Raises:
-        ValueError: Where the encoder tells no stride, or the quantizer is another or changes the features itself.
+        ValueError: If the encoder tells no stride, or the quantizer is another or changes the features itself.
 
     Source:
         van den Oord et al., Neural discrete representation learning, NeurIPS 2017; Zeghidour et al., SoundStream,
@@ -89,7 +89,7 @@ class VQVAE(Codec, nn.Module):
             path: Of the checkpoint.
 
         Raises:
-            ValueError: Where there is no such file, it is no checkpoint, or it holds no such codec.
+            ValueError: If there is no such file, it is no checkpoint, or it holds no such codec.
         """
         if not Path(path).is_file():
             raise InputError(f"there is no checkpoint {path}; train the codec first, or set another path")
@@ -129,8 +129,8 @@ class VQVAE(Codec, nn.Module):
         """Indices of a signal ``(..., channels, *size)``: ``(..., indices, *grid)``.
 
         Raises:
-            ValueError: Where the signal is not of the codec's axes and dtype.
-            RuntimeError: Where the codebooks await the first batch of training.
+            ValueError: If the signal is not of the codec's axes and dtype.
+            RuntimeError: If the codebooks await the first batch of training.
         """
         if not is_initialized(self.quantizer):
             raise RuntimeError("this VQVAE has no codebooks yet; train it, or take it from a checkpoint")
@@ -156,7 +156,7 @@ class VQVAE(Codec, nn.Module):
         """One channel an index, on the grid of cells.
 
         Raises:
-            ValueError: Where the shape has not one axis an axis of the stride, after the channels.
+            ValueError: If the shape has not one axis an axis of the stride, after the channels.
         """
         if len(shape) != len(self.stride) + 1:
             raise InputError(
@@ -168,7 +168,7 @@ class VQVAE(Codec, nn.Module):
         return CodeSpec([Field("code", (0,) * len(high), high, ordinal=False)], grid)
 
     def codebooks(self) -> Tensor | None:
-        """``(indices, levels, dim)``, of features; None where the indices have codebooks of unequal size."""
+        """``(indices, levels, dim)``, of features; None if the indices have codebooks of unequal size."""
         return torch.stack(books_of(self.quantizer)) if len(set(self.levels)) == 1 else None
 
     @property

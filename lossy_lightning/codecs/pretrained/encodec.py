@@ -36,11 +36,11 @@ class EnCodec(Codec):
         bandwidth: In kbit/s: 1.5, 3, 6, 12 or 24.
         repository: Folder of the file ``encodec_24khz-d7cc33bc.th``; None: torch's hub folder.
         pretrained: False for random weights and codebooks, always the same: for tests and timings.
-        num_stages: Stages of a code in which bandwidths may be mixed: -1 is then its least index, and what this
-            bandwidth does not send. None: the bandwidth's own, each sent.
+        num_stages: Stages of a code in which bandwidths may be mixed; one that this bandwidth does not send is absent,
+            -1. None: the bandwidth's own, each sent.
 
     Raises:
-        ValueError: Where the bandwidth is another, or has more stages than ``num_stages``.
+        ValueError: If the bandwidth is another, or has more stages than ``num_stages``.
 
     Source:
         Défossez et al., High fidelity neural audio compression, 2022; github.com/facebookresearch/encodec.
@@ -67,10 +67,10 @@ class EnCodec(Codec):
         self.pretrained = pretrained
 
     def prepare(self) -> None:
-        """Download the weights, where they are wanted and missing.
+        """Download the weights, if they are wanted and missing.
 
         Raises:
-            FileNotFoundError: Where ``repository`` has no such file, or there is no network.
+            FileNotFoundError: If ``repository`` has no such file, or there is no network.
         """
         if not self.pretrained or self._weights.is_file():
             return
@@ -88,9 +88,9 @@ class EnCodec(Codec):
         """Indices of a signal: ``(..., 1, samples)`` int16 to ``(..., stages, frames)``.
 
         Raises:
-            ValueError: Where the signal is not int16, not mono, or empty.
-            ImportError: Where encodec is not installed.
-            FileNotFoundError: Where its weights are missing.
+            ValueError: If the signal is not int16, not mono, or empty.
+            ImportError: If encodec is not installed.
+            FileNotFoundError: If its weights are missing.
         """
         if signal.dtype != torch.int16 or signal.ndim < 2 or signal.shape[-2] != 1 or not signal.shape[-1]:
             raise InputError(
@@ -109,8 +109,8 @@ class EnCodec(Codec):
         """Signal of indices ``(..., stages, frames)``, of which the first of these stages or all are given.
 
         Raises:
-            ImportError: Where encodec is not installed.
-            FileNotFoundError: Where its weights are missing.
+            ImportError: If encodec is not installed.
+            FileNotFoundError: If its weights are missing.
         """
         model = self._model().to(code.device)
         with torch.no_grad():
@@ -121,10 +121,10 @@ class EnCodec(Codec):
         return signal if shape is None else crop(signal, shape[-1:])
 
     def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
-        """A channel of 1 024 levels, and -1 where ``num_stages`` is given, for each stage; a position for each frame.
+        """A field of stages, 1 024 levels each, which may be absent if ``num_stages`` is given; a position a frame.
 
         Raises:
-            ValueError: Where the shape is not ``(1, samples)``.
+            ValueError: If the shape is not ``(1, samples)``.
         """
         if len(shape) != 2 or shape[0] != 1:
             raise InputError(f"EnCodec takes mono signals (1, samples); got shape {tuple(shape)}: mix channels down")
@@ -136,8 +136,8 @@ class EnCodec(Codec):
         """``(stages, 1024, 128)``.
 
         Raises:
-            ImportError: Where encodec is not installed.
-            FileNotFoundError: Where its weights are missing.
+            ImportError: If encodec is not installed.
+            FileNotFoundError: If its weights are missing.
         """
         return _codebooks(self._model())[: self._stages].cpu()
 

@@ -37,12 +37,12 @@ class Lyra(Codec):
     Args:
         model_dir: Folder of the three ``.tflite`` files; None: ``$LOSSY_DATA/lyra_v2``.
         bit_rate: In bit/s: 3200 (16 stages), 6000 (30) or 9200 (46).
-        num_stages: Stages of a code in which bit rates may be mixed: -1 is then its least index, and what this bit rate
-            does not send. None: the bit rate's own, each sent.
+        num_stages: Stages of a code in which bit rates may be mixed; one that this bit rate does not send is absent,
+            -1. None: the bit rate's own, each sent.
 
     Raises:
-        ValueError: Where the bit rate is another, or has more stages than ``num_stages``.
-        FileNotFoundError: Where a file is missing.
+        ValueError: If the bit rate is another, or has more stages than ``num_stages``.
+        FileNotFoundError: If a file is missing.
 
     Source:
         Zeghidour et al., SoundStream: An end-to-end neural audio codec, 2021; github.com/google/lyra (Apache-2.0),
@@ -77,8 +77,8 @@ class Lyra(Codec):
         """Indices of a signal: ``(..., 1, samples)`` int16 to ``(..., stages, frames)``; the last frame is padded.
 
         Raises:
-            ValueError: Where the signal is not int16, not mono, or empty.
-            ImportError: Where ai-edge-litert is not installed.
+            ValueError: If the signal is not int16, not mono, or empty.
+            ImportError: If ai-edge-litert is not installed.
         """
         if signal.dtype != torch.int16 or signal.ndim < 2 or signal.shape[-2] != 1 or not signal.shape[-1]:
             raise InputError(
@@ -97,7 +97,7 @@ class Lyra(Codec):
         """Signal of indices ``(..., stages, frames)``, of which the first of these stages or all are given.
 
         Raises:
-            ImportError: Where ai-edge-litert is not installed.
+            ImportError: If ai-edge-litert is not installed.
         """
         latents = sum_codewords(code.cpu().reshape(-1, *code.shape[-2:]), self._codebooks(), _ABSENT)
         clips = latents.movedim(1, 2).unsqueeze(2).numpy()
@@ -107,10 +107,10 @@ class Lyra(Codec):
         return signal if shape is None else crop(signal, shape[-1:])
 
     def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
-        """A channel of 16 levels, and -1 where ``num_stages`` is given, for each stage; a position for each 20 ms.
+        """A field of stages, 16 levels each, which may be absent if ``num_stages`` is given; a position for each 20 ms.
 
         Raises:
-            ValueError: Where the shape is not ``(1, samples)``.
+            ValueError: If the shape is not ``(1, samples)``.
         """
         if len(shape) != 2 or shape[0] != 1:
             raise InputError(f"Lyra takes mono signals (1, samples); got shape {tuple(shape)}: mix channels down")
@@ -122,7 +122,7 @@ class Lyra(Codec):
         """``(stages, 16, 64)``, read out of the quantizer's model.
 
         Raises:
-            ImportError: Where ai-edge-litert is not installed.
+            ImportError: If ai-edge-litert is not installed.
         """
         return self._codebooks()[: self._stages].clone()
 

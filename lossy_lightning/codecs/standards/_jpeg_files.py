@@ -221,12 +221,12 @@ def _carried(tables: list[Tensor]) -> Tensor:
 
 def _bound(layout: JPEGLayout, levels: NDArray[np.int16], exact: bool) -> None:
     """Cut levels to those of the codec, or raise an error if they are beyond."""
-    most, (least, greatest) = layout.most, (int(levels.min()), int(levels.max()))
-    if least >= -most and greatest < most:
+    limit, (least, greatest) = layout.limit, (int(levels.min()), int(levels.max()))
+    if least >= -limit and greatest < limit:
         return
     if exact:
         raise InputError(
-            f"levels of this codec range from {-most} to {most - 1}; the file has {least} to {greatest}, beyond "
+            f"levels of this codec range from {-limit} to {limit - 1}; the file has {least} to {greatest}, beyond "
             "what encoders of 8-bit images make: leave it out, or decode the file and encode its pixels"
         )
-    np.clip(levels, -most, most - 1, out=levels)
+    np.clip(levels, -limit, limit - 1, out=levels)

@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from lossy_lightning.core import InputError
+from lossy_lightning.functional import quality_tables
 
 
 class JPEGLayout(NamedTuple):
@@ -42,8 +46,8 @@ class JPEGLayout(NamedTuple):
         return self.num_levels(components) + 64 * components * self.carried
 
     @property
-    def most(self) -> int:
-        """The least level is minus this, the greatest one less."""
+    def limit(self) -> int:
+        """The least level is minus this, the greatest one less than this."""
         # A coefficient of 8-bit samples is at most 1024; rounding it to a multiple of its step at most doubles it.
         return 2048 if self.dequantize else 1024
 
@@ -51,3 +55,26 @@ class JPEGLayout(NamedTuple):
         """Whether a file's tables are the codec's own."""
         own = (table.numpy() for table in self.tables)
         return all((theirs == mine).all() for theirs, mine in zip(tables, own, strict=False))
+
+
+def own_tables(quality: int, quantization_tables: Sequence[Sequence[Sequence[int]]] | Tensor | None) -> Tensor:
+    """Quantization tables of a codec for luma and for chroma, ``(2, 8, 8)`` int32: those given, or the quality's.
+
+    Raises:
+        ValueError: If there is no such quality, or the tables are none.
+    """
+    if quantization_tables is not None:
+        return _checked(torch.as_tensor(quantization_tables))
+    try:
+        return quality_tables(quality)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def _checked(tables: Tensor) -> Tensor:
+    if tables.shape != (2, 8, 8) or tables.is_floating_point() or tables.min() < 1 or tables.max() > 255:
+        raise InputError(
+            "quantization_tables are two 8 x 8 tables of integers from 1 to 255, for luma and for chroma; got "
+            f"{tables.dtype} of shape {tuple(tables.shape)}, {tables.min()} to {tables.max()}"
+        )
+    return tables.cpu().int()

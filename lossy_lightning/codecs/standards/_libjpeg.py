@@ -7,7 +7,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.io import decode_jpeg
 
-#: Where Pillow writes files and torchvision's libjpeg decodes them to the same pixels as any other.
+#: Those that Pillow writes, and that torchvision's libjpeg decodes to the same pixels as any other.
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 _LONGEST = 65500  # pixels along an axis that libjpeg takes
 

@@ -9,14 +9,13 @@ import torch
 from torch import Tensor
 
 from lossy_lightning.codecs.standards import _libjpeg as libjpeg
-from lossy_lightning.codecs.standards._jpeg_layout import JPEGLayout
+from lossy_lightning.codecs.standards._jpeg_layout import JPEGLayout, own_tables
 from lossy_lightning.core import CodeSpec, Field, FileCodec, FileInfo, InputError
 from lossy_lightning.functional import (
     SAMPLING_FACTORS,
     coefficients_to_image,
     image_to_coefficients,
     pad_to_mcus,
-    quality_tables,
     round_divide,
 )
 
@@ -54,7 +53,7 @@ class JPEG(FileCodec):
             of the quality's.
 
     Raises:
-        ValueError: Where an argument is none of these.
+        ValueError: If an argument is none of these.
 
     Source: ITU-T T.81 (1992); T.871 (2011), JFIF.
 
@@ -86,10 +85,7 @@ class JPEG(FileCodec):
         self.tables = tables
         self.requantize = requantize
         self.quantization_tables = quantization_tables
-        if quantization_tables is None:
-            self._tables = _tables_of(quality)
-        else:
-            self._tables = _checked_tables(quantization_tables)
+        self._tables = own_tables(quality, quantization_tables)
         luma, chroma = self._tables
         self._component_tables = luma, chroma, chroma
         h, v = self._factors(3)
@@ -102,7 +98,7 @@ class JPEG(FileCodec):
         """Coefficients of images: ``(..., C, H, W)`` uint8 to ``(..., C', *grid)`` int16.
 
         Raises:
-            ValueError: Where the signal is not uint8 with one or three channels.
+            ValueError: If the signal is not uint8 with one or three channels.
         """
         _check_image(signal)
         factors = self._factors(signal.shape[-3])
@@ -117,10 +113,10 @@ class JPEG(FileCodec):
         return self.spec(tuple(signal.shape[-3:])).join(parts)
 
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
-        """The image that libjpeg decodes, ``(..., C, H, W)`` uint8; whole MCUs where no shape is given.
+        """The image that libjpeg decodes, ``(..., C, H, W)`` uint8; whole MCUs if no shape is given.
 
         Raises:
-            ValueError: Where the code is not of that shape.
+            ValueError: If the code is not of that shape.
         """
         components, shape = self._unpack(code, shape)
         tables = [table[..., None, None, :, :] for table in components.tables]
@@ -143,7 +139,7 @@ class JPEG(FileCodec):
         """Fields luma, cb and cr on the grid of MCUs, luma with its blocks as cells, then the tables of each.
 
         Raises:
-            ValueError: Where the shape is not (1 or 3, height, width).
+            ValueError: If the shape is not (1 or 3, height, width).
         """
         if len(shape) != 3 or shape[0] not in (1, 3):
             raise InputError(f"JPEG takes images of shape (1 or 3, height, width); got {tuple(shape)}")
@@ -151,11 +147,11 @@ class JPEG(FileCodec):
         grid = [
             None if size is None else -(-size // (8 * factor)) for size, factor in zip(shape[1:], (v, h), strict=True)
         ]
-        most = 2048 if self.dequantize else 1024
+        limit = self._layout.limit
         cells = ((v, h), (), ())
         carried = self.tables and not self.dequantize
         fields = [
-            Field(name, (-most,) * 64, (most - 1,) * 64, True, own, steps_from=table if carried else None)
+            Field(name, (-limit,) * 64, (limit - 1,) * 64, True, own, steps_from=table if carried else None)
             for name, table, own in zip(_COMPONENTS[: shape[0]], _TABLES, cells, strict=False)
         ]
         if self.tables:
@@ -224,7 +220,7 @@ class JPEG(FileCodec):
         """Bytes of a baseline JPEG file that holds this code; decoders make the same pixels of it.
 
         Raises:
-            ValueError: Where the code is not of that shape, or a batch.
+            ValueError: If the code is not of that shape, or a batch.
         """
         from lossy_lightning.bitstream.jpeg import JPEGCoefficients, JPEGComponent, write_coefficients  # slow to import
 
@@ -284,21 +280,3 @@ def _check_image(signal: Tensor) -> None:
             f"JPEG takes images (..., 1 or 3, height, width) of torch.uint8; got {signal.dtype} of shape "
             f"{tuple(signal.shape)}"
         )
-
-
-def _tables_of(quality: int) -> Tensor:
-    """`quality_tables`, whose mistakes are those of an argument here."""
-    try:
-        return quality_tables(quality)
-    except ValueError as error:
-        raise InputError(str(error)) from None
-
-
-def _checked_tables(tables: Sequence[Sequence[Sequence[int]]] | Tensor) -> Tensor:
-    checked = torch.as_tensor(tables)
-    if checked.shape != (2, 8, 8) or checked.is_floating_point() or checked.min() < 1 or checked.max() > 255:
-        raise InputError(
-            "quantization_tables are two 8 x 8 tables of integers from 1 to 255, for luma and for chroma; got "
-            f"{checked.dtype} of shape {tuple(checked.shape)}, {checked.min()} to {checked.max()}"
-        )
-    return checked.cpu().int()

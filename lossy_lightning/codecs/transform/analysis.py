@@ -16,7 +16,7 @@ class Analysis(nn.Module, ABC):
     sample_rate: int | None = None
     """Sound: the rate in Hz that it expects; None for any."""
     keeps_phase: bool = True
-    """Sound: False where the inverse makes up the phase, so that samples cannot be compared with the original's."""
+    """Sound: False if the inverse makes up the phase, so that samples cannot be compared with the original's."""
 
     @abstractmethod
     def forward(self, signal: Tensor) -> Tensor:
@@ -47,10 +47,10 @@ class Spectrogram(Analysis):
         n_fft: Samples of the window, even.
         hop_length: Samples from one frame to the next, at most half of the window.
         log: Whether to take the natural logarithm of magnitudes.
-        floor: Least magnitude, below which all are equal where ``log``; a full-scale sine has ``n_fft / 4``.
+        floor: Least magnitude, below which all are equal if ``log``; a full-scale sine has ``n_fft / 4``.
 
     Raises:
-        ValueError: Where a number is out of range.
+        ValueError: If a number is out of range.
 
     Source:
         Griffin & Lim, Signal estimation from modified short-time Fourier transform, 1984; Perraudin et al., A fast
@@ -81,7 +81,7 @@ class Spectrogram(Analysis):
         """Magnitudes of a signal.
 
         Raises:
-            ValueError: Where the signal is not of int16 samples, or shorter than a frame.
+            ValueError: If the signal is not of int16 samples, or shorter than a frame.
         """
         return self._compress(self._magnitudes(signal))
 
@@ -93,7 +93,7 @@ class Spectrogram(Analysis):
         """``(channels, n_fft / 2, samples // hop_length)``.
 
         Raises:
-            ValueError: Where the shape is not ``(channels, samples)``, or the signal is shorter than a frame.
+            ValueError: If the shape is not ``(channels, samples)``, or the signal is shorter than a frame.
         """
         if len(shape) != 2:
             raise InputError(f"a spectrogram is of sound (channels, samples); got shape {tuple(shape)}")
@@ -149,12 +149,12 @@ class MelSpectrogram(Spectrogram):
         n_fft: Samples of the window, even.
         hop_length: Samples from one frame to the next, at most half of the window.
         log: Whether to take the natural logarithm.
-        floor: Least value of a band where ``log``.
+        floor: Least value of a band if ``log``.
         n_mels: Number of bands.
         sample_rate: Of the signals in Hz.
 
     Raises:
-        ValueError: Where a number is out of range, or a band would be narrower than the frequencies are apart.
+        ValueError: If a number is out of range, or a band would be narrower than the frequencies are apart.
 
     Source:
         O'Shaughnessy, Speech Communication, 1987 (the mel scale, ``2595 log10(1 + f / 700)``).
@@ -191,7 +191,7 @@ class MelSpectrogram(Spectrogram):
         """Bands of a signal.
 
         Raises:
-            ValueError: Where the signal is not of int16 samples, or shorter than a frame.
+            ValueError: If the signal is not of int16 samples, or shorter than a frame.
         """
         magnitudes = self._magnitudes(signal)
         # Signal by signal, since products of other sizes are rounded otherwise.
@@ -209,7 +209,7 @@ class MelSpectrogram(Spectrogram):
         """``(channels, n_mels, samples // hop_length)``.
 
         Raises:
-            ValueError: Where the shape is not ``(channels, samples)``, or the signal is shorter than a frame.
+            ValueError: If the shape is not ``(channels, samples)``, or the signal is shorter than a frame.
         """
         channels, _, frames = super().shape(shape)
         return channels, self.n_mels, frames

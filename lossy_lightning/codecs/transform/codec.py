@@ -13,7 +13,7 @@ class TransformCodec(TrainableCodec):
     """Real values of a signal, such as its spectrogram, quantized.
 
     ``TransformCodec(Spectrogram(), VQ((2, 2), 16))`` makes 64x64 codes of 4 bits of a second at 16 kHz,
-    ``TransformCodec(Spectrogram(), Uniform(8))`` 128x128 of 8 bits. There is something to fit where the quantizer
+    ``TransformCodec(Spectrogram(), Uniform(8))`` 128x128 of 8 bits. There is something to fit if the quantizer
     has something to fit.
 
     Args:
@@ -21,7 +21,7 @@ class TransformCodec(TrainableCodec):
         quantizer: A codec of float32 values, such as `VQ` or `Uniform`.
 
     Raises:
-        ValueError: Where they are none.
+        ValueError: If they are none.
 
     Example:
         >>> import torch
@@ -52,7 +52,7 @@ class TransformCodec(TrainableCodec):
         return not isinstance(self.quantizer, TrainableCodec) or self.quantizer.fitted
 
     def fit(self, signals: Iterable[Tensor]) -> Self:
-        """Fit the quantizer to the signals' values, where it needs it."""
+        """Fit the quantizer to the signals' values, if it needs that."""
         if isinstance(self.quantizer, TrainableCodec) and not self.quantizer.fitted:
             self.quantizer.fit(self.analysis(batch) for batch in signals)
         return self
