@@ -42,8 +42,15 @@ from lossy_lightning.report import as_markdown
 HEAD = [
     "files", "way", "workers", "loader alone, images/s", "step, ms", "steps alone, images/s", "both, images/s",
 ]  # fmt: skip
-FULL = Sizes(files=4096, batch_size=128, steps=30, rounds=3, workers=(4, 8, 15))
-SMALL = Sizes(files=16, batch_size=4, steps=1, rounds=1, workers=(1,))
+FULL = Sizes(
+    files=4096,
+    batch_size=128,
+    steps=30,
+    rounds=3,
+    workers=(4, 8, 15),
+    threads=((1, 15), (2, 8), (4, 4), (4, 1), (8, 2)),
+)
+SMALL = Sizes(files=16, batch_size=4, steps=1, rounds=1, workers=(1,), threads=((1, 1), (1, 2)))
 KINDS: list[tuple[int, dict[str, Any]]] = [
     (75, {}), (50, {}), (95, {"tables": True}), (10, {"dequantize": True}),
 ]  # fmt: skip

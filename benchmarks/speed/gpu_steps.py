@@ -26,13 +26,24 @@ Batches = Iterator[tuple[Tensor, Tensor]]
 
 
 class Sizes(NamedTuple):
-    """How much is measured: files, examples of a batch, steps that are timed alone, epochs, workers to choose from."""
+    """How much is measured.
+
+    Attributes:
+        files: In a folder.
+        batch_size: Examples of a batch.
+        steps: Those that are timed alone.
+        rounds: Epochs of loader and steps together.
+        workers: Numbers of workers to choose from.
+        threads: Workers, and threads of each that read a batch together, to choose from for codes. Few workers with
+            many threads spend less time waiting for the interpreter.
+    """
 
     files: int
     batch_size: int
     steps: int
     rounds: int
     workers: tuple[int, ...]
+    threads: tuple[tuple[int, int], ...]
 
 
 class Way(NamedTuple):
@@ -40,13 +51,13 @@ class Way(NamedTuple):
 
     Attributes:
         name: What it is.
-        loaders: Makes an epoch's batches, by how many workers it has.
+        loaders: Makes an epoch's batches, by what its workers are.
         network: What is trained.
         prepare: What the GPU does to a batch before the network reads it.
     """
 
     name: str
-    loaders: dict[int, Callable[[], Batches]]
+    loaders: dict[str, Callable[[], Batches]]
     network: nn.Module
     prepare: Callable[[Tensor], Tensor]
 
@@ -92,9 +103,11 @@ def decode(path: str) -> Tensor:
     return decode_jpeg(read_file(path), ImageReadMode.RGB)
 
 
-def code_batches(root: Path, sizes: Sizes, workers: int, device: torch.device) -> Callable[[], Batches]:
+def code_batches(root: Path, sizes: Sizes, workers: int, threads: int, device: torch.device) -> Callable[[], Batches]:
     """Codes by our threads."""
-    data = JPEGFolder(CODEC, root, crop=CROP, batch_size=sizes.batch_size, num_workers=workers, val_fraction=0)
+    data = JPEGFolder(
+        CODEC, root, crop=CROP, batch_size=sizes.batch_size, num_workers=workers, num_threads=threads, val_fraction=0
+    )
     return lambda: moved(data.train_dataloader(), device)
 
 
@@ -137,20 +150,21 @@ def ways(root: Path, sizes: Sizes, device: torch.device) -> list[Way]:
     networks = [late, *(nn.Sequential(Scale(pixel_spec), ResNet((3, CROP, CROP), 10)) for _ in range(3))]
     late, *pixels = (network.to(device, memory_format=torch.channels_last) for network in networks)
 
-    def each(make: Callable[..., Callable[[], Batches]]) -> dict[int, Callable[[], Batches]]:
-        return {workers: make(root, sizes, workers, device) for workers in sizes.workers}
+    def each(make: Callable[..., Callable[[], Batches]], kind: str) -> dict[str, Callable[[], Batches]]:
+        return {f"{workers} {kind}": make(root, sizes, workers, device) for workers in sizes.workers}
 
     def shown(code: Tensor) -> Tensor:
         return CODEC.decode(code, (3, CROP, CROP))
 
-    codes, own = each(code_batches), lambda batch: batch
+    own = nn.Identity()
+    codes = {f"{w} x {t} threads": code_batches(root, sizes, w, t, device) for w, t in sizes.threads}
     found = [
         Way("codes, Late-Concat", codes, late, own),
         Way("codes, decoded on the device, ResNet-50", codes, pixels[0], shown),
-        Way("torchvision's pixels, ResNet-50", each(pixel_batches), pixels[1], own),
+        Way("torchvision's pixels, ResNet-50", each(pixel_batches, "processes"), pixels[1], own),
     ]
     if device.type == "cuda":
-        found.append(Way("nvJPEG's pixels, ResNet-50", each(nvjpeg_batches), pixels[2], own))
+        found.append(Way("nvJPEG's pixels, ResNet-50", each(nvjpeg_batches, "threads"), pixels[2], own))
     return found
 
 
@@ -202,7 +216,7 @@ def training_rows(root: Path, files: str, sizes: Sizes, device: torch.device) ->
     rows = []
     for way in ways(root, sizes, device):
         try:
-            next(way.loaders[sizes.workers[0]]())
+            next(next(iter(way.loaders.values()))())
         except RuntimeError as error:  # a torchvision that was built without nvJPEG
             print(f"{way.name} left out: {error}", flush=True)
             continue
@@ -216,6 +230,7 @@ def training_rows(root: Path, files: str, sizes: Sizes, device: torch.device) ->
         seconds = step_time(step, *next(loader()), sizes.steps)
         whole = statistics.median(speed(loader, step, device) for _ in range(sizes.rounds))
         told = f"{alone[workers]:,.0f}", f"{1e3 * seconds:.1f}", f"{sizes.batch_size / seconds:,.0f}", f"{whole:,.0f}"
-        rows.append([files, way.name, str(workers), *(each.replace(",", " ") for each in told)])
-        print(rows[-1], flush=True)
+        rows.append([files, way.name, workers, *(each.replace(",", " ") for each in told)])
+        speeds = ", ".join(f"{name}: {value:.0f}" for name, value in alone.items())
+        print(f"{files}; {way.name}; loader alone, images/s, by {speeds}", flush=True)
     return rows
