@@ -1,5 +1,8 @@
 """Decoding of single blocks, sequential (T.81 annex F) and progressive (annex G).
 
+Data that are no code, and runs that leave their block, are read as libjpeg reads them, and told by the status: a code
+that there is none of takes 17 bits and means 0, a coefficient behind the last one is written over the last one.
+
 Every kernel takes and returns the stream's position in bits. It never reads more than ``PADDING`` bytes behind the
 stream, because a block has at most 64 symbols; the caller checks the position after each block.
 """
@@ -18,7 +21,7 @@ from ._tables import NATURAL_ORDER
 
 _FAST_SHIFT = np.uint64(64 - FAST_BITS)
 _LOOKUPS = 56 // FAST_READ  # that one window is sure to feed
-_ONE, _SEVEN, _12, _15, _16, _32, _48, _63, _64 = (np.uint64(i) for i in (1, 7, 12, 15, 16, 32, 48, 63, 64))
+_ONE, _SEVEN, _12, _15, _17, _32, _48, _63, _64 = (np.uint64(i) for i in (1, 7, 12, 15, 17, 32, 48, 63, 64))
 _LOW5 = np.uint64(31)
 _ZERO = np.uint64(0)
 
@@ -38,7 +41,7 @@ def dc_difference(bits, count, table):
         return bits << length, count - length, np.int64(np.int16(_last_value(entry, bits, length))), OK
     code, size = next_symbol(table, bits)
     if code == 0:
-        return bits, count - _16, np.int64(0), BAD_CODE
+        return bits << _17, count - _17, np.int64(0), BAD_CODE
     length, size = np.uint64(code), np.uint64(size)
     bits <<= length
     return bits << size, count - length - size, extend(top_bits(bits, size), np.int64(size)), OK
@@ -71,11 +74,11 @@ def ac_coefficients(stream, bits, count, index, table, block):
             if k > _63:
                 error = OK
                 if last > _63 or (last == _63 and entry & _64 != _ZERO):
-                    if first == _63:  # the block is full: what else the entry holds belongs to the next one
+                    if first >= _63:  # the block is full: what else the entry holds belongs to the next one
                         block[_63] = entry >> _32
                         code, symbol = next_symbol(table, bits)
                         length = np.uint64(code + (symbol & 15))
-                    else:
+                    if first != _63:
                         error = BAD_RUN
                 return bits << length, count - length, index, error
             bits <<= length
@@ -87,7 +90,7 @@ def _long_coefficient(bits, table, block, k):
     """A symbol that ``fast`` does not hold: the next index, 64 at the end of the block, bits used up, status."""
     code, symbol = next_symbol(table, bits)
     if code == 0:
-        return k, _16, BAD_CODE
+        return k, _17, BAD_CODE
     run, size = np.uint64(symbol >> 4), np.uint64(symbol & 15)
     length = np.uint64(code)
     if size == _ZERO and run < _15:
@@ -106,7 +109,7 @@ def ac_first(stream, position, table, out, base, start, end, low):
         bits = window(stream, position)
         length, symbol = next_symbol(table, bits)
         if length == 0:
-            return position + _16, np.int64(0), BAD_CODE
+            return position + _17, np.int64(0), BAD_CODE
         run, size = symbol >> 4, symbol & 15
         position += np.uint64(length)
         bits <<= np.uint64(length)
@@ -131,12 +134,13 @@ def ac_refine(stream, position, table, out, base, start, end, low, ended):
 
     ``ended`` says that an earlier block's EOBn run covers this block, which then holds correction bits only.
     """
-    k, blocks = start, np.int64(0)
+    k, blocks, error = start, np.int64(0), OK
     while k <= end and not ended:
         bits = window(stream, position)
         length, symbol = next_symbol(table, bits)
         if length == 0:
-            return position + _16, np.int64(0), BAD_CODE
+            position, error, ended = position + _17, BAD_CODE, True
+            break
         run, size = symbol >> 4, symbol & 15
         position += np.uint64(length)
         bits <<= np.uint64(length)
@@ -151,13 +155,12 @@ def ac_refine(stream, position, table, out, base, start, end, low, ended):
             break
         k, position = _refine_run(stream, position, out, base, k, end, low, run)
         if value != 0:
-            if k > end:
-                return position, np.int64(0), BAD_RUN
             out[base + np.uint64(NATURAL_ORDER[k & 127])] = value
+            error = OK if k <= end else BAD_RUN
         k += 1
     if ended:
         k, position = _refine_run(stream, position, out, base, k, end, low, np.int64(64))
-    return position, blocks, OK
+    return position, blocks, error
 
 
 @kernel

@@ -4,6 +4,7 @@ from typing import Any
 
 from .. import _status
 from . import _records as f
+from ._files import BLOCKS_PER_BYTE
 
 _MARKERS = {0xC4: "DHT", 0xD8: "SOI", 0xD9: "EOI", 0xDA: "SOS", 0xDB: "DQT", 0xDC: "DNL", 0xDD: "DRI", 0xCC: "DAC"}
 _MARKERS |= {0xDE: "DHP", 0xDF: "EXP", 0xFE: "COM", 0xC8: "JPG", 0x01: "TEM"}
@@ -33,11 +34,12 @@ _REASONS = {
     f.BAD_CODE: "no Huffman code matches the data (scan {detail})",
     f.BAD_RUN: "a run of zeros leaves its block (scan {detail})",
     f.EARLY_MARKER: "the marker cuts coded data short; on_truncation='fill' of read_coefficients fills in zeros",
-    f.BAD_RESTART: "RST{detail} must stand here",
+    f.BAD_RESTART: "RST{detail} must stand here; on_truncation='fill' of read_coefficients goes on as libjpeg does",
     f.NO_SCAN: "the file ends before its first scan",
     f.SCANNED_TWICE: "component {detail} has been scanned before, as only progressive files may",
     f.BAD_WINDOW: "the window of component {detail} leaves its grid of blocks",
-    f.TOO_MUCH_WORK: "{detail} scans cost more than the file's length justifies",
+    f.REFINED_TOO_OFTEN: "{detail} scans refine coefficients more often than these have bits",
+    f.TOO_SHORT: f"{{detail}} blocks are more than {BLOCKS_PER_BYTE} for each byte of the file",
 }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from .._status import OK, fail
 from ..compile import entry, kernel
 from ._frames import color_space, read_until, start_file
-from ._records import COMPONENT, FRAME, MISSING_QUANTIZATION, SOF0, SOS, TRUNCATED
+from ._records import COMPONENT, FRAME, MISSING_QUANTIZATION, SOF0, SOS, TOO_SHORT, TRUNCATED
 from ._scans import decode_scan
 from ._stuffing import PADDING
 from ._windows import (
@@ -21,6 +21,9 @@ from ._windows import (
     place_blocks,
     planar_size,
 )
+
+#: Limit on the memory of a file; see `read_coefficients`.
+BLOCKS_PER_BYTE = 32
 
 
 @entry
@@ -177,6 +180,8 @@ def _begin_file(last, data, start, end, frame, components, quantization, huffman
     shortest = blocks if frame.process == 2 else 2 * blocks  # a bit for each DC, one more for each end of block
     if frame.error == OK and shortest > 8 * (frame.end - frame.position) and not fill:
         fail(frame, TRUNCATED, frame.end, 0, 0)
+    if frame.error == OK and frame.num_blocks > BLOCKS_PER_BYTE * (frame.end - frame.start):
+        fail(frame, TOO_SHORT, frame.end, 0, frame.num_blocks)
 
 
 @kernel

@@ -15,7 +15,6 @@ from ._records import (
     BAD_ORDER,
     BAD_PRECISION,
     BAD_SAMPLING,
-    BAD_SCAN,
     BAD_SIZE,
     BAD_TABLE,
     DHT,
@@ -30,11 +29,11 @@ from ._records import (
     SOI,
     SOS,
     TOO_LARGE,
-    TOO_MANY_BLOCKS,
     TRUNCATED,
     UNKNOWN_MARKER,
     UNSUPPORTED,
 )
+from ._scan_headers import read_scan
 from ._tables import NATURAL_ORDER
 
 
@@ -113,7 +112,7 @@ def _read_segment(data, position, stop, marker, frame, components, quantization,
     if marker == DQT:
         return _read_quantization(data, position, stop, frame, quantization)
     if marker == SOS:
-        return _read_scan(data, position, stop, frame, components)
+        return read_scan(data, position, stop, frame, components)
     if marker == DRI:
         if stop - position != 2:
             return fail(frame, BAD_LENGTH, position - 2, marker, stop - position + 2)
@@ -229,65 +228,6 @@ def lay_out(frame, components):
             component.rows = ceil_div(frame.height, 8 * frame.max_v) * component.v
         component.start = 64 * frame.num_blocks
         frame.num_blocks += component.rows * component.columns
-
-
-@kernel
-def _read_scan(data, position, stop, frame, components):
-    """SOS (T.81 B.2.3)."""
-    if frame.num_components == 0:
-        return fail(frame, BAD_ORDER, position - 4, SOS, 0)
-    count = np.int64(data[position]) if position < stop else 0
-    if stop - position != 4 + 2 * count or count == 0 or count > frame.num_components:
-        return fail(frame, BAD_LENGTH, position - 2, SOS, stop - position + 2)
-    for c in range(frame.num_components):
-        components[c].scan_order = -1
-    at = position + 1 + 2 * count
-    frame.scan_size = count
-    frame.num_scans += 1
-    frame.spectral_start, frame.spectral_end = np.int64(data[at]), np.int64(data[at + 1])
-    frame.approximation_high, frame.approximation_low = np.int64(data[at + 2]) >> 4, np.int64(data[at + 2]) & 15
-    if frame.process == 2 and not _is_progression(frame):
-        return fail(frame, BAD_SCAN, at, SOS, 0)
-    blocks = 0
-    for i in range(count):
-        at = position + 1 + 2 * i
-        c = 0
-        while c < frame.num_components and (components[c].identifier != data[at] or components[c].scan_order >= 0):
-            c += 1
-        if c == frame.num_components:
-            return fail(frame, BAD_SCAN, at, SOS, np.int64(data[at]))
-        component = components[c]
-        component.scan_order = i
-        component.dc_table, component.ac_table = np.int64(data[at + 1]) >> 4, np.int64(data[at + 1]) & 15
-        if (needs_dc(frame) and component.dc_table > 3) or (needs_ac(frame) and component.ac_table > 3):
-            return fail(frame, BAD_TABLE, at + 1, SOS, np.int64(data[at + 1]))
-        blocks += component.h * component.v
-    if count > 1 and blocks > 10:
-        return fail(frame, TOO_MANY_BLOCKS, position, SOS, blocks)
-    return OK
-
-
-@kernel
-def needs_dc(frame):
-    """Whether the scan uses DC Huffman tables; a progressive one that does not may name any (T.81 G.1.1.1.1)."""
-    return frame.process != 2 or (frame.spectral_start == 0 and frame.approximation_high == 0)
-
-
-@kernel
-def needs_ac(frame):
-    """Whether the scan uses AC Huffman tables."""
-    return frame.process != 2 or frame.spectral_start > 0
-
-
-@kernel
-def _is_progression(frame):
-    """Whether the parameters of a progressive scan are allowed (T.81 G.1.1.1)."""
-    if frame.spectral_start == 0:
-        band = frame.spectral_end == 0
-    else:
-        band = frame.spectral_start <= frame.spectral_end <= 63 and frame.scan_size == 1
-    high, low = frame.approximation_high, frame.approximation_low
-    return band and low <= 13 and (high == 0 or low == high - 1)
 
 
 @kernel

@@ -28,7 +28,7 @@ FRAME = np.dtype(
             "adobe",
             "restart_interval",
             "num_scans",
-            "visits",
+            "refined",
             "scan_size",
             "spectral_start",
             "spectral_end",
@@ -85,11 +85,13 @@ COMPONENT = np.dtype(
     EARLY_MARKER,
     BAD_RESTART,
     NO_SCAN,
-    TOO_MUCH_WORK,
+    REFINED_TOO_OFTEN,
     SCANNED_TWICE,
     BAD_WINDOW,
     MISSING_DC,
     MISSING_AC,
-) = range(OK + 1, OK + 27)
+    TOO_SHORT,
+) = range(OK + 1, OK + 28)
 
 SOF0, SOF1, SOF2, DHT, SOI, EOI, SOS, DQT, DNL, DRI = 0xC0, 0xC1, 0xC2, 0xC4, 0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD
+RST0, RST7 = 0xD0, 0xD7

@@ -9,25 +9,25 @@ from .._bits import at_address, borrowed, refill, top_bits, window
 from .._status import OK, fail
 from ..compile import entry, kernel
 from ._blocks import ac_coefficients, ac_first, ac_refine, dc_difference
-from ._frames import needs_ac, needs_dc
 from ._huffman import build_fast, find_table
 from ._records import (
     BAD_HUFFMAN,
-    BAD_RESTART,
     DHT,
     EARLY_MARKER,
-    EOI,
     MISSING_AC,
     MISSING_DC,
     MISSING_QUANTIZATION,
+    REFINED_TOO_OFTEN,
     SCANNED_TWICE,
     SOS,
-    TOO_MUCH_WORK,
     TRUNCATED,
 )
+from ._restarts import FOUND, NEVER, next_interval
+from ._scan_headers import needs_ac, needs_dc, place_of_table
 from ._stuffing import stuffed_position, unstuff
 from ._windows import aim_units
 
+_BLOCK_COST = 4  # of a block that is looked through, in coefficients that are
 _ZERO, _ONE, _U3, _64 = (np.uint64(i) for i in (0, 1, 3, 64))
 
 
@@ -74,13 +74,13 @@ def prepare_scan(data, frame, components, quantization, latched, huffman, tables
             return fail(frame, SCANNED_TWICE, frame.position, SOS, c)
         # Most often the tables are those of the component before.
         if needs_dc(frame):
-            at = _place_of_table(frame, huffman, 0, component.dc_table)
+            at = place_of_table(frame, huffman, 0, component.dc_table)
             if at < 0:
                 return fail(frame, MISSING_DC, frame.position, SOS, component.dc_table)
             if at != dc_at:
                 dc, dc_at = find_table(tables, 0, data, at), at
         if needs_ac(frame):
-            at = _place_of_table(frame, huffman, 1, component.ac_table)
+            at = place_of_table(frame, huffman, 1, component.ac_table)
             if at < 0:
                 return fail(frame, MISSING_AC, frame.position, SOS, component.ac_table)
             if at != ac_at:
@@ -98,18 +98,6 @@ def prepare_scan(data, frame, components, quantization, latched, huffman, tables
 
 
 @kernel
-def _place_of_table(frame, huffman, table_class, identifier):
-    """Where a Huffman table stands; -1 if it is not defined.
-
-    Motion JPEG leaves out the standard ones, which then are tables 0 and 1 of sequential files, as in libjpeg; they
-    stand before the first file.
-    """
-    if huffman[table_class, identifier] < 0 and frame.process != 2 and identifier < 2:
-        return (28 if table_class == 0 else 178) * identifier + 56 * table_class
-    return huffman[table_class, identifier]
-
-
-@kernel
 def decode_scan(
     data, frame, components, quantization, latched, huffman, tables, units, stream, out, aims, scratch, fill
 ):
@@ -121,50 +109,54 @@ def decode_scan(
     error = prepare_scan(data, frame, components, quantization, latched, huffman, tables, units, count)
     if error != OK:
         return error
-    frame.visits += count * num_mcus
-    if frame.visits > 32 * frame.num_blocks + 64 * (frame.end - frame.start):
-        return fail(frame, TOO_MUCH_WORK, frame.position, SOS, frame.num_scans)
+    if frame.process == 2 and frame.spectral_start > 0 and frame.approximation_high > 0:
+        # All else costs bits of the file; a block without them is looked through for coefficients to refine.
+        frame.refined += num_mcus * (frame.spectral_end - frame.spectral_start + 1 + _BLOCK_COST)
+        if frame.refined > 13 * 63 * (1 + _BLOCK_COST) * frame.num_blocks:
+            return fail(frame, REFINED_TOO_OFTEN, frame.position, SOS, frame.num_scans)
     if frame.process != 2:
         aim_units(aims, units, count)
     clear = not fill and frame.num_scans == 1 and frame.scan_size == frame.num_components and frame.process != 2
     interval = frame.restart_interval if frame.restart_interval > 0 else num_mcus
-    mcu, restart = np.int64(0), np.int64(0)
+    mcu, restart, starved = np.int64(0), np.int64(0), False
     while True:
         size, marker_at = unstuff(data, frame.position, frame.end, stream)
         stop = min(mcu + interval, num_mcus)
-        if frame.process != 2:
-            error, position = _decode_sequential(
-                stream, size, mcu, stop, per_row, units[:count], tables, scratch, clear, fill
+        if not starved:
+            error, position = _decode_interval(
+                stream, size, mcu, stop, per_row, units[:count], tables, out, scratch, clear, frame, fill
             )
-        elif frame.spectral_start == 0:
-            error, position = _decode_dc(
-                stream, size, mcu, stop, per_row, units[:count], tables, out, frame.approximation_high,
-                frame.approximation_low, fill,
-            )  # fmt: skip
-        else:
-            error, position = _decode_ac(
-                stream, size, mcu, stop, per_row, units, tables, out, frame.spectral_start, frame.spectral_end,
-                frame.approximation_high, frame.approximation_low, fill,
-            )  # fmt: skip
-        if error == TRUNCATED and marker_at < frame.end:
-            return fail(frame, EARLY_MARKER, marker_at, np.int64(data[marker_at + 1]), 0)
-        if error != OK:
-            offset = stuffed_position(data, frame.position, marker_at, position >> 3)
-            return fail(frame, error, offset, SOS, frame.num_scans)
+            if error == TRUNCATED and marker_at < frame.end:
+                return fail(frame, EARLY_MARKER, marker_at, np.int64(data[marker_at + 1]), 0)
+            if error != OK:
+                offset = stuffed_position(data, frame.position, marker_at, position >> _U3)
+                return fail(frame, error, offset, SOS, frame.num_scans)
+            starved = position > np.uint64(8 * size)
         frame.position, mcu = marker_at, stop
         if mcu == num_mcus:
             return OK
-        if marker_at == frame.end and not fill:
-            return fail(frame, TRUNCATED, marker_at, SOS, frame.num_scans)
-        if marker_at == frame.end or (fill and data[marker_at + 1] == EOI):
-            if position > np.uint64(8 * size):
-                return OK  # the rest is zeros already
-            interval = num_mcus  # like libjpeg, which takes zero bits for one more MCU, and only then zero blocks
-            continue
-        if data[marker_at + 1] != 0xD0 + (restart & 7):
-            return fail(frame, BAD_RESTART, marker_at, np.int64(data[marker_at + 1]), restart & 7)
-        frame.position = marker_at + 2
+        found = next_interval(data, frame, restart & 7, fill)
+        if frame.error != OK:
+            return frame.error
+        if starved and found == NEVER:
+            return OK  # the rest is zeros already
+        starved = starved and found != FOUND
         restart += 1
+
+
+@kernel
+def _decode_interval(stream, size, mcu, stop, per_row, units, tables, out, scratch, clear, frame, fill):
+    """MCUs ``mcu`` to ``stop``, which no restart marker divides: status, and position in bits.
+
+    If data end early and are filled, one MCU takes zero bits, and those behind it are left as they are.
+    """
+    if frame.process != 2:
+        return _decode_sequential(stream, size, mcu, stop, per_row, units, tables, scratch, clear, fill)
+    high, low = frame.approximation_high, frame.approximation_low
+    if frame.spectral_start == 0:
+        return _decode_dc(stream, size, mcu, stop, per_row, units, tables, out, high, low, fill)
+    start, end = frame.spectral_start, frame.spectral_end
+    return _decode_ac(stream, size, mcu, stop, per_row, units, tables, out, start, end, high, low, fill)
 
 
 @kernel
@@ -192,7 +184,7 @@ def _decode_sequential(stream, size, mcu, stop, per_row, units, tables, scratch,
                     block[np.uint64(i)] = 0
             bits, count, index = refill(stream, bits, count, index)
             bits, count, difference, error = dc_difference(bits, count, tables[np.uint64(unit.dc)])
-            if error == OK or (index << _U3) - count > end:
+            if error == OK or fill or (index << _U3) - count > end:
                 bits, count, index, error = ac_coefficients(
                     stream, bits, count, index, tables[np.uint64(unit.ac)], block
                 )
@@ -203,8 +195,9 @@ def _decode_sequential(stream, size, mcu, stop, per_row, units, tables, scratch,
             if position > end:
                 if not fill:
                     return TRUNCATED, position
-                position = end + _ONE
-            elif error != OK:
+                bits, count, index = _ZERO, _ZERO, np.uint64(size) + _ONE  # zeros without end
+                position = index << _U3
+            elif error != OK and not fill:
                 return error, position
         if position > end:
             break
@@ -236,7 +229,7 @@ def _decode_dc(stream, size, mcu, stop, per_row, units, tables, out, high, low, 
                 if not fill:
                     return TRUNCATED, position
                 position = end + _ONE
-            elif error != OK:
+            elif error != OK and not fill:
                 return error, position
         if position > end:
             break
@@ -267,7 +260,7 @@ def _decode_ac(stream, size, mcu, stop, per_row, units, tables, out, start, spec
             ended = ended - 1 if ended > 0 else further
         if position > end:
             return (OK if fill else TRUNCATED), position
-        if error != OK:
+        if error != OK and not fill:
             return error, position
         mcu += 1
     return OK, position

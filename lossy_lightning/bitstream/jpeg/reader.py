@@ -32,10 +32,18 @@ def read_coefficients(
     Baseline, extended sequential and progressive files are read, of 8 or 12 bits, one to four components and any
     sampling factors. The first call of a process loads compiled code from disk; the first one ever compiles it.
 
+    Memory and time are bounded by the file's length. The coefficients of n bytes take at most 4096 n bytes, 32 blocks
+    for each byte: a complete file spends a bit at least on each block that holds samples, and an image one block high
+    or wide may have four times as many to pad it. So only files that have been cut meet this bound. All work costs bits
+    of the file, but for looking through blocks in scans that refine them; these are refused once they are more than the
+    13 bits of 63 coefficients allow, each in a scan of its own.
+
     Args:
         data: The file's bytes.
         max_pixels: Larger images are refused.
-        on_truncation: What to do if data end early: ``"error"``, or ``"fill"`` the rest with zeros as libjpeg does.
+        on_truncation: What to do if coded data end early or are damaged: ``"error"``, or ``"fill"``, which reads as
+            libjpeg does. What is missing becomes zeros, lost and repeated restart markers are made up for, and bits
+            that are no code end their block. Broken headers stay errors.
 
     Returns:
         The image's coefficients.
