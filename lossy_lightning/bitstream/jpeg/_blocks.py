@@ -75,14 +75,19 @@ def ac_coefficients(stream, bits, count, index, table, block):
                 error = OK
                 if last > _63 or (last == _63 and entry & _64 != _ZERO):
                     if first >= _63:  # the block is full: what else the entry holds belongs to the next one
-                        block[_63] = entry >> _32
-                        code, symbol = next_symbol(table, bits)
-                        length = np.uint64(code + (symbol & 15))
-                    if first != _63:
-                        error = BAD_RUN
+                        length = _first_alone(table, bits, entry, block)
+                    error = OK if first == _63 else BAD_RUN
                 return bits << length, count - length, index, error
             bits <<= length
             count -= length
+
+
+@kernel
+def _first_alone(table, bits, entry, block):
+    """Write the first coefficient of an entry of ``fast`` at the end of the block; the bits that it takes."""
+    block[_63] = entry >> _32
+    code, symbol = next_symbol(table, bits)
+    return np.uint64(code + (symbol & 15))
 
 
 @inlined

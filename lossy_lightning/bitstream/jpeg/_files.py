@@ -10,7 +10,7 @@ from ..compile import entry, kernel
 from ._frames import color_space, read_until, start_file
 from ._records import COMPONENT, FRAME, MISSING_QUANTIZATION, SOF0, SOS, TOO_SHORT, TRUNCATED
 from ._scans import decode_scan
-from ._stuffing import PADDING
+from ._stuffing import MOST_PADDING
 from ._windows import (
     UNIT,
     WINDOW,
@@ -140,7 +140,7 @@ def _room_for_streams(bounds):
     longest = 0
     for i in range(len(bounds) - 1):
         longest = max(longest, bounds[i + 1] - bounds[i])
-    return np.empty(longest + PADDING, np.uint8)
+    return np.empty(longest + MOST_PADDING, np.uint8)
 
 
 @kernel

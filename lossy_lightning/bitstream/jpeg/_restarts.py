@@ -6,7 +6,7 @@
 import numpy as np
 
 from .._status import fail
-from ..compile import kernel
+from ..compile import inlined, kernel
 from ._frames import next_marker
 from ._records import BAD_RESTART, RST0, RST7, SOF0, SOS, TRUNCATED
 
@@ -14,7 +14,7 @@ from ._records import BAD_RESTART, RST0, RST7, SOF0, SOS, TRUNCATED
 FOUND, LATER, NEVER = range(3)
 
 
-@kernel
+@inlined
 def next_interval(data, frame, expected, fill):
     """Move from the end of a restart interval behind the marker that RST number ``expected`` must be.
 

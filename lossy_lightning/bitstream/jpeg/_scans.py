@@ -7,7 +7,7 @@ import numpy as np
 
 from .._bits import at_address, borrowed, refill, top_bits, window
 from .._status import OK, fail
-from ..compile import entry, kernel
+from ..compile import entry, inlined, kernel
 from ._blocks import ac_coefficients, ac_first, ac_refine, dc_difference
 from ._huffman import build_fast, find_table
 from ._records import (
@@ -24,7 +24,7 @@ from ._records import (
 )
 from ._restarts import FOUND, NEVER, next_interval
 from ._scan_headers import needs_ac, needs_dc, place_of_table
-from ._stuffing import stuffed_position, unstuff
+from ._stuffing import pad_further, stuffed_position, unstuff
 from ._windows import aim_units
 
 _BLOCK_COST = 4  # of a block that is looked through, in coefficients that are
@@ -121,6 +121,8 @@ def decode_scan(
     mcu, restart, starved = np.int64(0), np.int64(0), False
     while True:
         size, marker_at = unstuff(data, frame.position, frame.end, stream)
+        if fill:
+            pad_further(stream, size)
         stop = min(mcu + interval, num_mcus)
         if not starved:
             error, position = _decode_interval(
@@ -144,7 +146,7 @@ def decode_scan(
         restart += 1
 
 
-@kernel
+@inlined
 def _decode_interval(stream, size, mcu, stop, per_row, units, tables, out, scratch, clear, frame, fill):
     """MCUs ``mcu`` to ``stop``, which no restart marker divides: status, and position in bits.
 
@@ -195,8 +197,7 @@ def _decode_sequential(stream, size, mcu, stop, per_row, units, tables, scratch,
             if position > end:
                 if not fill:
                     return TRUNCATED, position
-                bits, count, index = _ZERO, _ZERO, np.uint64(size) + _ONE  # zeros without end
-                position = index << _U3
+                position = end + _ONE
             elif error != OK and not fill:
                 return error, position
         if position > end:

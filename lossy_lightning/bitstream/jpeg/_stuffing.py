@@ -9,6 +9,7 @@ from .._bits import copy_word
 from ..compile import kernel
 
 PADDING = 320  # zero bytes behind a stream: more than one block (64 symbols of at most 31 bits) and one window can read
+MOST_PADDING = 10 * PADDING  # if data that end early are filled, and an MCU is read to its end
 
 _ONES = np.uint64(0x0101010101010101)
 _HIGHS = np.uint64(0x8080808080808080)
@@ -48,6 +49,13 @@ def unstuff(data, position, end, stream):
     for i in range(PADDING):
         stream[count + np.uint64(i)] = 0
     return np.int64(count), np.int64(source)
+
+
+@kernel
+def pad_further(stream, count):
+    """Put ``MOST_PADDING`` zeros behind a stream of that many bytes, which has ``PADDING`` already."""
+    for i in range(PADDING, MOST_PADDING):
+        stream[np.uint64(count + i)] = 0
 
 
 @kernel
