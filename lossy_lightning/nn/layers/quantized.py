@@ -42,6 +42,7 @@ def linear(
         Hubara et al., Binarized Neural Networks, NeurIPS 2016, sections 1.1 and 1.3; Glorot & Bengio, AISTATS 2010.
 
     Example:
+        >>> import torch
         >>> layer = linear(2, 1)
         >>> layer.weight.data = torch.tensor([[0.3, -0.2]])
         >>> layer(torch.tensor([[0.5, 0.0]])).tolist(), layer(torch.tensor([[0.5, -7.0]])).tolist()
@@ -69,6 +70,7 @@ def conv1d(
         A `brevitas.nn.QuantConv1d`; it returns plain tensors.
 
     Example:
+        >>> import torch
         >>> conv1d(4, 8, kernel_size=3)(torch.randn(2, 4, 10)).shape
         torch.Size([2, 8, 8])
     """
@@ -104,6 +106,7 @@ def conv2d(
         A `brevitas.nn.QuantConv2d`; it returns plain tensors.
 
     Example:
+        >>> import torch
         >>> conv2d(4, 8, kernel_size=3)(torch.randn(2, 4, 10, 10)).shape
         torch.Size([2, 8, 8, 8])
     """
