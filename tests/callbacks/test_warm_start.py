@@ -3,7 +3,7 @@ from functools import partial
 import pytest
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch import LightningModule, Trainer, seed_everything
 from torch import nn
 
 from lossy_lightning.callbacks import WarmStart
@@ -79,3 +79,56 @@ def test_another_network_is_no_twin(digits, twin, tmp_path):
         trainer(None, callbacks=[WarmStart(twin[1])], enable_checkpointing=False).fit(other, digits)
     with pytest.raises(MisconfigurationException, match=r"there is no checkpoint .*; train the twin first"):
         trainer(None, callbacks=[WarmStart(tmp_path / "no.ckpt")], enable_checkpointing=False).fit(other, digits)
+
+
+class Net(LightningModule):
+    """Two parts with tensors, and one without."""
+
+    def __init__(self):
+        super().__init__()
+        self.net, self.head, self.act = nn.Linear(2, 2), nn.Linear(2, 3), nn.ReLU()
+
+
+class Fit:
+    ckpt_path = None
+
+
+def start(tmp_path, parts):
+    torch.save({"state_dict": Net().state_dict()}, tmp_path / "a.ckpt")
+    net = Net()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    WarmStart(tmp_path / "a.ckpt", parts).setup(Fit, net, "fit")
+    return {name.partition(".")[0] for name, value in net.state_dict().items() if not value.equal(before[name])}
+
+
+@pytest.mark.parametrize("parts", [("stem", "backbone"), ("nett",), ("net", "nett"), ("ne",), ("act",), ()])
+def test_parts_that_match_nothing_or_not_all_are_an_error(tmp_path, parts):
+    there = "Parts with tensors are 'net', 'head' in the checkpoint and 'net', 'head' in this network"
+    with pytest.raises(MisconfigurationException, match=there):
+        start(tmp_path, parts)
+
+
+def test_what_matches_is_taken_over(tmp_path):
+    assert start(tmp_path, "net") == start(tmp_path, ("net", "act")) == {"net"}
+    assert start(tmp_path, ("net", "head")) == {"net", "head"}
+
+
+def test_nothing_changes_if_a_later_part_does_not_fit(tmp_path):
+    wider = Net()
+    wider.head = nn.Linear(2, 4)
+    torch.save({"state_dict": wider.state_dict()}, tmp_path / "a.ckpt")
+    net = Net()
+    before = net.net.weight.clone()
+    with pytest.raises(MisconfigurationException, match="in 'head' the checkpoint has"):
+        WarmStart(tmp_path / "a.ckpt", ("net", "head")).setup(Fit, net, "fit")
+    assert torch.equal(net.net.weight, before)
+
+
+def test_a_file_that_is_no_checkpoint_is_told(tmp_path):
+    path = tmp_path / "a.ckpt"
+    torch.save(Net().state_dict(), path)
+    with pytest.raises(MisconfigurationException, match="holds no 'state_dict'"):
+        WarmStart(path, "net").setup(Fit, Net(), "fit")
+    path.write_bytes(b"no checkpoint")
+    with pytest.raises(MisconfigurationException, match="cannot be read as a checkpoint"):
+        WarmStart(path, "net").setup(Fit, Net(), "fit")
