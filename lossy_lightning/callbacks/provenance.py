@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import WandbLogger
 
 from lossy_lightning.core.files import write_atomically
 
@@ -25,26 +27,33 @@ class Provenance(Callback):
 
     It holds the command, versions, hardware, the seed that `seed_everything` was given, times of start and end, host
     and process, and ``state``: ``running``, ``finished``, ``interrupted`` or ``failed`` with the ``error``. A process
-    that is killed leaves ``running``; readers on the same host see that the process is gone. Without a logger nothing
-    is written.
+    that is killed leaves ``running``; readers on the same host see that the process is gone. Each logger's folder gets
+    the same file; ``run`` in it says which folders are of one run. ``stages`` names what was run (``fit``, ``test``, …)
+    and the checkpoint that each started from, if any. Without a logger, and of predictions, nothing is written.
 
     Example:
         >>> trainer = Trainer(callbacks=[Provenance()], logger=False)
     """
 
     def __init__(self) -> None:
-        self._path: Path | None = None
+        self._paths: list[Path] = []
         self._content: dict[str, Any] = {}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Write down that the run has started, or goes on with a test."""
         folder = trainer.log_dir  # asks all ranks
+        self._paths = []
         if folder is None or not trainer.loggers or trainer.fast_dev_run or not trainer.is_global_zero:  # type: ignore[attr-defined]
             return
-        self._path = Path(folder, FILE_NAME)
-        start = self._content.get("started") or _now()
+        if stage == "predict":
+            return  # it has no figures
+        self._paths = [Path(place, FILE_NAME) for place in _folders(trainer) or [folder]]
+        start, run = self._content.get("started") or _now(), self._content.get("run") or uuid4().hex
+        stages = self._content.get("stages", {}) | {
+            stage: None if trainer.ckpt_path is None else str(trainer.ckpt_path)
+        }
         self._content = environment() | {"started": start, "precision": str(trainer.precision)}
-        self._content |= {"devices": _devices(trainer)}
+        self._content |= {"devices": _devices(trainer), "run": run, "stages": stages}
         self._write(state="running")
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -57,9 +66,20 @@ class Provenance(Callback):
         self._write(state=state, error=f"{type(exception).__name__}: {exception}", ended=_now())
 
     def _write(self, **changes: Any) -> None:
-        if self._path is not None:
+        if self._paths:
             self._content |= changes
-            write_atomically(self._path, json.dumps(self._content, indent=2) + "\n")
+        for path in self._paths:
+            write_atomically(path, json.dumps(self._content, indent=2) + "\n")
+
+
+def _folders(trainer: Trainer) -> list[str]:
+    """The folders that loggers keep for this run alone."""
+    folders: dict[str, None] = {}
+    for logger in trainer.loggers:
+        place = logger.experiment.dir if isinstance(logger, WandbLogger) else logger.log_dir
+        if isinstance(place, str):
+            folders[place] = None
+    return list(folders)
 
 
 def environment() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lossy_lightning.core import InputError
 from lossy_lightning.core.files import write_atomically
-from lossy_lightning.report.groups import Group, group_runs
+from lossy_lightning.report.groups import Group, group_runs, shown
 from lossy_lightning.report.results import read_runs, write_results
 from lossy_lightning.report.runs import Run, State
 from lossy_lightning.report.table import as_csv, as_text, chosen_columns, markdown_summary, table_rows, usual_columns
@@ -32,7 +32,7 @@ def report(arguments: Sequence[str]) -> None:
 
 
 def _report(runs: Sequence[Run], options: argparse.Namespace) -> None:
-    groups = group_runs(runs)
+    groups = group_runs(run for run in runs if not run.empty)
     if options.metric != _METRIC:  # without tests nobody logs that one
         chosen_columns(groups, [options.metric])
     names = chosen_columns(groups, options.columns) if options.columns else usual_columns(groups, options.metric)
@@ -40,6 +40,9 @@ def _report(runs: Sequence[Run], options: argparse.Namespace) -> None:
         _save(run)
     print(as_text(table_rows(groups, names)))
     _explain(groups)
+    for run in runs:
+        if run.empty:
+            print(f"left out: {shown(run.path)}: {run.reason or 'it logged no figure'}")
     if options.results:
         write_results(options.results, runs)
     if options.markdown:
@@ -92,7 +95,11 @@ def _explain(groups: Sequence[Group]) -> None:
     for group in groups:
         for run in group.runs:
             if run.state is not State.FINISHED:
-                print(f"{run.state}: {run.path}: {run.reason}")
+                print(f"{run.state}: {shown(run.path)}: {run.reason}")
+            elif run.notes:
+                print(f"remark: {shown(run.path)}: {'; '.join(run.notes)}")
+            if run.untrained:
+                print(f"no checkpoint: {shown(run.path)}: untrained weights were tested, in a row of their own")
         if len(group.counted) < len(group.done):
             repeated = f"{len(group.done) - len(group.counted)} of {len(group.done)} runs repeat a seed and fold"
             print(f"repeated: {group.name}: {repeated}; these count once, with the newest figures")

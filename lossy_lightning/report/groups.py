@@ -1,11 +1,14 @@
 """Runs that differ only in their seeds, and mean and spread over these."""
 
 import json
+import math
+import os
 import re
 import statistics
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from lossy_lightning.report.runs import FOLDS, Run, State
@@ -71,20 +74,28 @@ def _sample(run: Run) -> str:
 
 
 def summarize(values: Iterable[float]) -> Summary | None:
-    """Mean and spread of some values; None if there are none.
+    """Mean and spread of some values; None if there are none. One that is NaN or infinite makes the mean so.
 
     Example:
         >>> summarize([1.0, 2.0, 4.5])
         Summary(mean=2.5, deviation=1.8027756377319946, number=3)
+        >>> summarize([1.0, float("inf")])
+        Summary(mean=inf, deviation=nan, number=2)
     """
     values = list(values)
     if not values:
         return None
-    return Summary(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values))
+    spread = len(values) > 1
+    try:
+        return Summary(statistics.fmean(values), statistics.stdev(values) if spread else None, len(values))
+    except (AttributeError, ValueError, OverflowError):  # what `statistics` says to NaN, infinities and huge numbers
+        return Summary(sum(value / len(values) for value in values), math.nan if spread else None, len(values))
 
 
 def group_runs(runs: Iterable[Run]) -> list[Group]:
     """Group runs of one name that differ only in seeds, folds and places; a run without configuration is its own group.
+
+    A test of weights that no checkpoint gave never joins the runs that trained.
 
     Args:
         runs: In the order that the groups are to have.
@@ -92,7 +103,7 @@ def group_runs(runs: Iterable[Run]) -> list[Group]:
     groups: dict[str, list[Run]] = {}
     for run in runs:
         told = experiment(run.config) or len(groups)
-        key = json.dumps([run.name, told], sort_keys=True, default=str)
+        key = json.dumps([run.name, run.untrained, told], sort_keys=True, default=str)
         groups.setdefault(key, []).append(run)
     members = [tuple(group) for group in groups.values()]
     return [Group(name, group) for name, group in zip(_names(members), members, strict=True)]
@@ -131,19 +142,47 @@ def without_folders(text: str) -> str:
 
 def _names(groups: list[tuple[Run, ...]]) -> list[str]:
     """Names of the groups' first runs; if several share one, with up to three of their settings that differ."""
-    names = [group[0].name for group in groups]
+    names = [f"{group[0].name}, no checkpoint" if group[0].untrained else group[0].name for group in groups]
     settings = [dict(_leaves(experiment(group[0].config))) for group in groups]
+    values: dict[str, dict[str, set[str]]] = {}
+    numbers = Counter(names)
+    for name, mine in zip(names, settings, strict=True):
+        for key, value in mine.items():
+            values.setdefault(name, {}).setdefault(key, set()).add(repr(value))
+    counts = Counter((name, key) for name, mine in zip(names, settings, strict=True) for key in mine)
     full = []
     for name, mine in zip(names, settings, strict=True):
-        namesakes = [theirs for other, theirs in zip(names, settings, strict=True) if other == name]
-        keys = [key for key in dict.fromkeys(chain(*namesakes)) if any(x.get(key) != mine.get(key) for x in namesakes)]
-        keys = [key for key in keys if key.rpartition(".")[0] not in keys]  # another class has other arguments
-        keys = [key for key in keys if mine.get(key) is not None]
-        described = ", ".join(f"{key.rpartition('.')[2]}={_short(mine[key])}" for key in keys[:3])
+        keys = {
+            key for key, found in values.get(name, {}).items() if len(found) > 1 or counts[name, key] < numbers[name]
+        }
+        told = [
+            key for key in mine if key in keys and key.rpartition(".")[0] not in keys
+        ]  # of a class, not its arguments
+        described = ", ".join(f"{key.rpartition('.')[2]}={_short(mine[key])}" for key in told[:3])
         full.append(f"{name} ({described})" if described else name)
+    times = Counter(full)
     return [
-        name if full.count(name) == 1 else f"{name} ({group[0].path})" for name, group in zip(full, groups, strict=True)
+        name if times[name] == 1 else f"{name} ({shown(group[0].path)})"
+        for name, group in zip(full, groups, strict=True)
     ]
+
+
+def shown(path: Path) -> str:
+    """A path as text that can be written, whatever its bytes are."""
+    return os.fsencode(path).decode(errors="replace")
+
+
+def labels(groups: Sequence[Group]) -> list[str]:
+    """What tells each group from the others: its name without what all names begin with, or the whole name.
+
+    Example:
+        >>> labels([Group("digits (levels=16)", ()), Group("digits (levels=8)", ())]), labels([Group("digits", ())])
+        (['levels=16', 'levels=8'], ['digits'])
+    """
+    parts = [group.name.partition(" (") for group in groups]
+    if len({head for head, _, _ in parts}) == 1 and all(tail for _, _, tail in parts):
+        return [tail.removesuffix(")") for _, _, tail in parts]
+    return [group.name for group in groups]
 
 
 def _leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

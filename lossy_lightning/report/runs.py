@@ -1,10 +1,10 @@
 """A run as its folder shows it: logs, configuration, environment and state."""
 
 import json
+import math
 import os
 import platform
 import statistics
-import struct
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,17 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
 from lossy_lightning.core import InputError
-
-Curve = list[tuple[float, float]]
-"""Epoch (or step, if no epoch was logged) and value of each point."""
+from lossy_lightning.report._logs import CSV, EVENTS, WANDB, Curve, read_logs
+from lossy_lightning.report._values import parse_yaml, plain
 
 FOLDS = {"fold", "test_fold"}
 """Names of arguments that choose the part of the data that is held out."""
-_EVENTS = "events.out.tfevents.*"
+_MARKS = (EVENTS, CSV, WANDB, "config.yaml", "environment.json")
 _SILENT_SECONDS = 600
 
 
@@ -41,7 +38,7 @@ class Run:
     """One training or test, read from its folder or a file of results.
 
     Attributes:
-        path: The folder; for a run from a file of results, its name below that file.
+        path: The folder; for a run from a file of results, its name below that file; of several loggers' the first.
         state: Its state.
         reason: Why it is not finished; empty if it is.
         notes: Oddities that did not prevent reading.
@@ -68,7 +65,19 @@ class Run:
     def name(self) -> str:
         """The folder's name, or its parent's if that is a logger's ``version_<n>``."""
         path = self.path.absolute()
-        return path.parent.name if path.name.startswith("version_") else path.name
+        name = path.parent.name if path.name.startswith("version_") else path.name
+        return os.fsencode(name).decode(errors="replace")  # a folder's name need not be text
+
+    @property
+    def empty(self) -> bool:
+        """Whether it ended well, or is nobody's, and has no figure: a prediction, or no run at all."""
+        return not self.figures and self.state in (State.FINISHED, State.FOREIGN)
+
+    @property
+    def untrained(self) -> bool:
+        """Whether weights were tested that neither this run trained nor a checkpoint gave."""
+        stages = self.environment.get("stages")
+        return isinstance(stages, dict) and "fit" not in stages and None in stages.values()
 
 
 def find_runs(folders: Iterable[Path | str]) -> list[Path]:
@@ -81,43 +90,52 @@ def find_runs(folders: Iterable[Path | str]) -> list[Path]:
     for folder in map(Path, folders):
         if not folder.is_dir():
             raise InputError(f"{folder} is no folder; give folders of logged runs, such as runs/, or files of results")
-        marks = [path for pattern in (_EVENTS, "config.yaml", "environment.json") for path in folder.rglob(pattern)]
-        for path in sorted({mark.parent for mark in marks}) or [folder]:
+        marks = [path for pattern in _MARKS for path in folder.rglob(pattern)]
+        for path in sorted({_run_folder(mark.parent) for mark in marks}) or [folder]:
             found.setdefault(path.resolve(), path)
     return list(found.values())
+
+
+def _run_folder(folder: Path) -> Path:
+    """W&B keeps other files than its log in a folder ``files`` below it."""
+    return folder.parent if folder.name == "files" and any(folder.parent.glob(WANDB)) else folder
 
 
 def read_run(path: Path | str) -> Run:
     """Read a folder; whatever is in it, this does not raise.
 
     Args:
-        path: Folder with TensorBoard's event files, ``config.yaml`` and ``environment.json``, if they exist.
+        path: Folder with logs of TensorBoard, `CSVLogger` or W&B (offline), ``config.yaml`` and ``environment.json``,
+            if they exist.
     """
     path = Path(path)
     problems: list[str] = []
-    config = _read_mapping(path / "config.yaml", yaml.safe_load, problems)
-    environment = _read_mapping(path / "environment.json", json.loads, problems)
-    events = sorted(path.glob(_EVENTS))
-    curves: dict[str, Curve] = {}
-    try:
-        curves = _curves(path) if events else {}
-    except Exception as error:  # whatever a parser says to bytes that are no events
-        problems.append(f"the event files cannot be read: {type(error).__name__}: {error}")
-    damaged = [problem for problem in map(_damage, events) if problem]
-    state, reason = _state(environment, events, problems, damaged)
+    logs = read_logs(path)
+    by_wandb = any(path.glob(WANDB))
+    config = {} if by_wandb else _read_mapping(path / "config.yaml", parse_yaml, problems)
+    environment = _read_mapping(path / ("files" if by_wandb else "") / "environment.json", json.loads, problems)
+    environment, notes = checked_environment(environment)
+    state, reason = _state(environment, logs.files, problems, logs.damage)
     return Run(
-        path, state, reason, tuple(damaged), _seed(config, environment), _fold(config), _figures(curves),
-        config, environment, curves,
+        path, state, reason, (*logs.notes, *notes), _seed(config, environment), _fold(config), _figures(logs.curves),
+        config, environment, logs.curves,
     )  # fmt: skip
 
 
-def _state(
-    environment: dict[str, Any], events: list[Path], problems: list[str], damaged: list[str]
-) -> tuple[State, str]:
+def checked_environment(environment: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """An environment whose known names have values of their kinds, and what was left out for that."""
+    kinds = dict.fromkeys(("error", "command", "started", "ended", "precision", "devices", "host", "run"), str)
+    kinds |= {"versions": dict, "hardware": dict, "stages": dict, "seed": int, "process": int}
+    wrong = [name for name, kind in kinds.items() if not isinstance(environment.get(name), kind | None)]
+    kept = {name: value for name, value in environment.items() if name not in wrong}
+    return kept, [f"environment.json: {name} is no {kinds[name].__name__}, and is left out" for name in wrong]
+
+
+def _state(environment: dict[str, Any], logs: list[Path], problems: list[str], damaged: list[str]) -> tuple[State, str]:
     if problems:
         return State.BROKEN, "; ".join(problems)
     said = environment.get("state")
-    if said == "running" and _alive(environment, events):
+    if said == "running" and _alive(environment, logs):
         return State.RUNNING, f"since {environment.get('started')}"  # its last record may be half written
     if damaged:
         return State.BROKEN, "; ".join(damaged)
@@ -127,8 +145,8 @@ def _state(
         return State.BROKEN, ": ".join(filter(None, (said, environment.get("error"))))
     if said not in (None, "finished"):
         return State.BROKEN, f"environment.json says {said!r}; known are running, finished, interrupted, failed"
-    if not events:
-        return State.FOREIGN if not environment else State.BROKEN, "there are no TensorBoard events"
+    if not logs:
+        return State.FOREIGN if not environment else State.BROKEN, "nothing is logged: no TensorBoard, CSV or W&B file"
     if said != "finished":
         return (
             State.FOREIGN,
@@ -137,18 +155,18 @@ def _state(
     return State.FINISHED, ""
 
 
-def _alive(environment: dict[str, Any], events: list[Path]) -> bool:
+def _alive(environment: dict[str, Any], logs: list[Path]) -> bool:
     """Whether the process lives, on its own host; elsewhere, whether something was logged lately."""
     process = environment.get("process")
-    if environment.get("host") == platform.node() and isinstance(process, int):
+    if environment.get("host") == platform.node() and isinstance(process, int) and process > 0:
         try:
             os.kill(process, 0)
-        except ProcessLookupError:
+        except (ProcessLookupError, OverflowError):
             return False
         except PermissionError:
             return True
         return True
-    return any(time.time() - path.stat().st_mtime < _SILENT_SECONDS for path in events)
+    return any(time.time() - path.stat().st_mtime < _SILENT_SECONDS for path in logs)
 
 
 def _seed(config: dict[str, Any], environment: dict[str, Any]) -> int | None:
@@ -163,58 +181,32 @@ def _fold(config: Any) -> int | None:
     if not isinstance(config, dict):
         return None
     own = [value for name, value in config.items() if name in FOLDS]
-    return next((fold for fold in (*own, *map(_fold, config.values())) if isinstance(fold, int)), None)
+    return next(
+        (fold for fold in (*own, *map(_fold, config.values())) if isinstance(fold, int) and not isinstance(fold, bool)),
+        None,
+    )
 
 
 def _figures(curves: dict[str, Curve]) -> dict[str, float]:
-    return {
-        name: statistics.median(value for _, value in (curve[1:] or curve))
-        if name.startswith("speed/")
-        else curve[-1][1]
-        for name, curve in curves.items()
-    }
+    return {name: _median(curve) if name.startswith("speed/") else curve[-1][1] for name, curve in curves.items()}
+
+
+def _median(curve: Curve) -> float:
+    """The median without the first point, if there are more; NaN if one is."""
+    values = [value for _, value in (curve[1:] or curve)]
+    return math.nan if any(map(math.isnan, values)) else statistics.median(values)
 
 
 def _read_mapping(path: Path, parse: Any, problems: list[str]) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        content = parse(path.read_text())
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        problems.append(f"{path.name} cannot be read: {type(error).__name__}: {str(error).splitlines()[0]}")
+        content = plain(parse(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
+        told = (str(error).splitlines() or [""])[0]
+        problems.append(f"{path.name} cannot be read: {type(error).__name__}: {told}")
         return {}
     if not isinstance(content, dict):
         problems.append(f"{path.name} holds no names and values")
         return {}
     return content
-
-
-def _curves(path: Path) -> dict[str, Curve]:
-    events = EventAccumulator(str(path), size_guidance={"scalars": 0})
-    events.Reload()
-    tags = events.Tags()["scalars"]
-    points = {tag: [(p.step, p.value) for p in events.Scalars(tag)] for tag in tags}
-    epochs = dict(points.pop("epoch", []))
-    return {tag: [(epochs.get(step, step), value) for step, value in curve] for tag, curve in points.items()}
-
-
-def _damage(path: Path) -> str:
-    """What is wrong with the records of an event file; TensorBoard stops reading there silently.
-
-    Source: TFRecord format: length (8 bytes), its masked CRC-32C (4), data, their masked CRC-32C (4).
-    """
-    size, position, count = path.stat().st_size, 0, 0
-    with path.open("rb") as file:
-        while position < size:
-            header = file.read(12)
-            if len(header) < 12:
-                return f"{path.name} ends within record {count}"
-            length, checksum = struct.unpack("<QI", header)
-            if masked_crc32c(header[:8]) != checksum:
-                return f"{path.name} is damaged at record {count}, or is no event file"
-            position += 16 + length
-            if position > size:
-                return f"{path.name} ends within record {count}"
-            file.seek(position)
-            count += 1
-    return "" if count else f"{path.name} is empty"

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -108,6 +109,8 @@ def column(name: str) -> Column:
         field, kind = match.groups()
         whole = known[f"rate/{kind}_bits"]
         return whole._replace(title=f"{whole.title} of {field}", name=name)
+    if name.startswith("attack/acc_") or name.endswith("/acc"):
+        return Column(f"{name}, %", name, 2, 100, "share of examples")
     if name.endswith("_acc"):
         return Column(f"{name.removesuffix('_acc').replace('_', ' ')} accuracy, %", name, 2, 100, "")
     return Column(name, name, 4, 1, "")
@@ -129,11 +132,16 @@ def table_rows(groups: Sequence[Group], names: Sequence[str]) -> list[list[str]]
         names: Logged names of the columns.
     """
     shown = [column(name) for name in names]
-    rows = [["run", *(column.title for column in shown), varied(groups), "state"]]
+    titles = [column.title for column in shown]
+    titles = [
+        title if titles.count(title) == 1 else f"{title} ({name})" for title, name in zip(titles, names, strict=True)
+    ]
+    rows = [["run", *titles, varied(groups), "state"]]
     for group in groups:
         cells = [text(group.summary(column.name), column) for column in shown]
         rows.append([group.name, *cells, seeds(group), states(group)])
     finished = all(run.state is State.FINISHED for group in groups for run in group.runs)
+    rows = [[re.sub(r"[\x00-\x1f]", " ", cell) for cell in row] for row in rows]  # in names of folders
     return [row[:-1] for row in rows] if finished else rows
 
 
@@ -145,10 +153,17 @@ def text(summary: Summary | None, column: Column) -> str:
         '98.49 ± 0.24'
         >>> text(Summary(12544.0, 0.0, 3), Column("", "", 0, 1, ""))
         '12 544'
+        >>> text(Summary(float("inf"), float("nan"), 3), column("psnr")), text(Summary(1e-5, None, 1), column("lr"))
+        ('inf', '1e-05')
     """
     if summary is None:
         return ""
-    mean = f"{column.factor * summary.mean:,.{column.digits}f}".replace(",", " ")
+    shown = column.factor * summary.mean
+    if not math.isfinite(shown):
+        return str(shown)  # nan, inf or -inf
+    mean = f"{shown:,.{column.digits}f}".replace(",", " ")
+    if shown and float(f"{shown:.{column.digits}f}") == 0:
+        mean = f"{shown:.2g}"  # or it would read as nothing
     if not summary.deviation:
         return mean
     return f"{mean} ± {column.factor * summary.deviation:.{column.digits}f}"
@@ -239,7 +254,8 @@ def hardware_text(environment: dict[str, object]) -> str:
     hardware = environment.get("hardware")
     if not isinstance(hardware, dict):
         return "hardware not known"
-    accelerators = ", ".join(hardware.get("accelerators") or [])
+    found = hardware.get("accelerators")
+    accelerators = ", ".join(map(str, found)) if isinstance(found, list) else ""
     parts = [environment.get("devices"), accelerators, hardware.get("processor"), _threads(hardware.get("threads"))]
     return ", ".join(str(part) for part in parts if part)
 

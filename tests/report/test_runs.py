@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lossy_lightning.report import State, find_runs, read_run
-from lossy_lightning.report.runs import _damage
+from lossy_lightning.report._logs import read_logs
 
 from .runs import events, write_run
 
@@ -56,10 +56,10 @@ def test_a_file_that_holds_no_events_is_broken(tmp_path: Path, content: bytes, r
 @given(st.binary(max_size=200))
 def test_no_bytes_make_reading_fail(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     folder = tmp_path_factory.mktemp("run")
-    for name in ("events.out.tfevents.1.host", "config.yaml", "environment.json"):
+    for name in ("events.out.tfevents.1.host", "run.wandb", "config.yaml", "environment.json"):
         (folder / name).write_bytes(content)
     assert read_run(folder).state is not State.FINISHED
-    assert _damage(folder / "events.out.tfevents.1.host")
+    assert read_logs(folder).damage
 
 
 def test_a_running_run_may_have_half_a_record(tmp_path: Path) -> None:
