@@ -50,7 +50,7 @@ FOREIGN = {
     "vector_quantize_pytorch": ("codecs/learned/_quantizers",),
     "scipy": ("codecs/labels",),
     "matplotlib": ("report/plots",),
-    "tensorboard": ("report/runs",),
+    "tensorboard": ("report/_logs",),
 }
 """Library to the only places that may import it."""
 

@@ -4,10 +4,10 @@ import csv
 import math
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
@@ -64,14 +64,17 @@ def read_logs(folder: Path) -> Logs:
     return Logs(curves, list(chain(*files.values())), [] if whole else damage, damage + notes)
 
 
-def _read(read_file: Any, paths: list[Path]) -> _Read:
+def _read(read_file: Callable[[Path], _Read], paths: list[Path]) -> _Read:
     all_read = _Read([], [], [])
     for path in paths:
         try:
-            for whole, part in zip(all_read, read_file(path), strict=True):
-                whole.extend(part)
+            read = read_file(path)
         except Exception as error:  # whatever a parser says to bytes of another kind
             all_read.damage.append(f"{path.name} cannot be read: {type(error).__name__}: {error}")
+            continue
+        all_read.points.extend(read.points)
+        all_read.damage.extend(read.damage)
+        all_read.notes.extend(read.notes)
     return all_read
 
 

@@ -17,7 +17,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     """Reads dates as the text that they are (there is no 30th of February), and what has a tag as if it had none."""
 
 
-def _untagged(loader: Any, node: Any, *_: Any) -> Any:
+def _untagged(loader: Any, _: str, node: Any) -> Any:
     match node:
         case yaml.MappingNode():
             return loader.construct_mapping(node, deep=True)

@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from lossy_lightning.report._logs import Curve
 from lossy_lightning.report.groups import Group, Summary, summarize
-from lossy_lightning.report.runs import Curve
 from lossy_lightning.report.table import bit_widths
 
 _MARKERS = "osD^vP*X"

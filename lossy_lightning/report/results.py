@@ -134,10 +134,10 @@ def read_results(path: Path | str) -> list[Run]:
 
 def _run(path: Path, content: dict[str, Any]) -> Run:
     head = path / content["name"], State(content["state"]), str(content["reason"]), tuple(map(str, content["notes"]))
-    numbers = [_checked(content[name], int | None, name) for name in ("seed", "fold")]
+    seed, fold = (_checked(content[name], int | None, name) for name in ("seed", "fold"))
     figures = {name: float(value) for name, value in content["figures"].items()}
     config, environment = (_checked(content[name], dict, name) for name in ("config", "environment"))
-    return Run(*head, *numbers, figures, plain(config), checked_environment(plain(environment))[0])
+    return Run(*head, seed, fold, figures, plain(config), checked_environment(plain(environment))[0])
 
 
 def _checked(value: Any, kind: Any, name: str) -> Any:

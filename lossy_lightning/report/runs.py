@@ -12,8 +12,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from lossy_lightning.core import InputError
 from lossy_lightning.report._logs import CSV, EVENTS, WANDB, Curve, read_logs
 from lossy_lightning.report._values import parse_yaml, plain
@@ -124,7 +122,9 @@ def read_run(path: Path | str) -> Run:
 
 def checked_environment(environment: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """An environment whose known names have values of their kinds, and what was left out for that."""
-    kinds = dict.fromkeys(("error", "command", "started", "ended", "precision", "devices", "host", "run"), str)
+    kinds: dict[str, type] = dict.fromkeys(
+        ("error", "command", "started", "ended", "precision", "devices", "host", "run"), str
+    )
     kinds |= {"versions": dict, "hardware": dict, "stages": dict, "seed": int, "process": int}
     wrong = [name for name, kind in kinds.items() if not isinstance(environment.get(name), kind | None)]
     kept = {name: value for name, value in environment.items() if name not in wrong}
@@ -202,7 +202,7 @@ def _read_mapping(path: Path, parse: Any, problems: list[str]) -> dict[str, Any]
         return {}
     try:
         content = plain(parse(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
+    except Exception as error:  # whatever a parser says to somebody's file
         told = (str(error).splitlines() or [""])[0]
         problems.append(f"{path.name} cannot be read: {type(error).__name__}: {told}")
         return {}
