@@ -13,6 +13,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 from tensorboard.util.tensor_util import make_ndarray
 
+from lossy_lightning.core import InputError
 from lossy_lightning.report._wandb import history
 
 Curve = list[tuple[float, float]]
@@ -131,14 +132,14 @@ def _records(path: Path) -> Iterator[bytes]:
                 raise EOFError
             length, checksum = struct.unpack("<QI", header)
             if masked_crc32c(header[:8]) != checksum:
-                raise ValueError("length")
+                raise InputError("length")
             position += 16 + length
             if position > size:
                 raise EOFError
             record = file.read(length)
             (checksum,) = struct.unpack("<I", file.read(4))
             if length <= _CHECKED_BYTES and masked_crc32c(record) != checksum:
-                raise ValueError("data")
+                raise InputError("data")
             yield record
 
 

@@ -6,6 +6,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from lossy_lightning.core import InputError
+
 _BLOCK = 32768
 _HISTORY, _ITEM, _KEY, _NESTED_KEY, _VALUE = 2, 1, 1, 2, 16
 """Numbers of fields: of a record, of a history record, and of its items."""
@@ -44,20 +46,20 @@ def _records(path: Path) -> Iterator[bytes]:
     """
     data = path.read_bytes()
     if data[:4] != b":W&B":
-        raise ValueError("is no file of W&B")
+        raise InputError("is no file of W&B")
     position, parts = 7, bytearray()
     while position < len(data):
         if (left := _BLOCK - position % _BLOCK) < 7:
             position += left
             continue
         if position + 7 > len(data):
-            raise ValueError("ends within a record")
+            raise InputError("ends within a record")
         checksum, length, kind = struct.unpack_from("<IHB", data, position)
         part = data[position + 7 : position + 7 + length]
         if len(part) < length:
-            raise ValueError("ends within a record")
+            raise InputError("ends within a record")
         if zlib.crc32(part, zlib.crc32(bytes([kind]))) != checksum:
-            raise ValueError(f"is damaged at byte {position}")
+            raise InputError(f"is damaged at byte {position}")
         position += 7 + length
         parts = part if kind in (1, 2) else parts + part  # type: ignore[assignment]
         if kind in (1, 4):
@@ -82,7 +84,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
         elif kind in (1, 5):
             size = 8 if kind == 1 else 4
         else:
-            raise ValueError("holds a record of another kind")
+            raise InputError("holds a record of another kind")
         yield key >> 3, data[position : position + size]
         position += size
 
@@ -94,4 +96,4 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
         value, shift, position = value | (byte & 127) << shift, shift + 7, position + 1
         if byte < 128:
             return value, position
-    raise ValueError("holds a record that ends early")
+    raise InputError("holds a record that ends early")
