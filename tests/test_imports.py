@@ -49,7 +49,7 @@ FOREIGN = {
     "llvmlite": ("bitstream/",),
     "vector_quantize_pytorch": ("codecs/learned/_quantizers",),
     "scipy": ("codecs/labels",),
-    "matplotlib": ("report/plots",),
+    "matplotlib": ("report/_drawing",),
     "tensorboard": ("report/_logs",),
 }
 """Library to the only places that may import it."""

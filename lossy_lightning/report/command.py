@@ -107,8 +107,9 @@ def _explain(groups: Sequence[Group]) -> None:
 
 def _draw(groups: Sequence[Group], names: Sequence[str], options: argparse.Namespace) -> None:
     try:
+        from lossy_lightning.report._drawing import standalone
         from lossy_lightning.report.page import as_html
-        from lossy_lightning.report.plots import pictures, standalone
+        from lossy_lightning.report.plots import pictures
 
         if options.html:
             write_atomically(options.html, as_html(groups, names, options.metric))

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
 
+from lossy_lightning.report._drawing import Picture
 from lossy_lightning.report.groups import Group
-from lossy_lightning.report.plots import Picture, pictures
+from lossy_lightning.report.plots import pictures
 from lossy_lightning.report.runs import Run, State
 from lossy_lightning.report.table import column, hardware_text, table_rows
 

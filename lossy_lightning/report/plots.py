@@ -1,38 +1,41 @@
 """The report's pictures, drawn by Matplotlib as SVG."""
 
-import io
 import re
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
+from lossy_lightning.report._drawing import (
+    Picture,
+    add_legend,
+    colour,
+    draw_band,
+    draw_picture,
+    draw_point,
+    number_ticks,
+    row_labels,
+)
 from lossy_lightning.report._logs import Curve
 from lossy_lightning.report.groups import Group, Summary, summarize
-from lossy_lightning.report.table import bit_widths
+from lossy_lightning.report.table import bit_widths, column
 
 _MARKERS = "osD^vP*X"
-_COLOURS = 10
 _LEARNING = ("train_loss", "val_loss", "train_acc", "val_acc")
-_AXES = {
-    "rate/container_bits_per_sample": ("container bits", "container, bits a sample"),
-    "rate/entropy_bits_per_sample": ("zeroth-order entropy", "zeroth-order entropy, bits a sample"),
-    "rate/file_bits_per_sample": ("bits of the file", "file, headers included, bits a sample"),
-    "memory/features_bytes": ("feature memory", "features of an example, bytes"),
-    "memory/weights_bytes": ("stored size", "stored parameters, bytes"),
-    "speed/epoch_seconds": ("epoch time", "training part of an epoch, seconds"),
+_COSTS = {
+    "rate/container_bits_per_sample": "container bits",
+    "rate/entropy_bits_per_sample": "zeroth-order entropy",
+    "rate/file_bits_per_sample": "bits of the file",
+    "memory/features_bytes": "feature memory",
+    "memory/weights_bytes": "stored size",
+    "speed/epoch_seconds": "epoch time",
 }
-
-
-class Picture(NamedTuple):
-    """A drawing: its file name, title, one sentence on how to read it, and the SVG element."""
-
-    name: str
-    title: str
-    caption: str
-    svg: str
+_LARGEST = 1e100
+"""Matplotlib cannot lay out axes of larger numbers."""
 
 
 def pictures(groups: Sequence[Group], metric: str = "test_acc") -> list[Picture]:
     """All pictures that the runs have figures for: Pareto plots, learning curves, attack curves.
+
+    They have the units of the table. What is NaN or infinite is not drawn; the caption names its rows.
 
     Args:
         groups: The i-th is drawn in colour i and numbered i + 1 in all of them.
@@ -41,7 +44,7 @@ def pictures(groups: Sequence[Group], metric: str = "test_acc") -> list[Picture]
     Raises:
         ModuleNotFoundError: If Matplotlib is not installed.
     """
-    found = [macs_plot(groups, metric), *(cost_plot(groups, name, metric) for name in _AXES)]
+    found = [macs_plot(groups, metric), *(cost_plot(groups, name, metric) for name in _COSTS)]
     found += [learning_plot(groups, name) for name in _LEARNING]
     return [picture for picture in (*found, attack_plot(groups)) if picture]
 
@@ -53,19 +56,21 @@ def macs_plot(groups: Sequence[Group], metric: str = "test_acc") -> Picture | No
     def draw(axes: Any) -> bool:
         any_drawn = False
         for i, group in enumerate(groups):
-            accuracy = group.summary(metric)
-            macs = [(width, group.summary(f"macs/{width}bit")) for width in widths]
+            accuracy = _summary(group, metric)
+            macs = [(width, _summary(group, f"macs/{width}bit")) for width in widths]
             points = [(width, count.mean) for width, count in macs if count]
             if accuracy is None or not points:
                 continue
             any_drawn = True
-            axes.plot([x for _, x in points], [accuracy.mean] * len(points), color=_colour(i), linewidth=0.8)
+            axes.plot([x for _, x in points], [accuracy.mean] * len(points), color=colour(i), linewidth=0.8)
             for width, x in points:
-                _point(axes, i, x, accuracy, _MARKERS[widths.index(width) % len(_MARKERS)], number=x == points[-1][1])
+                draw_point(
+                    axes, i, x, accuracy, _MARKERS[widths.index(width) % len(_MARKERS)], number=x == points[-1][1]
+                )
         axes.set_xscale("symlog", linthresh=1000)  # zeros are shown, too
         axes.set_xlim(left=-200)
         axes.set_xticks([0, *(10**power for power in range(3, 16) if 10**power < 1.5 * axes.get_xlim()[1])])
-        _number_ticks(axes)
+        number_ticks(axes)
         for width in widths:
             marker = _MARKERS[widths.index(width) % len(_MARKERS)]
             axes.plot([], [], marker, color="black", label=f"{width}-bit", markersize=5)
@@ -74,7 +79,8 @@ def macs_plot(groups: Sequence[Group], metric: str = "test_acc") -> Picture | No
         return any_drawn
 
     caption = "One marker a bit width; the markers of a row are joined. MACs of different widths are never added up."
-    return _picture("macs", "Accuracy against MACs", caption, draw, "MACs of an example", metric)
+    caption += _left_out(groups, metric, *(f"macs/{width}bit" for width in widths))
+    return draw_picture("macs", "Accuracy against MACs", caption, draw, "MACs of an example", column(metric).title)
 
 
 def cost_plot(groups: Sequence[Group], name: str, metric: str = "test_acc") -> Picture | None:
@@ -84,42 +90,40 @@ def cost_plot(groups: Sequence[Group], name: str, metric: str = "test_acc") -> P
         points = [
             (i, cost, accuracy)
             for i, group in enumerate(groups)
-            if (cost := group.summary(name)) and (accuracy := group.summary(metric))
+            if (cost := _summary(group, name)) and (accuracy := _summary(group, metric))
         ]
         front = pareto_front([(cost.mean, accuracy.mean) for _, cost, accuracy in points])
         axes.step([x for x, _ in front], [y for _, y in front], where="post", color="0.7", linewidth=1, zorder=0)
         for i, cost, accuracy in points:
-            _point(axes, i, cost.mean, accuracy, "o", spread=cost.deviation)
+            draw_point(axes, i, cost.mean, accuracy, "o", spread=cost.deviation)
         costs = [cost.mean for _, cost, _ in points]
         if costs and 0 < 10 * min(costs) < max(costs):
             axes.set_xscale("log")
-            _number_ticks(axes)
+            number_ticks(axes)
         return bool(points)
 
-    short, label = _AXES[name]
     caption = "Grey: the runs that no other beats in both. Bars: one standard deviation over the seeds."
-    return _picture(name.replace("/", "_"), f"Accuracy against {short}", caption, draw, label, metric)
+    caption += _left_out(groups, name, metric)
+    title, x, y = f"Accuracy against {_COSTS[name]}", column(name).title, column(metric).title
+    return draw_picture(name.replace("/", "_"), title, caption, draw, x, y)
 
 
 def learning_plot(groups: Sequence[Group], name: str) -> Picture | None:
     """A logged name over the epochs: mean over the runs, shaded by one standard deviation."""
 
     def draw(axes: Any) -> bool:
-        any_drawn = False
         axes.xaxis.get_major_locator().set_params(integer=True)
-        for i, group in enumerate(groups):
-            curves = [run.curves[name] for run in group.counted if name in run.curves]
-            points = mean_curve(curves)
-            if not points:
-                continue
-            any_drawn = True
-            _band(axes, i, points, "-", label=str(i + 1), marker="." if len(points) == 1 else "")
-        if any_drawn:
-            axes.legend(fontsize=8, frameon=False, ncols=2)
-        return any_drawn
+        for i, points in drawn.items():
+            draw_band(axes, i, points, "-", label=told[i], marker="." if len(points) == 1 else "")
+        add_legend(axes)
+        return bool(drawn)
 
-    caption = "Mean over the seeds, shaded by one standard deviation."
-    return _picture(name, f"{name} by epoch", caption, draw, "epoch", name)
+    told = row_labels(groups)
+    found = {i: mean_curve([run.curves[name] for run in g.counted if name in run.curves]) for i, g in enumerate(groups)}
+    drawn = {i: points for i, curve in found.items() if (points := _shown(curve, column(name).factor))}
+    cut = [str(i + 1) for i, curve in found.items() if len(drawn.get(i, ())) < len(curve)]
+    caption = f"Mean over the seeds, shaded by one standard deviation.{_not_drawn(cut)}"
+    return draw_picture(name, f"{name} by epoch", caption, draw, "epoch", column(name).title)
 
 
 def attack_plot(groups: Sequence[Group]) -> Picture | None:
@@ -130,19 +134,20 @@ def attack_plot(groups: Sequence[Group]) -> Picture | None:
         axes.xaxis.get_major_locator().set_params(integer=True)
         for i, group in enumerate(groups):
             for kind, style in (("acc", "-"), ("acc_strongest", "--")):
-                points = attack_curve(group, kind)
+                points = _shown(attack_curve(group, kind), column("attack/acc_clean").factor)
                 if len(points) > 1:
                     any_drawn = True
-                    _band(axes, i, points, style, label=str(i + 1) if kind == "acc" else None, marker=".")
-        if any_drawn:
-            axes.legend(fontsize=8, frameon=False)
+                    draw_band(axes, i, points, style, label=told[i] if kind == "acc" else None, marker=".")
+        add_legend(axes)
         return any_drawn
+
+    told = row_labels(groups)
 
     caption = (
         "Budget: greatest change of a value, or replaced values of categorical codes; 0 is the clean accuracy. Dashed: "
         "wrong if any attack or self-check succeeds. Mean over the seeds, shaded by one standard deviation."
     )
-    return _picture("attack", "Accuracy under attack", caption, draw, "budget", "accuracy")
+    return draw_picture("attack", "Accuracy under attack", caption, draw, "budget", "accuracy, %")
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -182,80 +187,30 @@ def attack_curve(group: Group, kind: str) -> list[tuple[float, float, float]]:
     return [(budget, summary.mean, summary.deviation or 0.0) for budget, summary in summaries if summary]
 
 
-def _band(
-    axes: Any, i: int, points: Sequence[tuple[float, float, float]], style: str, label: str | None, marker: str
-) -> None:
-    """A line through means, shaded by their deviations."""
-    xs, means, spreads = zip(*points, strict=True)
-    axes.plot(xs, means, style, marker=marker, color=_colour(i), linewidth=1.2, label=label)
-    low, high = zip(*((m - s, m + s) for m, s in zip(means, spreads, strict=True)), strict=True)
-    axes.fill_between(xs, low, high, color=_colour(i), alpha=0.15, linewidth=0)
+def _summary(group: Group, name: str) -> Summary | None:
+    """Mean and spread of a logged name in the unit of the table, if they can be drawn."""
+    summary, factor = group.summary(name), column(name).factor
+    if summary is None or not abs(summary.mean) < _LARGEST:  # NaN is not less than anything
+        return None
+    spread = summary.deviation if summary.deviation and summary.deviation < _LARGEST else None
+    return Summary(factor * summary.mean, spread and factor * spread, summary.number)
 
 
-def _point(
-    axes: Any, i: int, x: float, y: Summary, marker: str, spread: float | None = None, number: bool = True
-) -> None:
-    axes.errorbar(
-        x,
-        y.mean,
-        xerr=spread or None,
-        yerr=y.deviation or None,
-        fmt=marker,
-        color=_colour(i),
-        markersize=6,
-        elinewidth=1,
-        capsize=2,
-    )
-    if number:
-        axes.annotate(str(i + 1), (x, y.mean), xytext=(5, 4), textcoords="offset points", fontsize=9)
+def _left_out(groups: Sequence[Group], *names: str) -> str:
+    """A sentence on the rows that have a figure of these names which cannot be drawn."""
+    rows = [
+        str(i + 1)
+        for i, group in enumerate(groups)
+        if any(group.summary(name) and not _summary(group, name) for name in names)
+    ]
+    return _not_drawn(rows)
 
 
-def _number_ticks(axes: Any) -> None:
-    """Short numbers at the decades of an axis, also at 2 and 5 if there are few decades."""
-    from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
-
-    if axes.get_xscale() == "log":
-        low, high = axes.get_xlim()
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
-    thousands = EngFormatter(sep="")  # 20k, 3M; of small numbers it would make 50m
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: thousands(x) if x >= 1000 else f"{x:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+def _not_drawn(rows: Sequence[str]) -> str:
+    return f" Not drawn where it is not a finite number: {', '.join(rows)}." if rows else ""
 
 
-def _colour(i: int) -> str:
-    return f"C{i % _COLOURS}"
-
-
-def _picture(
-    name: str, title: str, caption: str, draw: Callable[[Any], bool], xlabel: str, ylabel: str
-) -> Picture | None:
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    # Text stays text: a tenth of the size, and it can be searched. Equal runs give equal files.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif"}):
-        figure = Figure(figsize=(4.8, 3.4), layout="constrained")
-        axes = figure.subplots()
-        if not draw(axes):
-            return None
-        axes.set_xlabel(xlabel)
-        axes.set_ylabel(ylabel.replace("_", " ").replace("acc", "accuracy") if ylabel != "accuracy" else ylabel)
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-        file = io.StringIO()
-        figure.savefig(file, format="svg", metadata={"Date": None})
-    return Picture(name, title, caption, _embeddable(file.getvalue(), name))
-
-
-def _embeddable(svg: str, name: str) -> str:
-    """The SVG element alone, with ids that are unique on the page and without namespace addresses."""
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    svg = re.sub(r'\s(xmlns(:\w+)?)="[^"]*"', "", svg)
-    svg = re.sub(r'((?<=id=")|(?<=href="#)|(?<=url\(#))', f"{name}-", svg)
-    return svg.replace("<svg ", '<svg role="img" ', 1)
-
-
-def standalone(picture: Picture) -> str:
-    """The content of an SVG file of its own."""
-    names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
-    return picture.svg.replace("<svg ", f"<svg {names} ", 1)
+def _shown(points: Sequence[tuple[float, float, float]], factor: float) -> list[tuple[float, float, float]]:
+    """The points of a curve that can be drawn, in the unit of the table."""
+    finite = (point for point in points if all(abs(value) < _LARGEST for value in point))
+    return [(x, factor * mean, factor * deviation) for x, mean, deviation in finite]

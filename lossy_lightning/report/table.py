@@ -155,18 +155,18 @@ def text(summary: Summary | None, column: Column) -> str:
         '12 544'
         >>> text(Summary(float("inf"), float("nan"), 3), column("psnr")), text(Summary(1e-5, None, 1), column("lr"))
         ('inf', '1e-05')
+        >>> text(Summary(1e-5, 1e-6, 2), column("lr"))
+        '1e-05 ± 1e-06'
     """
     if summary is None:
         return ""
     shown = column.factor * summary.mean
     if not math.isfinite(shown):
         return str(shown)  # nan, inf or -inf
-    mean = f"{shown:,.{column.digits}f}".replace(",", " ")
-    if shown and float(f"{shown:.{column.digits}f}") == 0:
-        mean = f"{shown:.2g}"  # or it would read as nothing
-    if not summary.deviation:
-        return mean
-    return f"{mean} ± {column.factor * summary.deviation:.{column.digits}f}"
+    nothing = shown != 0 and float(f"{shown:.{column.digits}f}") == 0  # as it would read
+    form = ".2g" if nothing else f",.{column.digits}f"
+    values = [shown, column.factor * summary.deviation] if summary.deviation else [shown]
+    return " ± ".join(f"{value:{form}}".replace(",", " ") for value in values)
 
 
 def seeds(group: Group) -> str:
