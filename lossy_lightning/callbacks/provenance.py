@@ -29,7 +29,8 @@ class Provenance(Callback):
     and process, and ``state``: ``running``, ``finished``, ``interrupted`` or ``failed`` with the ``error``. A process
     that is killed leaves ``running``; readers on the same host see that the process is gone. Each logger's folder gets
     the same file; ``run`` in it says which folders are of one run. ``stages`` names what was run (``fit``, ``test``, …)
-    and the checkpoint that each started from, if any. Without a logger, and of predictions, nothing is written.
+    and the checkpoint that each started from, if any. Without a logger nothing is written, and of a
+    prediction after another stage neither.
 
     Example:
         >>> trainer = Trainer(callbacks=[Provenance()], logger=False)
@@ -45,8 +46,8 @@ class Provenance(Callback):
         self._paths = []
         if folder is None or not trainer.loggers or trainer.fast_dev_run or not trainer.is_global_zero:  # type: ignore[attr-defined]
             return
-        if stage == "predict":
-            return  # it has no figures
+        if stage == "predict" and self._content:
+            return  # a prediction changes nothing of what was trained or tested before
         self._paths = [Path(place, FILE_NAME) for place in _folders(trainer) or [folder]]
         start, run = self._content.get("started") or _now(), self._content.get("run") or uuid4().hex
         stages = self._content.get("stages", {}) | {

@@ -91,7 +91,13 @@ def _curves(points: list[tuple[str, float, float]]) -> dict[str, Curve]:
     for name, step, value in sorted(points, key=lambda point: point[1]):
         if name != "epoch":
             curves.setdefault(name, []).append((epochs.get(step, step), value))
+    if {value for _, value in curves.get(_PLACEHOLDER, [])} == {-1.0}:
+        del curves[_PLACEHOLDER]
     return curves
+
+
+_PLACEHOLDER = "hp_metric"
+"""Lightning logs -1 under this name, so that TensorBoard shows hyperparameters: no figure."""
 
 
 def _events(path: Path) -> _Read:

@@ -75,7 +75,9 @@ class Run:
     def untrained(self) -> bool:
         """Whether weights were tested that neither this run trained nor a checkpoint gave."""
         stages = self.environment.get("stages")
-        return isinstance(stages, dict) and "fit" not in stages and None in stages.values()
+        if not isinstance(stages, dict) or "fit" in stages:
+            return False
+        return any(stages.get(stage, "") is None for stage in ("test", "validate"))
 
 
 def find_runs(folders: Iterable[Path | str]) -> list[Path]:
@@ -145,7 +147,7 @@ def _state(environment: dict[str, Any], logs: list[Path], problems: list[str], d
         return State.BROKEN, ": ".join(filter(None, (said, environment.get("error"))))
     if said not in (None, "finished"):
         return State.BROKEN, f"environment.json says {said!r}; known are running, finished, interrupted, failed"
-    if not logs:
+    if not logs and set(environment.get("stages", ())) != {"predict"}:
         return State.FOREIGN if not environment else State.BROKEN, "nothing is logged: no TensorBoard, CSV or W&B file"
     if said != "finished":
         return (

@@ -18,6 +18,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from lossy_lightning.callbacks import Provenance
 from lossy_lightning.report import State, group_runs, read_run, read_runs, table_rows
+from lossy_lightning.report.command import report
 
 from ..callbacks.foreign import Foreign, loader
 from .runs import events, write_run
@@ -183,12 +184,33 @@ def test_names_and_values_survive_a_file_of_results(tmp_path: Path) -> None:
     assert run.figures == {"/train/acc": 0.25, "/val/acc": 0.5, "b": -math.inf}
 
 
-def test_a_prediction_leaves_no_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("logger", [CSVLogger, TensorBoardLogger])
+def test_a_prediction_is_no_row(tmp_path: Path, logger: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    write_run(tmp_path / "other", {"test_acc": [0.5]}, state="finished")
+    quiet = {"accelerator": "cpu", "enable_progress_bar": False}
+    place = logger(str(tmp_path), "mine", default_hp_metric=True) if logger is TensorBoardLogger else logger(tmp_path)
+    place.log_hyperparams({"a": 1})
+    Trainer(logger=place, callbacks=[Provenance()], **quiet).predict(Logging(), loader())
+    report([str(tmp_path)])
+    printed = capsys.readouterr().out
+    assert [line.split()[0] for line in printed.splitlines()][2:] == ["other", "left"]
+    assert "left out: " in printed
+
+
+def test_a_prediction_changes_nothing_of_a_training(tmp_path: Path) -> None:
+    class Failing(Logging):
+        def predict_step(self, batch: Any, batch_idx: int) -> Any:
+            raise ZeroDivisionError
+
+    quiet = {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False}
     trainer = Trainer(
-        logger=CSVLogger(tmp_path, "mine"), accelerator="cpu", callbacks=[Provenance()], enable_progress_bar=False
+        max_epochs=1, logger=CSVLogger(tmp_path), callbacks=[Provenance()], enable_checkpointing=False, **quiet
     )
-    trainer.predict(Logging(), loader())
-    assert not list(tmp_path.rglob("environment.json"))
+    trainer.fit(Failing(), loader(), loader())
+    with pytest.raises(ZeroDivisionError):
+        trainer.predict(Failing(), loader())
+    (run,) = read_runs([tmp_path])
+    assert (run.state, run.figures["train/acc"]) == (State.FINISHED, 0.5)
 
 
 def test_untrained_weights_make_a_row_of_their_own(tmp_path: Path) -> None:
