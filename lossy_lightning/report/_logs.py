@@ -155,7 +155,7 @@ _CHECKED_BYTES = 4096
 
 def _csv(path: Path) -> _Read:
     read, other = _Read([], [], []), set[str]()
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         rows = csv.reader(file)
         names = _distinct(next(rows, []))
         if not names:

@@ -64,8 +64,10 @@ def _plain(value: Any, above: tuple[int, ...], counter: Iterator[int]) -> Any:
         return "…"
     inner = (*above, id(value))
     match value:
-        case None | bool() | int() | str():
+        case None | bool() | int():
             return value
+        case str():
+            return writable(value)
         case dict():
             named: dict[str, Any] = {}
             for key, item in value.items():
@@ -81,7 +83,12 @@ def _plain(value: Any, above: tuple[int, ...], counter: Iterator[int]) -> Any:
 
 
 def _key(key: Any, taken: dict[str, Any]) -> str:
-    text = key if isinstance(key, str) else str(key)
+    text = writable(str(key))
     while text in taken:
         text = repr(key) if text != repr(key) else f"{text}'"
     return text
+
+
+def writable(text: str) -> str:
+    """A text without what UTF-8 cannot hold: half of a pair, or a byte of a file name that is no text."""
+    return text.encode("utf-8", errors="replace").decode()

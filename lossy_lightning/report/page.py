@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from lossy_lightning.report._drawing import Picture
-from lossy_lightning.report.groups import Group
+from lossy_lightning.report.groups import Group, shown
 from lossy_lightning.report.plots import pictures
 from lossy_lightning.report.runs import Run, State
 from lossy_lightning.report.table import column, hardware_text, table_rows
@@ -80,11 +80,11 @@ def as_html(groups: Sequence[Group], names: Sequence[str], metric: str = "test_a
 
 def _table(groups: Sequence[Group], names: Sequence[str]) -> str:
     head, *rows = table_rows(groups, names)
-    shown = len(head) - (head[-1] == "state")  # it stands beside the name, or it would be out of sight
-    cells = "".join(f"<th>{escape(title)}</th>" for title in head[:shown])
+    number = len(head) - (head[-1] == "state")  # it stands beside the name, or it would be out of sight
+    cells = "".join(f"<th>{escape(title)}</th>" for title in head[:number])
     body = "".join(
         f"<tr><td>{_number(i)}{escape(row[0])}{_unsound(group)}</td>"
-        f"{''.join(f'<td>{escape(cell)}</td>' for cell in row[1:shown])}</tr>"
+        f"{''.join(f'<td>{escape(cell)}</td>' for cell in row[1:number])}</tr>"
         for i, (group, row) in enumerate(zip(groups, rows, strict=True))
     )
     return f'<div class="scroll"><table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>'
@@ -126,7 +126,7 @@ def _run(i: int, run: Run) -> str:
         "Versions": ", ".join(f"{package} {version}" for package, version in versions.items()),
         "Hardware": hardware_text(environment) if environment else None,
         "Started, ended": " to ".join(str(environment[key]) for key in ("started", "ended") if key in environment),
-        "Folder": run.path,
+        "Folder": shown(run.path),
     }
     listed = "".join(
         f"<dt>{name}</dt><dd>{f'<code>{escape(str(fact))}</code>' if name == 'Command' else escape(str(fact))}</dd>"
@@ -142,7 +142,7 @@ def _run(i: int, run: Run) -> str:
 
 def _meanings(names: Sequence[str]) -> str:
     listed = "".join(
-        f"<dt>{escape(shown.title)}</dt><dd><code>{escape(shown.name)}</code> {escape(shown.meaning)}</dd>"
-        for shown in map(column, names)
+        f"<dt>{escape(told.title)}</dt><dd><code>{escape(told.name)}</code> {escape(told.meaning)}</dd>"
+        for told in map(column, names)
     )
     return f"<h2>What the columns are</h2><dl>{listed}</dl>"

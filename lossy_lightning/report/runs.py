@@ -14,7 +14,7 @@ from typing import Any
 
 from lossy_lightning.core import InputError
 from lossy_lightning.report._logs import CSV, EVENTS, WANDB, Curve, read_logs
-from lossy_lightning.report._values import parse_yaml, plain
+from lossy_lightning.report._values import parse_yaml, plain, writable
 
 FOLDS = {"fold", "test_fold"}
 """Names of arguments that choose the part of the data that is held out."""
@@ -116,8 +116,9 @@ def read_run(path: Path | str) -> Run:
     environment = _read_mapping(path / ("files" if by_wandb else "") / "environment.json", json.loads, problems)
     environment, notes = checked_environment(environment)
     state, reason = _state(environment, logs.files, problems, logs.damage)
+    told = tuple(map(writable, (*logs.notes, *notes)))
     return Run(
-        path, state, reason, (*logs.notes, *notes), _seed(config, environment), _fold(config), _figures(logs.curves),
+        path, state, writable(reason), told, _seed(config, environment), _fold(config), _figures(logs.curves),
         config, environment, logs.curves,
     )  # fmt: skip
 

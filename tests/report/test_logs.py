@@ -242,3 +242,13 @@ def test_numbers_that_are_none_show_as_such(tmp_path: Path) -> None:
     (group,) = group_runs(read_runs([tmp_path]))
     assert table_rows([group], ["val_loss"])[1][1] == "inf"
     assert torch.tensor(group.summary("val_loss")[1]).isnan()  # type: ignore[index]
+
+
+def test_text_that_is_none_can_be_written(tmp_path: Path) -> None:
+    folder = tmp_path / "a\udcff"
+    folder.mkdir()
+    (folder / "environment.json").write_text('{"state": "finished", "command": "\\ud800"}')
+    (folder / "metrics.csv").write_bytes(b"\xef\xbb\xbfstep,test_acc,\xff\n0,0.5,1\n")
+    report([str(tmp_path), "--markdown", str(tmp_path / "a.md"), "--results", str(tmp_path / "a.json")])
+    (run,) = read_runs([tmp_path / "a.json"])
+    assert run.figures == {"test_acc": 0.5, "\ufffd": 1}
