@@ -6,7 +6,8 @@ from lossy_lightning.core.codec import Codec, FileCodec, FileInfo, TrainableCode
 from lossy_lightning.core.errors import InputError, MissingFileError, UserError
 from lossy_lightning.core.field import Field
 from lossy_lightning.core.layout import valid_positions
-from lossy_lightning.core.spec import CodeSpec, CodeStatistics
+from lossy_lightning.core.spec import CodeSpec
+from lossy_lightning.core.statistics import CodeStatistics
 from lossy_lightning.core.stem import ByField, FeatureShape, Stem
 
 __all__ = [

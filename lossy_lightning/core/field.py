@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable
 from math import prod
+from operator import index
 from typing import NamedTuple, Self
 
 from torch import Tensor
 
 from lossy_lightning.core.errors import InputError
+
+_USUAL = {"cells": (), "absent": None, "constant": False, "steps_from": None}
 
 
 class _Field(NamedTuple):
@@ -60,7 +63,15 @@ class Field(_Field):
         steps_from: str | None = None,
     ) -> Self:
         """Check the arguments; lists become tuples, and cells that are all 1 none."""
-        low, high, cells = tuple(low), tuple(high), tuple(cells)
+        if not isinstance(name, str) or not name or name == steps_from:
+            raise InputError(f"a field has a name, and no steps of its own; got {name=}, {steps_from=}")
+        try:
+            low, high, cells = (tuple(map(index, values)) for values in (low, high, cells))
+            absent = None if absent is None else index(absent)
+        except TypeError:
+            raise InputError(
+                f"field {name!r} needs whole numbers, one a channel or axis; got {low=}, {high=}, {cells=}, {absent=}"
+            ) from None
         if not low or len(low) != len(high) or any(a > b for a, b in zip(low, high, strict=True)):
             raise InputError(f"field {name!r} needs low <= high for each of one or more channels; got {low=}, {high=}")
         if any(cell < 1 for cell in cells):
@@ -73,6 +84,12 @@ class Field(_Field):
         if constant and cells:
             raise InputError(f"field {name!r} is constant over the grid, so it has no cells; got {cells=}")
         return super().__new__(cls, name, low, high, ordinal, cells, absent, constant, steps_from)
+
+    def __repr__(self) -> str:
+        """Its arguments, as they make it again; ranges that are alike are told once."""
+        given = {"low": _range(self.low), "high": _range(self.high), "ordinal": str(self.ordinal)}
+        given |= {name: repr(getattr(self, name)) for name, usual in _USUAL.items() if getattr(self, name) != usual}
+        return f"Field({self.name!r}, {', '.join(f'{name}={text}' for name, text in given.items())})"
 
     @property
     def levels(self) -> tuple[int, ...]:
@@ -128,3 +145,7 @@ class Field(_Field):
                     f"channel {channel} of field {self.name!r} ranges from {low} to {high}; got {least[channel]} to "
                     f"{greatest[channel]}"
                 )
+
+
+def _range(ends: tuple[int, ...]) -> str:
+    return f"({ends[0]},) * {len(ends)}" if len(ends) > 1 and len(set(ends)) == 1 else repr(ends)

@@ -5,6 +5,8 @@ from math import prod
 import torch
 from torch import Tensor
 
+from lossy_lightning.core.errors import InputError
+
 
 def unpack(cells: tuple[int, ...], constant: bool, part: Tensor, axes: int) -> Tensor:
     """A field on its own grid, of its channels of a code.
@@ -49,6 +51,20 @@ def pack(cells: tuple[int, ...], part: Tensor, out: Tensor, axes: int) -> None:
         part = part.permute(*range(first - 1), *places, first - 1, *sizes)
         out = torch.unflatten(out, -1 - axes, (*cells, -1))
     out.copy_(part)
+
+
+def check_shape(code: Tensor, shape: tuple[int | None, ...]) -> None:
+    """Raise an `InputError` if a code ``(..., *shape)`` has another shape; None is any size."""
+    trailing = tuple(code.shape[max(0, code.ndim - len(shape)) :])
+    if len(trailing) != len(shape) or any(want not in (None, got) for want, got in zip(shape, trailing, strict=True)):
+        want = ", ".join("any" if size is None else str(size) for size in shape)
+        raise InputError(f"codes of shape (..., {want}) are expected here; got {tuple(code.shape)}")
+
+
+def check_part(name: str, part: Tensor, shape: tuple[int, ...]) -> None:
+    """Raise an `InputError` if a field has not the shape that goes with the others."""
+    if tuple(part.shape) != shape:
+        raise InputError(f"beside the others, field {name!r} has the shape {shape}; got {tuple(part.shape)}")
 
 
 def first_position(part: Tensor, axes: int) -> Tensor:

@@ -11,19 +11,9 @@ from torch import Tensor
 
 from lossy_lightning.core.errors import InputError
 from lossy_lightning.core.field import Field
-from lossy_lightning.core.layout import first_position, pack, unpack, valid_positions
+from lossy_lightning.core.layout import check_part, check_shape, first_position, pack, unpack, valid_positions
 
 _INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
-
-
-class CodeStatistics(NamedTuple):
-    """Mean and standard deviation of each channel of a data set's training codes, float32, shape ``(C,)``.
-
-    Values that say "not there" do not count.
-    """
-
-    mean: Tensor
-    std: Tensor
 
 
 class _CodeSpec(NamedTuple):
@@ -58,6 +48,8 @@ class CodeSpec(_CodeSpec):
     def __new__(cls, fields: Iterable[Field], grid: Iterable[int | None]) -> Self:
         """Check the fields against each other and the grid."""
         fields, grid = tuple(fields), tuple(grid)
+        if not all(size is None or (isinstance(size, int) and size >= 0) for size in grid):
+            raise InputError(f"a grid has a size along each axis, 0 or more, or None if it varies; got {grid}")
         if not fields or not all(isinstance(field, Field) for field in fields):
             raise InputError(f"a spec is made of one or more fields; got {fields!r}")
         by_name = {field.name: field for field in fields}
@@ -99,6 +91,8 @@ class CodeSpec(_CodeSpec):
         Raises:
             ValueError: If the specs differ in grid, or their fields in more than the range of ordinal ones.
         """
+        if not specs:
+            raise InputError("a union is of one or more specs; got none")
         if len({(spec.grid, tuple(field.name for field in spec.fields)) for spec in specs}) != 1:
             raise InputError(
                 "codes of one data set must agree in fields and grid; got "
@@ -152,7 +146,10 @@ class CodeSpec(_CodeSpec):
         """The smallest integer dtype that holds every value, "not there" too."""
         absent = [field.absent for field in self.fields if field.absent is not None]
         low, high = min(*self.low, *absent, 0), max(*self.high, *absent, 0)
-        return next(d for d in _INTEGERS if torch.iinfo(d).min <= low and high <= torch.iinfo(d).max)
+        for dtype in _INTEGERS:
+            if torch.iinfo(dtype).min <= low and high <= torch.iinfo(dtype).max:
+                return dtype
+        raise InputError(f"codes are of integers of 64 bits at most; values range from {low} to {high}")
 
     def field(self, name: str) -> Field:
         """The field of that name.
@@ -190,8 +187,13 @@ class CodeSpec(_CodeSpec):
         return CodeSpec([f if f.steps_from in names else f._replace(steps_from=None) for f in fields], self.grid)
 
     def narrow(self, code: Tensor, *names: str) -> Tensor:
-        """The code ``(..., C', *grid)`` of some fields, as `select` describes it; a view if they lie side by side."""
+        """The code ``(..., C', *grid)`` of some fields, as `select` describes it; a view if they lie side by side.
+
+        Raises:
+            ValueError: If the code has not this many channels and axes, or there is no such field.
+        """
         axis = -1 - len(self.grid)
+        self.check_channels(code)
         slices = [self.channels(name) for name in names]
         if all(a.stop == b.start for a, b in pairwise(slices)):
             return code.narrow(axis, slices[0].start, slices[-1].stop - slices[0].start)
@@ -202,6 +204,9 @@ class CodeSpec(_CodeSpec):
 
         A field's grid is that of the code times its cells. Codes that are channels-last in memory, as those of file
         codecs are, are split fastest, and so are the fields.
+
+        Raises:
+            ValueError: If the code has not this many channels and axes.
 
         Example:
             >>> spec = CodeSpec([Field("luma", (0,), (9,), True, (2, 2)), Field("cb", (0,), (9,), True)], (1, 1))
@@ -218,7 +223,7 @@ class CodeSpec(_CodeSpec):
         """The code of some fields, the inverse of `split`; channels-last in memory.
 
         Raises:
-            ValueError: If other fields come than the spec has.
+            ValueError: If other fields come than the spec has, or their sizes do not go together.
         """
         names = [field.name for field in self.fields]
         if set(parts) != set(names):
@@ -226,8 +231,12 @@ class CodeSpec(_CodeSpec):
         axes = len(self.grid)
         one = next((field for field in self.fields if not field.constant), self.fields[0])
         whole = parts[one.name]
-        sizes = zip(whole.shape[whole.ndim - axes :], one.cells or (1,) * axes, strict=True)
-        grid = (size or 1 for size in self.grid) if one.constant else (size // cells for size, cells in sizes)
+        sizes = zip(whole.shape[max(0, whole.ndim - axes) :], one.cells or (1,) * axes, strict=False)
+        grid = [size or 1 for size in self.grid] if one.constant else [size // cells for size, cells in sizes]
+        for field in self.fields:
+            cells = zip(grid, field.cells or (1,) * axes, strict=False)
+            own = [1] * axes if field.constant else [size * n for size, n in cells]
+            check_part(field.name, parts[field.name], (*whole.shape[: -1 - axes], len(field.low), *own))
         dtype = reduce(torch.promote_types, (part.dtype for part in parts.values()))
         channels = sum(field.num_channels for field in self.fields)
         code = whole.new_empty((*whole.shape[: -1 - axes], *grid, channels), dtype=dtype).movedim(-1, -1 - axes)
@@ -271,6 +280,14 @@ class CodeSpec(_CodeSpec):
             bits = bits + (counts * torch.tensor(field.bit_widths * field.num_cells, device=code.device)).sum(-1)
         return bits
 
+    def check_channels(self, code: Tensor) -> None:
+        """Check that a code ``(..., C, *grid)`` has this many channels and axes, whatever its grid's sizes.
+
+        Raises:
+            ValueError: If it has not.
+        """
+        check_shape(code, (self.shape[0], *[None] * len(self.grid)))
+
     def check_layout(self, code: Tensor) -> None:
         """Check dtype and shape of a code ``(..., C, *grid)``; reads no value, so it is free on any device.
 
@@ -279,13 +296,7 @@ class CodeSpec(_CodeSpec):
         """
         if code.dtype not in _INTEGERS:
             raise InputError(f"a code is of an integer dtype; got {code.dtype}: encode the signal with a codec first")
-        shape = self.shape
-        trailing = tuple(code.shape[max(0, code.ndim - len(shape)) :])
-        if len(trailing) != len(shape) or any(
-            want not in (None, got) for want, got in zip(shape, trailing, strict=True)
-        ):
-            want = ", ".join("any" if size is None else str(size) for size in shape)
-            raise InputError(f"codes of shape (..., {want}) are expected here; got {tuple(code.shape)}")
+        check_shape(code, self.shape)
 
     def check(self, code: Tensor) -> None:
         """Check dtype, shape and values of a code ``(..., C, *grid)``.

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from lossy_lightning.core.codec import Codec
-from lossy_lightning.core.spec import CodeSpec, CodeStatistics
+from lossy_lightning.core.spec import CodeSpec
+from lossy_lightning.core.statistics import CodeStatistics
 
 #: Shape of features without batch, None if a size varies; by field if fields stay apart.
 FeatureShape = tuple[int | None, ...] | dict[str, tuple[int | None, ...]]
@@ -56,8 +57,15 @@ class Stem(nn.Module, ABC):
         """
 
     def read(self, code: Tensor) -> Tensor:
-        """The fields that the stem reads, of a code of all fields: ``(N, C', *grid)``, of ``self.spec``."""
-        return code if self.fields is None else self.code_spec.narrow(code, *self.fields)
+        """The fields that the stem reads, of a code of all fields: ``(N, C', *grid)``, of ``self.spec``.
+
+        Raises:
+            ValueError: If the code has not the channels and axes of the spec.
+        """
+        if self.fields is not None:
+            return self.code_spec.narrow(code, *self.fields)
+        self.code_spec.check_channels(code)
+        return code
 
     def adapt(self, codecs: Sequence[Codec], spec: CodeSpec, statistics: CodeStatistics) -> None:
         """Take over what the training data know: codebooks, steps, statistics of the codes. By default nothing.

@@ -145,6 +145,14 @@ class ClassificationTask(LightningModule):
                 f"{type(self.stem).__name__} would misread test codes, for their codecs are not those of training: "
                 f"{error}"
             ) from error
+        known = [codec.codebooks() for codec in codecs]
+        for codec in others:
+            books = codec.codebooks()
+            if books is not None and not any(own is not None and torch.equal(own.cpu(), books.cpu()) for own in known):
+                raise MisconfigurationException(
+                    f"{type(self.stem).__name__} would misread test codes, for the indices of {codec} stand for other "
+                    "words than those of training: test on codes of the training codec"
+                )
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the stem that the checkpoint brings, and hold its codec against the datamodule's.
@@ -171,7 +179,7 @@ class ClassificationTask(LightningModule):
         """Start with fresh metrics."""
         reset_metrics(self)
 
-    def on_test_start(self) -> None:
+    def on_validation_start(self) -> None:
         """Check, after a fit, that the codes of another datamodule are read rightly.
 
         Raises:
@@ -179,7 +187,25 @@ class ClassificationTask(LightningModule):
         """
         data: Any = getattr(self.trainer, "datamodule", None)
         if getattr(data, "spec", None) is not None:
+            self._check_codecs(data.codecs.training)
+
+    def on_test_start(self) -> None:
+        """As `on_validation_start`.
+
+        Raises:
+            MisconfigurationException: If the stem was adapted to other codecs.
+        """
+        data: Any = getattr(self.trainer, "datamodule", None)
+        if getattr(data, "spec", None) is not None:
             self._check_codecs(data.codecs.test)
+
+    def on_predict_start(self) -> None:
+        """As `on_validation_start`.
+
+        Raises:
+            MisconfigurationException: If the stem was adapted to other codecs.
+        """
+        self.on_test_start()
 
     def forward(self, code: Tensor, grid_size: Tensor | None = None) -> Tensor:
         """Logits ``(N, num_classes)`` of codes ``(N, C, *grid)``.

@@ -257,3 +257,64 @@ def test_splitting_compiles_without_a_graph_break():
     compiled = torch.compile(read, backend="eager", fullgraph=True)
     for got, want in zip(compiled(code), read(code), strict=True):
         assert torch.equal(got, want)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"low": ("0",)}, "field 'a' needs whole numbers"),
+        ({"low": (0.5,)}, "field 'a' needs whole numbers"),
+        ({"low": 0}, "field 'a' needs whole numbers"),
+        ({"absent": -0.5}, "field 'a' needs whole numbers"),
+        ({"name": ""}, "a field has a name"),
+        ({"name": None}, "a field has a name"),
+        ({"steps_from": "a"}, "no steps of its own"),
+    ],
+)
+def test_what_is_no_number_or_name_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        Field(**({"name": "a", "low": (0,), "high": (3,), "ordinal": True} | change))
+
+
+@pytest.mark.parametrize("grid", [(-2, 3), "ab", (1.5,)])
+def test_sizes_of_a_grid_are_whole_numbers(grid):
+    with pytest.raises(ValueError, match="a grid has a size along each axis, 0 or more"):
+        CodeSpec([field()], grid)
+
+
+def test_codes_of_other_channels_are_neither_split_nor_counted():
+    code = random_code(MIXED)
+    for wrong in (code[:, :5], torch.cat([code, code], 1), code[0, 0]):
+        for read in (MIXED.split, MIXED.container_bits, lambda wrong: MIXED.narrow(wrong, "kind")):
+            with pytest.raises(ValueError, match=r"codes of shape \(\.\.\., 11, any, any\) are expected here"):
+                read(wrong)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda part: part[:1],
+        lambda part: part[..., :1],
+        lambda part: part[:, :1],
+        lambda part: part[..., :1, :],
+        lambda part: part[0],
+    ],
+)
+@pytest.mark.parametrize("name", ["luma", "kind"])
+def test_parts_that_do_not_go_together_are_not_joined(name, change):
+    parts = MIXED.split(random_code(MIXED))
+    with pytest.raises(ValueError, match=r"beside the others, field '\w+' has the shape"):
+        MIXED.join(parts | {name: change(parts[name])})
+
+
+def test_a_spec_prints_short_and_makes_itself_again():
+    spec = CodeSpec([Field("luma", (-5,) * 64, (5,) * 64, True, (2, 2)), field("b", absent=-1)], (3, None))
+    assert len(repr(spec)) < 200
+    assert eval(repr(spec)) == spec
+
+
+def test_a_union_of_nothing_and_values_beyond_64_bits_are_refused():
+    with pytest.raises(ValueError, match="one or more specs"):
+        CodeSpec.union()
+    with pytest.raises(ValueError, match="integers of 64 bits"):
+        _ = CodeSpec.uniform((1, 2), 0, 2**70, ordinal=True).dtype
