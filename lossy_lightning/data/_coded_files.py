@@ -14,7 +14,7 @@ from lossy_lightning.data._read_ahead import ReadAheadLoader
 from lossy_lightning.data.source import Source
 from lossy_lightning.functional import pad_codes
 
-_FILES_AT_ONCE = 16  # lest they leave the processor's cache
+_FILES_AT_ONCE = 64  # lest they leave the processor's cache; a call costs as much as some small files
 _BYTES_AT_ONCE = 2**20
 _NOT_READ = InputError("it was not read")
 
@@ -105,7 +105,7 @@ class CodedFiles(Source):
     def read(self, plan: Sequence[PlannedFile]) -> tuple[Tensor, ...]:
         """A batch of codes and targets, and grid sizes if signals are whole; several threads may read at once."""
         batch = None if self.crop is None else self._empty(len(plan), *self._shape)
-        codes = self._codes(plan, batch)
+        codes = self._codes(plan, None if batch is None else batch.unbind())
         good = [i for i, code in enumerate(codes) if not self._is_skipped(plan[i].path, code)]
         if not good:
             raise InputError(f"none of the {len(plan)} files of a batch can be read; check the folder")
@@ -125,14 +125,14 @@ class CodedFiles(Source):
             warnings.warn(f"{path} is skipped ({len(self.skipped)} so far): {code}", stacklevel=2)
         return True
 
-    def _codes(self, plan: Sequence[PlannedFile], batch: Tensor | None) -> list[Tensor | ValueError]:
-        """Code of each file, in its row of a batch if there is one, or what is wrong with it."""
+    def _codes(self, plan: Sequence[PlannedFile], rows: Sequence[Tensor] | None) -> list[Tensor | ValueError]:
+        """Code of each file, in its row if there are some, or what is wrong with it."""
         codes: list[Tensor | ValueError] = []
         while len(codes) < len(plan):
-            codes += self._some(plan[len(codes) :], None if batch is None else batch[len(codes) :])
+            codes += self._some(plan[len(codes) :], None if rows is None else rows[len(codes) :])
         return codes
 
-    def _some(self, plan: Sequence[PlannedFile], batch: Tensor | None) -> list[Tensor | ValueError]:
+    def _some(self, plan: Sequence[PlannedFile], rows: Sequence[Tensor] | None) -> list[Tensor | ValueError]:
         """Codes of the first files: of many small, or of few large ones, one for each thread at least."""
         codes: list[Tensor | ValueError] = []
         contents: dict[FileCodec, dict[int, bytes]] = {}
@@ -149,7 +149,7 @@ class CodedFiles(Source):
             contents.setdefault(self.codec_of(planned.target), {})[i] = content
             total += len(content)
         for codec, some in contents.items():
-            self._decode(codec, some, plan, batch, codes)
+            self._decode(codec, some, plan, rows, codes)
         return codes
 
     def _decode(
@@ -157,11 +157,11 @@ class CodedFiles(Source):
         codec: FileCodec,
         contents: dict[int, bytes],
         plan: Sequence[PlannedFile],
-        batch: Tensor | None,
+        rows: Sequence[Tensor] | None,
         codes: list[Tensor | ValueError],
     ) -> None:
         """Put the codes of some files in their places."""
-        rows: dict[int, Tensor] = {}
+        filled: dict[int, Tensor] = {}
         windows = []
         for i, info in zip(contents, codec.measure(list(contents.values())), strict=True):
             window = info if isinstance(info, ValueError) else self._window(codec, info, plan[i].place)
@@ -169,15 +169,15 @@ class CodedFiles(Source):
                 codes[i] = window
                 continue
             windows.append(window)
-            rows[i] = (
+            filled[i] = (
                 self._empty(1, self._shape[0], *(part.stop - part.start for part in window))[0]
-                if batch is None
-                else batch[i]
+                if rows is None
+                else rows[i]
             )
         errors = codec.read_into(
-            [contents[i] for i in rows], list(rows.values()), windows, self.lenient, self.num_threads
+            [contents[i] for i in filled], list(filled.values()), windows, self.lenient, self.num_threads
         )
-        for (i, row), error in zip(rows.items(), errors, strict=True):
+        for (i, row), error in zip(filled.items(), errors, strict=True):
             codes[i] = row if error is None else error
 
     def _window(self, codec: FileCodec, info: FileInfo, place: tuple[float, ...]) -> tuple[slice, ...] | ValueError:

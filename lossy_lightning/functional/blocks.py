@@ -89,6 +89,8 @@ def pad_codes(codes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         (torch.Size([2, 1, 3]), tensor([2, 3]))
     """
     grid_size = torch.tensor([code.shape[1:] for code in codes])
+    if len({code.shape for code in codes}) == 1:
+        return torch.stack(list(codes)), grid_size
     largest = grid_size.amax(0).tolist()
     batch = codes[0].new_empty((len(codes), len(codes[0]), *largest))
     for row, code in zip(batch, codes, strict=True):
