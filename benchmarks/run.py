@@ -27,10 +27,10 @@ def run(name: str, extra: list[str]) -> None:
 
 def main() -> None:
     options = parser(__doc__)
-    options.add_argument("name", help=f"one of {', '.join(layers())}")
+    options.add_argument("name", help=f"one of {', '.join(map(shlex.quote, layers()))}")
     given, extra = options.parse_known_args()
     if given.name not in layers():
-        options.error(f"there is no experiment {given.name!r}; there are {', '.join(layers())}")
+        options.error(f"there is no experiment {given.name!r}; there are {', '.join(map(shlex.quote, layers()))}")
     sys.argv = sys.argv[:1]  # what follows is told by its arguments
     run(given.name, extra)
 

@@ -16,6 +16,9 @@ class MLP(nn.Sequential):
     Each linear layer quantizes its own input. At 1 bit that sign is the nonlinearity between layers; at 2 to 8 bits a
     hard tanh stands before the quantizer, at 32 bits (not quantized) a ReLU. ``activation`` replaces it.
 
+    The sign of features that are never negative, such as those of `OneHot`, says nothing: give the first layer real
+    inputs, ``first_input_bit_width=32``, or ``input_norm=True``.
+
     Args:
         shape: Shape of the features it reads, without batch; they are flattened.
         num_classes: Number of outputs.
