@@ -3,7 +3,7 @@
 import copy
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -185,27 +185,20 @@ class ClassificationTask(LightningModule):
         Raises:
             MisconfigurationException: If the stem was adapted to other codecs.
         """
-        data: Any = getattr(self.trainer, "datamodule", None)
-        if getattr(data, "spec", None) is not None:
-            self._check_codecs(data.codecs.training)
+        self._check_data("training")
 
     def on_test_start(self) -> None:
-        """As `on_validation_start`.
-
-        Raises:
-            MisconfigurationException: If the stem was adapted to other codecs.
-        """
-        data: Any = getattr(self.trainer, "datamodule", None)
-        if getattr(data, "spec", None) is not None:
-            self._check_codecs(data.codecs.test)
+        """As `on_validation_start`."""
+        self._check_data("test")
 
     def on_predict_start(self) -> None:
-        """As `on_validation_start`.
+        """As `on_validation_start`."""
+        self._check_data("test")
 
-        Raises:
-            MisconfigurationException: If the stem was adapted to other codecs.
-        """
-        self.on_test_start()
+    def _check_data(self, codecs: Literal["training", "test"]) -> None:
+        data: Any = getattr(self.trainer, "datamodule", None)
+        if getattr(data, "spec", None) is not None:
+            self._check_codecs(data.codecs.training if codecs == "training" else data.codecs.test)
 
     def forward(self, code: Tensor, grid_size: Tensor | None = None) -> Tensor:
         """Logits ``(N, num_classes)`` of codes ``(N, C, *grid)``.
