@@ -263,17 +263,16 @@ class CodeSpec(_CodeSpec):
             >>> spec.container_bits(torch.tensor([[3, 4], [5, 6], [-1, -1]]))
             tensor(16)
         """
+        self.check_channels(code)
         axes = len(self.grid)
         grid = code.shape[code.ndim - axes :]
         own = torch.ones(grid, dtype=torch.bool, device=code.device)
         if grid_size is not None:
             own = valid_positions(grid_size, tuple(grid))
+        own = own.unsqueeze(-1 - axes)
         bits = torch.zeros(code.shape[: -1 - axes], dtype=torch.long, device=code.device)
         for field in self.fields:
-            part = self.narrow(code, field.name)
-            there = (
-                own.unsqueeze(-1 - axes) if field.absent is None else own.unsqueeze(-1 - axes) & (part != field.absent)
-            )
+            there = own if field.absent is None else own & (self.narrow(code, field.name) != field.absent)
             if field.constant:
                 there = first_position(there, axes)
             counts = there.flatten(-axes).sum(-1)
