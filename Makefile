@@ -8,6 +8,9 @@ ifneq ($(SHARED_DATA),)
 export LOSSY_DATA ?= $(CURDIR)/.data
 endif
 
+# Tests of one file stay in one process: they share what they train.
+SIDE_BY_SIDE := -n 2 --dist loadfile
+
 .PHONY: demo test test-slow lint docs clean
 
 demo: .venv/.done
@@ -16,10 +19,10 @@ demo: .venv/.done
 	@echo "Accuracy, MACs and memory of this run are in TensorBoard: $(BIN)/tensorboard --logdir runs"
 
 test: .venv/.done .data/.done
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
 
 test-slow: .venv/.done .data/.done
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m slow
 
 lint: .venv/.done
 	$(BIN)/ruff check .
