@@ -47,6 +47,11 @@ from lossy_lightning.functional.transforms.dct import (
     idct,
     idct_islow,
 )
+from lossy_lightning.functional.transforms.mdct import (
+    imdct,
+    mdct,
+    overlap_add,
+)
 from lossy_lightning.functional.vq import (
     nearest_codewords,
     sum_codewords,
@@ -66,10 +71,13 @@ __all__ = [
     "idct",
     "idct_islow",
     "image_to_coefficients",
+    "imdct",
     "index_entropy",
     "inverse_jpeg_transform",
     "jpeg_transform",
+    "mdct",
     "nearest_codewords",
+    "overlap_add",
     "pad_codes",
     "pad_to_mcus",
     "pad_to_multiple",
