@@ -1,4 +1,4 @@
-"""Running a model for a measurement and leaving it as it was."""
+"""Running a model for a measurement and leaving everything as it was."""
 
 import random
 from collections.abc import Iterator
@@ -9,19 +9,29 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
+from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves
+
+from lossy_lightning.functional._state import State
 
 
 @contextmanager
 def undisturbed(model: nn.Module, *inputs: Any) -> Iterator[None]:
-    """Run a model in evaluation mode without gradients; afterwards modes, buffers and random state are as before.
+    """Run a model in evaluation mode without gradients, and leave everything as it was.
+
+    Afterwards all that can be reached from the model and the inputs is as before, to the last bit: parameters and
+    buffers of any layout and their gradients, modes, hooks, attributes of modules and of the objects that they hold,
+    hidden states, caches, counters, metrics, iterators, arrays, what functions hold in closures, own generators of
+    random numbers; and so are the random states of Python, NumPy and torch. It is put back in place, so that
+    references stay valid. Trainers, loggers, data sets, files and threads are not touched. Work that draws random
+    numbers or changes the inputs (an ``input_fn``) belongs inside, too.
 
     Args:
-        model: Whatever modules are run within.
-        inputs: What they are given; the random state of its devices is kept, too.
+        model: Whatever modules are run within. `torch.enable_grad` may be entered within.
+        inputs: What they are given: batches, functions, anything else that could change.
 
     Raises:
-        ValueError: If a lazy module has no parameters yet.
+        ValueError: If a lazy module has no parameters yet, or if something cannot be put back; the message names it.
 
     Example:
         >>> dropout = nn.Dropout()
@@ -32,34 +42,36 @@ def undisturbed(model: nn.Module, *inputs: Any) -> Iterator[None]:
         True
     """
     _check_initialized(model)
-    modules = list(model.modules())
-    modes = [module.training for module in modules]
-    buffers = [dict(module._buffers) for module in modules]
-    values = [{name: b.clone() for name, b in held.items() if b is not None} for held in buffers]
-    tensors = [*model.parameters(), *(leaf for leaf in tree_leaves(inputs) if isinstance(leaf, Tensor))]
-    devices = sorted({tensor.device.index for tensor in tensors if tensor.device.type == "cuda"})
+    devices = sorted({tensor.device.index for tensor in _tensors(model, inputs) if tensor.device.type == "cuda"})
     fastpath = torch.backends.mha.get_fastpath_enabled()
     python_state, numpy_state = random.getstate(), np.random.get_state()
+    with _plain():
+        state = State(model, inputs)
     try:
         torch.backends.mha.set_fastpath_enabled(False)  # one opaque operation otherwise
-        for module in modules:
-            module.training = False
+        for module in model.modules():
+            if hasattr(module, "training"):  # a frozen module of TorchScript has no mode
+                module.training = False
         with torch.random.fork_rng(devices), torch.no_grad():
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fastpath)
         random.setstate(python_state)
         np.random.set_state(numpy_state)
-        for module, mode, held, saved in zip(modules, modes, buffers, values, strict=True):
-            module.training = mode
-            for name, buffer in held.items():
-                if module._buffers.get(name) is not buffer:
-                    module._buffers[name] = buffer
-            with torch.no_grad():
-                for name, value in saved.items():
-                    # One made in inference mode may not be written to, so only what has changed is.
-                    if not value.is_meta and not torch.equal(held[name], value):  # type: ignore[arg-type]
-                        held[name].copy_(value)  # type: ignore[union-attr]
+        with _plain():
+            state.put_back()
+
+
+@contextmanager
+def _plain() -> Iterator[None]:
+    """Read and write memory as it is, whatever modes are on."""
+    with torch.inference_mode(False), torch.no_grad(), _disable_current_modes():
+        yield
+
+
+def _tensors(model: nn.Module, inputs: Any) -> list[Tensor]:
+    leaves = (leaf for leaf in tree_leaves(inputs) if isinstance(leaf, Tensor))
+    return [*model.parameters(), *model.buffers(), *leaves]
 
 
 def _check_initialized(model: nn.Module) -> None:
