@@ -38,6 +38,7 @@ class Decoded(TrainableCodec):
         self.view = view
         self.sample_rate = codec.sample_rate
         self.on_device = codec.on_device and view.on_device
+        self.learned = codec.learned or view.learned
         self.keeps_phase = codec.keeps_phase and view.keeps_phase
         # Any other codec pads the edges anew after they were cropped, and so may code them differently.
         self.idempotent = isinstance(codec, PCM) and view.idempotent

@@ -62,6 +62,7 @@ class Relabeled(TrainableCodec):
         self.sample_rate = codec.sample_rate
         self.on_device = codec.on_device
         self.idempotent = codec.idempotent
+        self.learned = codec.learned
         self.register_buffer("permutation", torch.empty(0, 0, dtype=torch.int64))
 
     @property

@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Self
 
@@ -27,6 +28,8 @@ class Codec(ABC):
     """False if the codec runs on the host only, so that it is called in the loader's workers."""
     keeps_phase: bool = True
     """Sound: False if decoding makes up the phase, so that samples cannot be compared with the original's."""
+    learned: bool = False
+    """Whether encoding multiplies with weights that were trained or fitted, so that its MACs count."""
     idempotent: bool
     """Whether ``encode(decode(encode(x))) == encode(x)``."""
 
@@ -67,6 +70,17 @@ class Codec(ABC):
         """Codebooks ``(C, levels, dim)`` if codes are codebook indices, else None.
 
         Channels of a residual code are stages, whose words are added up; a stage may be absent.
+        """
+        return None
+
+    def encoding_macs(self, shape: tuple[int, ...]) -> Counter[int] | None:
+        """Multiply-accumulates of encoding a signal, by bit width, in codecs that compute outside of torch.
+
+        Args:
+            shape: Of the signal, without batch.
+
+        Returns:
+            Bit width -> multiply-accumulates; None if torch computes all, so that they can be counted.
         """
         return None
 
@@ -187,6 +201,8 @@ class FileCodec(Codec):
 
 class TrainableCodec(Codec, nn.Module):
     """A codec with tensors that are fitted to data, such as a codebook; an `nn.Module`, so they are saved and moved."""
+
+    learned = True
 
     @property
     @abstractmethod

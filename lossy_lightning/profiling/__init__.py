@@ -8,14 +8,18 @@ from lossy_lightning.profiling.counting import (
     profile_layers,
     weight_memory,
 )
+from lossy_lightning.profiling.encoding import count_encoding_macs
+from lossy_lightning.profiling.energy import EnergyTable
 from lossy_lightning.profiling.profiles import LayerProfile, Lookups, WeightMemory, layer_table, total_profile
 from lossy_lightning.profiling.strays import stray_values
 from lossy_lightning.profiling.widths import declared_bit_width, is_quant_tensor, is_quantizer, owners
 
 __all__ = [
+    "EnergyTable",
     "LayerProfile",
     "Lookups",
     "WeightMemory",
+    "count_encoding_macs",
     "count_lookups",
     "count_macs",
     "count_parameters",

@@ -60,6 +60,7 @@ class VQVAE(Codec, nn.Module):
         (torch.Size([2, 1, 7, 7]), 196)
     """
 
+    learned = True
     idempotent = False
 
     def __init__(

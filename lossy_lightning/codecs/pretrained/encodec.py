@@ -47,6 +47,7 @@ class EnCodec(Codec):
     """
 
     sample_rate = 24_000
+    learned = True
     idempotent = False
 
     def __init__(

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lossy_lightning.codecs.pretrained._tflite import convolution_macs
 from lossy_lightning.core import Codec, CodeSpec, Field, InputError, MissingFileError
 from lossy_lightning.functional import crop, pad_to_multiple, sum_codewords
 
@@ -20,6 +22,7 @@ _ENCODER, _QUANTIZER, _DECODER = "soundstream_encoder.tflite", "quantizer.tflite
 _STAGES = {3200: 16, 6000: 30, 9200: 46}
 _FRAME = 320  # samples, 20 ms
 _LEVELS = 16
+_FEATURES = 64  # of a frame
 _ABSENT = -1
 
 
@@ -51,6 +54,7 @@ class Lyra(Codec):
 
     sample_rate = 16_000
     on_device = False
+    learned = True
     idempotent = False
 
     def __init__(
@@ -125,6 +129,13 @@ class Lyra(Codec):
             ImportError: If ai-edge-litert is not installed.
         """
         return self._codebooks()[: self._stages].clone()
+
+    def encoding_macs(self, shape: tuple[int, ...]) -> Counter[int]:
+        """Those of the encoder's convolutions, and of comparing 64 features with 16 words in each stage."""
+        frames = -(-shape[-1] // _FRAME)
+        macs = convolution_macs(_interpreter(_read(self._folder / _ENCODER)))
+        quantizer = Counter({32: _STAGES[self.bit_rate] * _LEVELS * _FEATURES})
+        return Counter({width: frames * count for width, count in (macs + quantizer).items()})
 
     def fingerprint(self) -> str:
         """Class, bit rate and a hash of the models; where they lie does not matter."""

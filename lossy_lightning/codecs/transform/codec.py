@@ -43,6 +43,7 @@ class TransformCodec(TrainableCodec):
         self.analysis = analysis
         self.quantizer = quantizer
         self.sample_rate = analysis.sample_rate
+        self.learned = quantizer.learned
         self.keeps_phase = analysis.keeps_phase
         self.on_device = quantizer.on_device
 
