@@ -43,7 +43,8 @@ def count_encoding_macs(codec: Codec, shape: tuple[int, ...]) -> Counter[int]:
     if known is not None:
         return known
     spec = codec.spec(shape)
-    code = torch.tensor(spec.low).view(1, -1, *(1 for _ in spec.grid)).expand(1, *spec.shape).to(spec.dtype)
+    grid = [size for size in spec.grid if size is not None]
+    code = torch.tensor(spec.low).view(1, -1, *(1 for _ in grid)).expand(1, -1, *grid).to(spec.dtype)
     result = trace(_Encoding(codec), codec.decode(code, (1, *shape)))
     result.unseen -= {name for name in result.unseen if name.startswith("aten::_fft")}
     warn_of_unseen(result)

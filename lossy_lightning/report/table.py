@@ -30,7 +30,6 @@ class Column(NamedTuple):
     meaning: str
 
 
-_MACS = r"macs/(\d+)bit"
 _USUAL = (
     Column("rows read", "lookups/rows", 0, 1, "rows of tables that one example reads"),
     Column("container bits/sample", "rate/container_bits_per_sample", 3, 1, "container bits by samples of the signal"),
@@ -63,16 +62,35 @@ _OTHER = (
     Column("container bits", "rate/container_bits", 0, 1, "bit widths of all values of a code that are there"),
     Column("zeroth-order entropy, bits", "rate/entropy_bits", 1, 1, "that of the codes' values, by examples"),
     Column("file bits", "rate/file_bits", 0, 1, "files that the codec writes, headers included, by examples"),
+    Column(
+        "estimated energy, nJ",
+        "energy/estimated_picojoules",
+        3,
+        1e-3,
+        "counts by a table, no measurement",
+    ),
     Column("float-32 equivalent, KiB", "memory/weights_float32_bytes", 2, 2**-10, "parameters, if each took 4 bytes"),
 )
 """Shown on request."""
 
 
 def usual_columns(groups: Sequence[Group], metric: str = "test_acc") -> list[str]:
-    """Names of accuracy, MACs of each bit width, and the other figures of a report that some group has."""
+    """Names of accuracy, MACs of each bit width, and the other figures of a report that some group has.
+
+    What encoding costs, and the sum from sensor to label, stand there if some run's codec was learned.
+    """
     logged = {name for group in groups for run in group.counted for name in run.figures}
     macs = [f"macs/{width}bit" for width in bit_widths(groups)]
+    if _learned(groups):
+        macs += [f"macs/encoding/{width}bit" for width in bit_widths(groups, "encoding")]
+        macs += [f"macs/sensor_to_label/{width}bit" for width in bit_widths(groups, "sensor_to_label")]
     return [metric, *(name for name in (*macs, *(column.name for column in _USUAL)) if name in logged)]
+
+
+def _learned(groups: Sequence[Group]) -> bool:
+    """Whether making the codes of some run takes multiply-accumulates."""
+    figures = [run.figures for group in groups for run in group.counted]
+    return any(value > 0 for run in figures for name, value in run.items() if name.startswith("macs/encoding/"))
 
 
 def chosen_columns(groups: Sequence[Group], names: Sequence[str]) -> list[str]:
@@ -104,7 +122,8 @@ def column(name: str) -> Column:
     if match := re.fullmatch(r"macs/(?:(.+)/)?(\d+)bit", name):
         part, width = match.groups()
         meaning = f"multiply-accumulates of one example whose wider operand has {width} bits"
-        return Column(f"{width}-bit MACs" + (f" of {part}" if part else ""), name, 0, 1, meaning)
+        place = "" if not part else ", sensor to label" if part == "sensor_to_label" else f" of {part}"
+        return Column(f"{width}-bit MACs{place}", name, 0, 1, meaning)
     if match := re.fullmatch(r"rate/(\w+)/(container|entropy)_bits", name):
         field, kind = match.groups()
         whole = known[f"rate/{kind}_bits"]
@@ -116,9 +135,10 @@ def column(name: str) -> Column:
     return Column(name, name, 4, 1, "")
 
 
-def bit_widths(groups: Sequence[Group]) -> list[int]:
-    """Widths of the MACs that some run logged, widest first."""
-    matches = (re.fullmatch(_MACS, name) for g in groups for run in g.counted for name in run.figures)
+def bit_widths(groups: Sequence[Group], part: str | None = None) -> list[int]:
+    """Widths of the MACs, of the whole network or of a part, that some run logged, widest first."""
+    pattern = rf"macs/{part}/(\d+)bit" if part else r"macs/(\d+)bit"
+    matches = (re.fullmatch(pattern, name) for g in groups for run in g.counted for name in run.figures)
     return sorted({int(match[1]) for match in matches if match}, reverse=True)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lossy_lightning.report import State, group_runs, read_results, read_runs, table_rows, write_results
+from lossy_lightning.report.table import column, usual_columns
 
 from .runs import write_run
 
@@ -43,6 +44,19 @@ def test_a_file_of_results_gives_the_table_of_its_folder(folder: Path, tmp_path:
     assert by_name["bits (gray=False)"] == ["52.78 ± 20.97", "67 108 864", "0, 1, 2", "3 finished"]
     assert by_name["bits (gray=True)"] == ["25.00", "", "0", "finished"]
     assert [run.reason for run in kept if run.state is State.BROKEN] == ["failed: OSError: x is gone"]
+
+
+def test_what_encoding_costs_is_shown_if_a_codec_was_learned(tmp_path: Path) -> None:
+    def columns() -> list[str]:
+        return usual_columns(group_runs(read_runs([tmp_path])))
+
+    fixed = {"test_acc": [0.5], "macs/32bit": [8], "macs/encoding/32bit": [0], "macs/sensor_to_label/32bit": [8]}
+    write_run(tmp_path / "pixels", fixed, state="finished")
+    assert columns() == ["test_acc", "macs/32bit"]
+    learned = fixed | {"macs/encoding/32bit": [5], "macs/sensor_to_label/32bit": [13]}
+    write_run(tmp_path / "codes", learned, state="finished")
+    assert columns() == ["test_acc", "macs/32bit", "macs/encoding/32bit", "macs/sensor_to_label/32bit"]
+    assert column("macs/sensor_to_label/32bit").title == "32-bit MACs, sensor to label"
 
 
 def test_it_names_no_machine_and_no_folder_of_it(folder: Path, tmp_path: Path) -> None:
