@@ -114,7 +114,7 @@ def test_checkpoints_are_reloaded_weights_only(run, tmp_path):
     assert task.spec == CodeSpec.uniform((1, 4, 4), 0, 7, ordinal=False)
     for name, value in task.state_dict().items():
         assert torch.equal(value, content["state_dict"][name]), name
-    assert content["Digits"]["codec"]["state"]["codebook"].shape == (8, 4)
+    assert content["Digits"]["codecs"]["codec"]["state"]["codebook"].shape == (8, 4)
 
 
 def test_spec_and_classes_come_from_the_data(run, tmp_path):

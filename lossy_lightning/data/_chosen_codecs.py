@@ -131,10 +131,11 @@ class ChosenCodecs(Generic[AnyCodec]):
                 )
 
     def state_dict(self) -> dict[str, Any]:
-        """Fingerprints, and the tensors of those that can be fitted."""
+        """Texts and fingerprints, and the tensors of those that can be fitted."""
         return {
             name: {
-                "codec": repr(codec) if isinstance(codec, TrainableCodec) else codec.fingerprint(),
+                "codec": _text(codec),
+                "fingerprint": codec.fingerprint(),
                 "state": codec.state_dict() if isinstance(codec, TrainableCodec) else {},
             }
             for name, codec in self.named.items()
@@ -146,16 +147,40 @@ class ChosenCodecs(Generic[AnyCodec]):
         Raises:
             MisconfigurationException: If it was made with other codecs.
         """
-        own = self.state_dict()
+        self._check(state_dict)
+        for name, codec in self.trainable.items():
+            codec.load_state_dict(state_dict[name]["state"])
+
+    def check_fitted(self, state_dict: dict[str, Any]) -> None:
+        """Check that these are the codecs of a checkpoint, down to their fitted tensors.
+
+        Raises:
+            MisconfigurationException: If they are not.
+        """
+        self._check(state_dict)
+        for name, codec in self.named.items():
+            mine, saved = codec.fingerprint(), state_dict[name]["fingerprint"]
+            if mine != saved:
+                raise MisconfigurationException(
+                    f"this network was trained on codes of {name} = {saved}, but this datamodule has {mine}, fitted "
+                    "anew: its codes mean something else; pass ckpt_path to the trainer, which takes over the fitted "
+                    "codec, or make the datamodule by its load_from_checkpoint"
+                )
+
+    def _check(self, state_dict: dict[str, Any]) -> None:
+        own = {name: _text(codec) for name, codec in self.named.items()}
         for name in sorted(own.keys() | state_dict.keys()):
-            mine, saved = (state.get(name, {"codec": "none"})["codec"] for state in (own, state_dict))
+            mine, saved = own.get(name, "none"), state_dict.get(name, {"codec": "none"})["codec"]
             if mine != saved:
                 raise MisconfigurationException(
                     f"the checkpoint was made with {name} = {saved}, but this datamodule has {mine}; "
                     "use the codec of the checkpoint"
                 )
-        for name, codec in self.trainable.items():
-            codec.load_state_dict(state_dict[name]["state"])
+
+
+def _text(codec: Codec) -> str:
+    """What tells a codec from others, whatever it was fitted to."""
+    return repr(codec) if isinstance(codec, TrainableCodec) else codec.fingerprint()
 
 
 def _named(name: str, chosen: AnyCodec | dict[int, AnyCodec] | None) -> dict[str, AnyCodec]:

@@ -76,7 +76,8 @@ class CodedFolder(EncodedDataModule):
         self._skipped: list[str] | None = [] if skip_bad else None
         channels, *sizes = codec.signal_shape
         self.signal_shape = (channels, *((crop,) * len(sizes)))
-        self.num_classes = len(class_names(self.root))
+        self.classes = tuple(class_names(self.root))
+        self.num_classes = len(self.classes)
 
     def codes(self, split: Split) -> Source | None:
         """Codes of a split's files, and their classes."""

@@ -17,6 +17,7 @@ from lossy_lightning.data._chosen_codecs import ChosenCodecs
 from lossy_lightning.data._loading import make_loader
 from lossy_lightning.data._preparing import Preparation
 from lossy_lightning.data._splits import PaddedSource, Split, TransformedSource, check_indexed, take_split
+from lossy_lightning.data._state import check_classes, check_fields, state_of
 from lossy_lightning.data._statistics import read_sample
 from lossy_lightning.data.cache import EncodedDataset
 from lossy_lightning.data.source import Source, as_source
@@ -55,6 +56,7 @@ class EncodedDataModule(LightningDataModule, ABC):
     Attributes:
         signal_shape: Shape of a signal without batch; None if it varies.
         num_classes: Number of classes, if targets are classes.
+        classes: Their names, in the order of their numbers, if they are known. Checkpoints carry them.
         sample_rate: Of sounds, in Hz; None for any, or no sounds. Codecs that expect another rate are an error.
 
     Raises:
@@ -63,6 +65,7 @@ class EncodedDataModule(LightningDataModule, ABC):
 
     signal_shape: tuple[int | None, ...] = ()
     num_classes: int
+    classes: tuple[str, ...] | None = None
     sample_rate: int | None = None
 
     def __init__(
@@ -216,17 +219,30 @@ class EncodedDataModule(LightningDataModule, ABC):
         return code, *rest
 
     def state_dict(self) -> dict[str, Any]:
-        """Fingerprints of the codecs, and the tensors of those that can be fitted."""
-        return self.codecs.state_dict()
+        """What the data are: codecs with their fitted tensors, classes, spec, sample rate and our version."""
+        return state_of(self)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over a checkpoint's fitted codecs; their codes are made anew.
 
         Raises:
-            MisconfigurationException: If the checkpoint was made with another codec.
+            MisconfigurationException: If the checkpoint was made with another codec, or on other classes.
         """
-        self.codecs.load_state_dict(state_dict)
+        check_classes(self, state_dict)
+        self.codecs.load_state_dict(state_dict["codecs"])
+        check_fields(self, state_dict)
         self._datasets.clear()
+
+    def check_origin(self, state_dict: dict[str, Any], codecs: bool = True) -> None:
+        """Check that a network that was trained on data of that state reads these rightly, with codecs or without.
+
+        Raises:
+            MisconfigurationException: If classes, sample rate, codecs or fields are others; names both.
+        """
+        check_classes(self, state_dict)
+        if codecs:
+            self.codecs.check_fitted(state_dict["codecs"])
+            check_fields(self, state_dict)
 
     # How it is done.
 

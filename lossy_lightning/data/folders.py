@@ -162,7 +162,8 @@ class ImageFolder(EncodedDataModule):
             raise InputError(f"size is a pair of height and width in pixels, or None; got {size!r}")
         self.size = size
         self.signal_shape = (3, *size) if size else (3, None, None)
-        self.num_classes = len(class_names(self.root))
+        self.classes = tuple(class_names(self.root))
+        self.num_classes = len(self.classes)
 
     def signals(self, split: Split) -> Source | None:
         """Images ``(3, H, W)`` uint8 and their classes."""

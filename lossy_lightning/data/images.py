@@ -14,7 +14,7 @@ from torchvision.datasets.folder import IMG_EXTENSIONS
 from lossy_lightning.core import MissingFileError
 from lossy_lightning.data._splits import Split
 from lossy_lightning.data.encoded import EncodedDataModule
-from lossy_lightning.data.folders import ImageFiles, class_files
+from lossy_lightning.data.folders import ImageFiles, class_files, class_names
 
 _OFFLINE = "and cannot be downloaded ({})"
 _NOT_PREPARED = "and prepare_data() was not called to download them"
@@ -35,6 +35,7 @@ class Digits(EncodedDataModule):
 
     signal_shape = (1, 8, 8)
     num_classes = 10
+    classes = tuple("0123456789")
 
     def signals(self, split: Split) -> Dataset[Any] | None:
         """Images ``(1, 8, 8)`` uint8 and their digits."""
@@ -60,6 +61,7 @@ class MNIST(EncodedDataModule):
 
     signal_shape = (1, 28, 28)
     num_classes = 10
+    classes = tuple("0123456789")
     _dataset_class: type[datasets.MNIST] = datasets.MNIST
 
     def prepare_data(self) -> None:
@@ -91,6 +93,7 @@ class FashionMNIST(MNIST):
     Source: Xiao et al., Fashion-MNIST, arXiv:1708.07747, 2017.
     """
 
+    classes = tuple(datasets.FashionMNIST.classes)
     _dataset_class = datasets.FashionMNIST
 
 
@@ -107,6 +110,18 @@ class CIFAR10(EncodedDataModule):
 
     signal_shape = (3, 32, 32)
     num_classes = 10
+    classes: tuple[str, ...] | None = (
+        "airplane",
+        "automobile",
+        "bird",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
+    )
 
     def prepare_data(self) -> None:
         """Download what is missing, then fit and encode.
@@ -118,6 +133,13 @@ class CIFAR10(EncodedDataModule):
             with _told_where(self.root, "cifar-10-batches-py", _OFFLINE):
                 datasets.CIFAR10(self.root, download=True)
         super().prepare_data()
+
+    def setup(self, stage: str) -> None:
+        """Open the splits of the stage; folders name their classes themselves."""
+        folder = self._folder()
+        if folder is not None:
+            self.classes = tuple(class_names(folder))
+        super().setup(stage)
 
     def signals(self, split: Split) -> Dataset[Any] | None:
         """Images ``(3, 32, 32)`` uint8 and their classes."""

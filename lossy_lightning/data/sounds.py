@@ -91,7 +91,7 @@ class AudioFolder(EncodedDataModule):
         self.test_groups = tuple(test_groups)
         self.skip_bad = skip_bad
         self._told: set[Split] = set()
-        self.classes = self._classes()
+        self.classes = tuple(self._classes())
         self.num_classes = len(self.classes)
         self._files = self._split_files() if self._has_splits() else self._class_files()
         channels = None if mono else num_channels(self._files[0].path)
@@ -122,7 +122,7 @@ class AudioFolder(EncodedDataModule):
         return path.suffix.lower() in SOUND_EXTENSIONS and not is_hidden(str(path), self.root)
 
     def _class_files(self) -> list[ListedFile]:
-        numbers = {name: number for number, name in enumerate(self.classes)}
+        numbers = {name: number for number, name in enumerate(self.classes or ())}
         files = visible_files(self.root, numbers, SOUND_EXTENSIONS)
         groups = self._groups(files)
         test = set(self.test_groups) or choose_groups(groups, self.test_fraction, self.seed)

@@ -68,7 +68,8 @@ class SpeechCommands(EncodedDataModule):
         self.sample_rate = sample_rate
         self.signal_shape = (1, sample_rate)
         self._form = SoundFormat(sample_rate, sample_rate)
-        self.num_classes = len(self.words)
+        self.classes = tuple(self.words)
+        self.num_classes = len(self.classes)
         self.check_sample_rates()
         if test_fold and by_speaker and self._has_lists():
             raise MisconfigurationException(

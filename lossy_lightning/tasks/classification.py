@@ -3,22 +3,22 @@
 import copy
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
 from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, FeatureShape, InputError, Stem
-from lossy_lightning.tasks._wiring import make_optimizers, reset_metrics, save_plain_hyperparameters
+from lossy_lightning.tasks._origin import OriginTask, data_of
+from lossy_lightning.tasks._wiring import make_optimizers, save_plain_hyperparameters
 
 
-class ClassificationTask(LightningModule):
+class ClassificationTask(OriginTask):
     """A stem and a backbone trained with cross-entropy; logs ``{train,val,test}_{loss,acc}``.
 
     Batches are ``(code, target)`` with codes ``(N, C, *grid)`` of the spec and targets ``(N,)`` int64, or
@@ -124,6 +124,7 @@ class ClassificationTask(LightningModule):
                 f"this task was built for {self.num_classes} classes, but the datamodule has {data.num_classes}; build "
                 "the task with num_classes=datamodule.num_classes"
             )
+        super().setup(stage)
         if stage == "fit" and isinstance(self.stem, Stem) and not self._adapted:
             self._training = tuple(data.codecs.training), data.statistics
             self.stem.adapt(self._training[0], self.spec, self._training[1])
@@ -155,50 +156,39 @@ class ClassificationTask(LightningModule):
                 )
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the stem that the checkpoint brings, and hold its codec against the datamodule's.
+        """Keep the stem that the checkpoint brings, and remember the data that it was trained on.
 
         Raises:
-            MisconfigurationException: If the checkpoint was made with another codec, or other data whose codec the
-                datamodule would not take over.
+            MisconfigurationException: If the datamodule has another codec, or other classes.
         """
+        super().on_load_checkpoint(checkpoint)
         self._adapted = True
-        data: Any = getattr(self._trainer, "datamodule", None)
-        makers = [name for name, state in checkpoint.items() if isinstance(state, dict) and "codec" in state]
-        if not makers or not hasattr(data, "codec"):
-            return
-        name = type(data).__qualname__
-        if name not in makers:
-            raise MisconfigurationException(
-                f"the checkpoint carries the codec of {makers[0]}, which {name} would not take over; use {makers[0]}, "
-                f"or pass datamodule.load_state_dict(checkpoint[{makers[0]!r}]) and load the weights by "
-                "load_from_checkpoint"
-            )
-        data.load_state_dict(checkpoint[name])  # before the weights, whose shapes would say less
-
-    def on_fit_start(self) -> None:
-        """Start with fresh metrics."""
-        reset_metrics(self)
 
     def on_validation_start(self) -> None:
         """Check, after a fit, that the codes of another datamodule are read rightly.
 
         Raises:
-            MisconfigurationException: If the stem was adapted to other codecs.
+            MisconfigurationException: If the network was trained, or the stem adapted, to other data.
         """
-        self._check_data("training")
+        super().on_validation_start()
+        data = data_of(self)
+        if data is not None:
+            self._check_codecs(data.codecs.training)
 
     def on_test_start(self) -> None:
         """As `on_validation_start`."""
-        self._check_data("test")
+        super().on_test_start()
+        self._check_test_codecs()
 
     def on_predict_start(self) -> None:
         """As `on_validation_start`."""
-        self._check_data("test")
+        super().on_predict_start()
+        self._check_test_codecs()
 
-    def _check_data(self, codecs: Literal["training", "test"]) -> None:
-        data: Any = getattr(self.trainer, "datamodule", None)
-        if getattr(data, "spec", None) is not None:
-            self._check_codecs(data.codecs.training if codecs == "training" else data.codecs.test)
+    def _check_test_codecs(self) -> None:
+        data = data_of(self)
+        if data is not None:
+            self._check_codecs(data.codecs.test)
 
     def forward(self, code: Tensor, grid_size: Tensor | None = None) -> Tensor:
         """Logits ``(N, num_classes)`` of codes ``(N, C, *grid)``.

@@ -5,7 +5,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 from torchmetrics import MeanMetric, Metric
@@ -13,11 +12,12 @@ from torchmetrics import MeanMetric, Metric
 from lossy_lightning.codecs import VQVAE
 from lossy_lightning.codecs.learned.vqvae import to_unit
 from lossy_lightning.core import CodeSpec
-from lossy_lightning.tasks._wiring import make_optimizers, reset_metrics, save_plain_hyperparameters
+from lossy_lightning.tasks._origin import OriginTask
+from lossy_lightning.tasks._wiring import make_optimizers, save_plain_hyperparameters
 from lossy_lightning.tasks.reconstruction import Reconstruction, check_samples, log_figures, show
 
 
-class VQVAETask(LightningModule):
+class VQVAETask(OriginTask):
     """Trains a `VQVAE` to reconstruct signals, on any `EncodedDataModule` whose codec is `PCM`.
 
     The loss is the mean squared error of samples scaled to [-1, 1], plus the quantizer's own. Logged for ``train``,
@@ -79,10 +79,7 @@ class VQVAETask(LightningModule):
                 f"this task was built for samples of {self.spec}, but the datamodule gives {spec}; "
                 "build the task with spec=datamodule.spec"
             )
-
-    def on_fit_start(self) -> None:
-        """Start with fresh metrics."""
-        reset_metrics(self)
+        super().setup(stage)
 
     def forward(self, signal: Tensor) -> Tensor:
         """Reconstruction in [-1, 1] of signals ``(N, channels, *size)``, not rounded."""

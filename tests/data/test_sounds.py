@@ -311,12 +311,12 @@ def test_the_cache_beside_the_classes_is_no_class(folder):
     data = small(folder, cache_dir=None)
     data.prepare_data()
     assert (folder / "lossy_lightning").is_dir()
-    assert small(folder).classes == ["dry", "wet"]
+    assert small(folder).classes == ("dry", "wet")
 
 
 def test_a_hidden_folder_is_no_class(folder):
     shutil.copytree(folder / "wet", folder / ".ipynb_checkpoints")
-    assert small(folder).classes == ["dry", "wet"]
+    assert small(folder).classes == ("dry", "wet")
 
 
 def test_hidden_sounds_do_not_count_at_any_depth(folder):

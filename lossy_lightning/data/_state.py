@@ -1,0 +1,90 @@
+"""What a checkpoint says of the data that its network was trained on."""
+
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+if TYPE_CHECKING:
+    from lossy_lightning.data.encoded import EncodedDataModule
+
+_SHOWN = 30
+"""Names of classes that an error lists; the others are counted."""
+
+
+def state_of(data: "EncodedDataModule") -> dict[str, Any]:
+    """What a checkpoint keeps of a datamodule: codecs with their tensors, classes, spec, rate, and our version."""
+    return {
+        "codecs": data.codecs.state_dict(),
+        "classes": None if data.classes is None else list(data.classes),
+        "num_classes": num_classes(data),
+        "spec": data.spec,
+        "sample_rate": data.sample_rate,
+        "version": _version(),
+    }
+
+
+def check_classes(data: "EncodedDataModule", state: dict[str, Any]) -> None:
+    """Check that numbers of classes, and samples of sounds, mean what they did in training.
+
+    Raises:
+        MisconfigurationException: If classes, their order or the sample rate are others; names both.
+    """
+    if "codecs" not in state:
+        raise MisconfigurationException(
+            "the checkpoint was made by an earlier version of lossy_lightning, and does not say what classes it was "
+            "trained on: train again"
+        )
+    name = type(data).__name__
+    theirs, own, number = state["classes"], data.classes, state["num_classes"]
+    if theirs is not None and own is not None and theirs != list(own):
+        told = "the same order" if sorted(theirs) == sorted(own) else "the same classes"
+        raise MisconfigurationException(
+            f"this network was trained on the classes {_listed(theirs)}, but {name} has {_listed(own)}: its outputs "
+            f"would stand for other classes; use data of {told}"
+        )
+    if number is not None and num_classes(data) not in (None, number):
+        raise MisconfigurationException(
+            f"this network was trained on {number} classes, but {name} has {num_classes(data)}; use data of the same "
+            "classes"
+        )
+    if state["sample_rate"] != data.sample_rate:
+        raise MisconfigurationException(
+            f"this network was trained on sounds of {_rate(state['sample_rate'])}, but {name} has sounds of "
+            f"{_rate(data.sample_rate)}; set sample_rate to that of training"
+        )
+
+
+def check_fields(data: "EncodedDataModule", state: dict[str, Any]) -> None:
+    """Check that codes are made of the same fields; their grid may be another, as that of a crop is.
+
+    Raises:
+        MisconfigurationException: If they are not; names both.
+    """
+    if state["spec"].fields != data.spec.fields:
+        raise MisconfigurationException(
+            f"this network was trained on codes of {state['spec']}, but {type(data).__name__} gives {data.spec}; use "
+            "the codec, and signals of as many channels, of training"
+        )
+
+
+def num_classes(data: "EncodedDataModule") -> int | None:
+    """Number of classes; None if it is not stated, as if targets are no classes."""
+    return getattr(data, "num_classes", None)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(names[:_SHOWN])}{more}"
+
+
+def _rate(rate: int | None) -> str:
+    return "any rate" if rate is None else f"{rate} Hz"
+
+
+def _version() -> str | None:
+    try:
+        return version("lossy_lightning")
+    except PackageNotFoundError:  # a source tree that is not installed
+        return None
