@@ -1,6 +1,8 @@
-"""Records of a file's frames and granules, as compiled code fills them."""
+"""Records of files, frames and granules, as compiled code fills them, and what can be wrong with a file."""
 
 import numpy as np
+
+from .._status import OK, STATUS_FIELDS
 
 #: A granule and channel: its side information under the standard's names (ISO 11172-3, 2.4.1.7; ISO 13818-3, 2.4.1.7),
 #: and its scale factors as `MP3Frames` lays them out. ``stuffing`` counts the bits behind the granule's last code up to
@@ -41,3 +43,56 @@ FRAME = np.dtype(
     ],
     align=True,
 )
+
+#: A file while it is read: ``position`` is where to read on, ``stop`` where its tags at the end begin, ``first`` the
+#: header that all others must be like; ``header`` and ``size`` are those of the frame at ``position``, ``number``
+#: counts it among all, ``taken`` those that are good. ``free_size`` is the length of free-format frames without
+#: padding. ``fed`` is the length of the main data read so far, ``usable`` where those begin that are not lost, ``used``
+#: the bit behind the last good frame's granules, ``whole`` whether no frame is lost since; ``spare`` counts bits that
+#: code nothing.
+FILE = np.dtype(
+    [
+        (name, np.int64)
+        for name in [
+            *STATUS_FIELDS,
+            "position",
+            "stop",
+            "first",
+            "version",
+            "rate",
+            "channels",
+            "free_size",
+            "header",
+            "size",
+            "number",
+            "taken",
+            "left_out",
+            "delay",
+            "padding",
+            "fed",
+            "usable",
+            "used",
+            "whole",
+            "spare",
+        ]
+    ]
+)
+
+(
+    NO_FRAME,
+    LAYER,
+    TRUNCATED,
+    JUNK,
+    CHANGED_RATE,
+    CHANGED_CHANNELS,
+    FREE_FORMAT,
+    TOO_SMALL,
+    BAD_CRC,
+    NO_RESERVOIR,
+    OVERLAP,
+    TOO_LONG,
+    BAD_BLOCK_TYPE,
+    BAD_BIG_VALUES,
+    BAD_TABLE,
+    BAD_CODES,
+) = range(OK + 1, OK + 17)

@@ -1,0 +1,138 @@
+"""Decoding of whole frames: the bit reservoir, and what a frame is refused for (ISO 11172-3, 2.4.1.7, annex G)."""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+# Numba finds the types of a kernel where it is called.
+
+import numpy as np
+
+from .._bits import at_address, borrowed, top_bits, window
+from .._status import OK, fail
+from ..compile import inlined, kernel
+from ._huffman import MOST_BITS, read_levels
+from ._layout import BAD_CODES, BAD_CRC, BAD_TABLE, NO_RESERVOIR, OVERLAP, TOO_LONG, TOO_SMALL
+from ._scale_factors import read_mpeg1, read_mpeg2
+from ._side_info import SIDE_BYTES, crc_is_right, find_regions, read_side_info
+
+PADDING = MOST_BITS // 8 + 32  # bytes behind the main data of a file, which may hold anything
+
+
+@inlined
+def granules_of(file):
+    """Granules of a frame."""
+    return np.int64(2) if file.version == 0 else np.int64(1)
+
+
+@kernel
+def _keep_spare(stream, start, count, file, spare):
+    """Append bits that code nothing to those of the file."""
+    while count > 0:
+        at = file.spare & 7
+        size = min(count, 8 - at)
+        bits = top_bits(window(stream, np.uint64(start)), np.uint64(size))
+        index = file.spare >> 3
+        before = np.int64(spare[index]) if at > 0 else np.int64(0)
+        spare[index] = before | (bits << (8 - at - size))
+        file.spare += size
+        start += size
+        count -= size
+
+
+@kernel
+def end_main_data(stream, stop, file, frames, spare):
+    """Note the bits between the last frame's granules and the bit ``stop``, if no frame is lost between them."""
+    if file.taken > 0 and file.whole:
+        frames[file.taken - 1].ancillary = stop - file.used
+        _keep_spare(stream, file.used, stop - file.used, file, spare)
+
+
+@kernel
+def decode_frame(data, file, frames, granules, place, steps, stream, spare, side, bounds, tables, levels):
+    """Decode the frame at ``position`` as the file's next one.
+
+    Args:
+        data: The file.
+        file: Its record; if the frame is good, ``taken`` counts it.
+        frames: Records of the file's frames.
+        granules: Records of its granules and channels.
+        place: Address of the first granule's levels.
+        steps: Bytes from a granule to the next one, and from a channel to the next one.
+        stream: Main data so far; the frame's are appended.
+        spare: Gets the bits that code nothing.
+        side: Room for side information.
+        bounds: Room for a granule's regions.
+        tables: Of the Huffman codes.
+        levels: Any int16 array, for its type.
+
+    Returns:
+        What is wrong.
+    """
+    protected = file.header & 0x10000 == 0
+    at = file.position + (6 if protected else 4)
+    side_bytes = SIDE_BYTES[file.version, file.channels]
+    body = file.size - (at - file.position) - side_bytes
+    if body < 0:
+        return fail(file, TOO_SMALL, file.position, file.number, file.size)
+    start = file.fed
+    for i in range(side_bytes):
+        side[i] = data[at + i]
+    for i in range(body):
+        stream[start + i] = data[at + side_bytes + i]
+    file.fed += body
+    if protected and not crc_is_right(data, file.position, side_bytes):
+        return fail(file, BAD_CRC, file.position, file.number, 0)
+    frame = frames[file.taken]
+    first = file.taken * granules_of(file) * file.channels
+    frame.header, frame.size = file.header, file.size
+    error = read_side_info(side, file.version, file.channels, frame, granules, first)
+    if error != OK:
+        return fail(file, error, file.position, file.number, 0)
+    begin = start - np.int64(frame.main_data_begin)
+    if begin < file.usable:
+        return fail(file, NO_RESERVOIR, file.position, file.number, file.usable - begin)
+    if 8 * begin < file.used:
+        return fail(file, OVERLAP, file.position, file.number, file.used - 8 * begin)
+    before, whole = file.spare, file.whole
+    end_main_data(stream, 8 * begin, file, frames, spare)
+    end = 8 * begin
+    for i in range(granules_of(file)):
+        for channel in range(file.channels):
+            granule = granules[first + i * file.channels + channel]
+            out = at_address(
+                levels,
+                np.uint64(place + (file.taken * granules_of(file) + i) * steps[0] + channel * steps[1]),
+            )
+            earlier = granules[first + channel]
+            start, end = end, end + np.int64(granule.part2_3_length)
+            if end > 8 * file.fed:
+                error = TOO_LONG
+            else:
+                error = _decode_granule(
+                    borrowed(stream), start, end, file, frame, granule, earlier, i, channel, bounds, tables, out
+                )
+            if error != OK:
+                file.spare, file.whole = before, whole
+                return fail(file, error, file.position, file.number, 0)
+            _keep_spare(stream, end - np.int64(granule.stuffing), np.int64(granule.stuffing), file, spare)
+    file.used, file.whole = end, 1
+    file.taken += 1
+    return OK
+
+
+@inlined
+def _decode_granule(stream, start, end, file, frame, granule, earlier, number, channel, bounds, tables, out):
+    """Scale factors and levels of a granule and channel, bits ``start`` to ``end``: what is wrong."""
+    position = np.uint64(start)
+    if file.version == 0:
+        scfsi = np.int64(frame.scfsi[channel]) if number > 0 else np.int64(0)
+        position = read_mpeg1(stream, position, granule, earlier, scfsi)
+    else:
+        intensity = channel == 1 and (file.header >> 6) & 3 == 1 and (file.header >> 4) & 1 == 1
+        position = read_mpeg2(stream, position, granule, intensity)
+    if position > np.uint64(end):
+        return BAD_CODES
+    find_regions(granule, file.version, file.rate, bounds)
+    left = read_levels(stream, position, np.uint64(end), granule, bounds, tables, out)
+    if left <= -MOST_BITS:
+        return BAD_TABLE
+    granule.stuffing = max(left, 0)
+    return OK if left >= 0 else BAD_CODES

@@ -1,0 +1,86 @@
+"""MP3 files to levels."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lossy_lightning.bitstream.mp3 import read_frames, read_frames_batch
+
+from .mp3_files import lame
+
+SETTINGS = [
+    (44_100, 2, 128),
+    (44_100, 2, 320),
+    (44_100, 1, 64),
+    (48_000, 2, 192),
+    (48_000, 1, 32),
+    (32_000, 2, 96),
+    (24_000, 1, 48),
+    (24_000, 2, 160),
+    (22_050, 2, 64),
+    (16_000, 1, 32),
+    (16_000, 2, 24),
+    (16_000, 1, 8),
+]
+
+
+def vectors():
+    folder = Path(os.environ.get("LOSSY_DATA", "")) / "mp3_vectors"
+    if not folder.exists():
+        pytest.skip("needs mp3_vectors in $LOSSY_DATA")
+    return {path.stem: path.read_bytes() for path in sorted(folder.glob("*.bit"))}
+
+
+@pytest.mark.parametrize(("sample_rate", "channels", "bit_rate"), SETTINGS)
+def test_granules_end_where_they_say(sample_rate, channels, bit_rate):
+    frames = read_frames(lame(sample_rate, channels, bit_rate))
+    assert frames.sample_rate == sample_rate
+    assert frames.levels.shape[1:] == (channels, 576)
+    assert frames.granules["stuffing"].max() == 0
+    assert set(np.unique(frames.granules["block_type"])) == {0, 1, 2, 3}
+    index = frames.frames["header"] >> 12 & 15
+    kbit = ([0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320] if sample_rate >= 32_000
+            else [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160])  # fmt: skip
+    assert {kbit[i] for i in index} == {bit_rate}
+
+
+def test_vectors_are_read_whole():
+    counts = {}
+    files = vectors()
+    with pytest.raises(ValueError, match="no frame of MPEG-1"):
+        read_frames(files.pop("l3-nonstandard-sideinfo-size"), lenient=True)
+    for name, data in files.items():
+        frames = read_frames(data, lenient=True)
+        counts[name] = len(frames.frames), frames.left_out
+    assert counts == {
+        "M2L3_bitrate_22_all": (476, 0),
+        "M2L3_compl24": (212, 0),
+        "l3-compl": (216, 1),
+        "l3-he_32khz": (150, 0),
+        "l3-he_44khz": (410, 0),
+        "l3-hecommon": (30, 0),
+        "l3-nonstandard-id3v2": (1, 0),
+        "l3-nonstandard-vbrtag-empty": (0, 0),
+        "l3-si": (118, 0),
+        "l3-si_huff": (75, 0),
+        "l3-sin1k0db": (315, 4),
+    }
+
+
+def test_threads_read_the_same():
+    files = [lame(16_000, 1, 32, seed=i) for i in range(8)]
+    for one, two in zip(read_frames_batch(files), read_frames_batch(files, num_threads=2), strict=True):
+        assert (one.levels == two.levels).all()
+        assert one.granules.tobytes() == two.granules.tobytes()
+        assert one.spare == two.spare
+
+
+def test_a_frame_cut_off_is_left_out():
+    data = lame()
+    with pytest.raises(ValueError, match=r"frame \d+ at byte \d+: the data end within the frame"):
+        read_frames(data[:-10])
+    frames, whole = read_frames(data[:-10], lenient=True), read_frames(data)
+    assert frames.left_out == 1
+    assert (frames.levels == whole.levels[:-2]).all()
