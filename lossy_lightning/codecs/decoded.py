@@ -1,5 +1,6 @@
 """The conventional pipeline as a codec: decode first, then learn on what comes out."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Self
 
@@ -74,6 +75,10 @@ class Decoded(TrainableCodec):
     def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
         """The view's spec."""
         return self.view.spec(shape)
+
+    def encoding_macs(self, shape: tuple[int, ...], decoded: bool = False) -> Counter[int]:
+        """The codec's, decoding included, and the view's."""
+        return self.codec.encoding_macs(shape, decoded=True) + self.view.encoding_macs(shape, decoded)
 
     def codebooks(self) -> Tensor | None:
         """The view's codebooks."""

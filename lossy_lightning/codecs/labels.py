@@ -2,6 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -108,6 +109,10 @@ class Relabeled(TrainableCodec):
         if any(field.ordinal for field in spec.fields) or set(spec.low) != {0} or len(set(spec.levels)) != 1:
             raise InputError(f"Relabeled takes a codec of indices of codebooks of one size; got {spec} of {self.codec}")
         return spec
+
+    def encoding_macs(self, shape: tuple[int, ...], decoded: bool = False) -> Counter[int]:
+        """The codec's."""
+        return self.codec.encoding_macs(shape, decoded)
 
     def codebooks(self) -> Tensor | None:
         """The codec's codebooks, in the order of the labels."""

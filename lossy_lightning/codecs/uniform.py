@@ -29,6 +29,7 @@ class Uniform(TrainableCodec):
     """
 
     limits: Tensor
+    learned = False  # a fitted range, but no weights
     idempotent = True
 
     def __init__(self, bits: int, low: float | None = None, high: float | None = None) -> None:

@@ -73,16 +73,17 @@ class Codec(ABC):
         """
         return None
 
-    def encoding_macs(self, shape: tuple[int, ...]) -> Counter[int] | None:
-        """Multiply-accumulates of encoding a signal, by bit width, in codecs that compute outside of torch.
+    def encoding_macs(self, shape: tuple[int, ...], decoded: bool = False) -> Counter[int]:
+        """Multiply-accumulates of encoding a signal that are done outside of torch, where nothing else can count them.
 
         Args:
             shape: Of the signal, without batch.
+            decoded: Whether decoding it again counts, too.
 
         Returns:
-            Bit width -> multiply-accumulates; None if torch computes all, so that they can be counted.
+            Bit width -> multiply-accumulates; empty by default, if torch computes all.
         """
-        return None
+        return Counter()
 
     def fingerprint(self) -> str:
         """Text that is equal for equal codecs, in any process, and differs otherwise.

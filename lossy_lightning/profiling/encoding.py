@@ -28,7 +28,7 @@ def count_encoding_macs(codec: Codec, shape: tuple[int, ...]) -> Counter[int]:
         RuntimeError: If the codec is not fitted.
 
     Warns:
-        UserWarning: Names what a codec of your own computes outside of torch, unless its `encoding_macs` tells it.
+        UserWarning: Names what a codec of your own computes outside of torch, if its `encoding_macs` tells nothing.
 
     Example:
         >>> import torch
@@ -39,16 +39,14 @@ def count_encoding_macs(codec: Codec, shape: tuple[int, ...]) -> Counter[int]:
     """
     if not codec.learned:
         return Counter()
-    known = codec.encoding_macs(shape)
-    if known is not None:
-        return known
+    total = +codec.encoding_macs(shape)
     spec = codec.spec(shape)
     grid = [size for size in spec.grid if size is not None]
     code = torch.tensor(spec.low).view(1, -1, *(1 for _ in grid)).expand(1, -1, *grid).to(spec.dtype)
     result = trace(_Encoding(codec), codec.decode(code, (1, *shape)))
     result.unseen -= {name for name in result.unseen if name.startswith("aten::_fft")}
-    warn_of_unseen(result)
-    total: Counter[int] = Counter()
+    if not total:
+        warn_of_unseen(result)
     for counts in result.macs.values():
         for width, count in counts.items():
             total[min(width, 32)] += count

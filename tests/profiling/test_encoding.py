@@ -85,6 +85,12 @@ def test_lyra_counts_its_published_models(data_root):
     fewer = count_encoding_macs(Lyra(bit_rate=3200), (1, 16_000))
     assert second[32] - fewer[32] == 50 * (46 - 16) * 16 * 64
     assert set(second) == {8, 32}
+    words = TransformCodec(Spectrogram(), VQ((2, 2), 16)).fit([SOUNDS])
+    seen = count_encoding_macs(Decoded(Lyra(bit_rate=9200), words), (1, 16_000))
+    assert seen.total() == 102_105_600 + 99_750_400 + 64 * 64 * 16 * 4
+    # a pipeline that decodes first pays for both
+    both = count_encoding_macs(Decoded(Lyra(bit_rate=9200), PCM(bit_width=16)), (1, 16_000))
+    assert both.total() - second.total() == 99_750_400
 
 
 class Elsewhere(Codec):
@@ -93,7 +99,7 @@ class Elsewhere(Codec):
     idempotent = True
     learned = True
 
-    def __init__(self, told: int | None = None) -> None:
+    def __init__(self, told: int = 0) -> None:
         self.told = told
 
     def encode(self, signal: Tensor) -> Tensor:
@@ -105,8 +111,8 @@ class Elsewhere(Codec):
     def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
         return PCM().spec(shape)
 
-    def encoding_macs(self, shape: tuple[int, ...]) -> Counter[int] | None:
-        return None if self.told is None else Counter({8: self.told})
+    def encoding_macs(self, shape: tuple[int, ...], decoded: bool = False) -> Counter[int]:
+        return Counter({8: self.told})
 
 
 def test_what_cannot_be_seen_is_told_or_named():

@@ -130,12 +130,13 @@ class Lyra(Codec):
         """
         return self._codebooks()[: self._stages].clone()
 
-    def encoding_macs(self, shape: tuple[int, ...]) -> Counter[int]:
-        """Those of the encoder's convolutions, and of comparing 64 features with 16 words in each stage."""
+    def encoding_macs(self, shape: tuple[int, ...], decoded: bool = False) -> Counter[int]:
+        """Those of the models' convolutions, and of comparing 64 features with 16 words in each stage."""
+        frame = Counter({32: _STAGES[self.bit_rate] * _LEVELS * _FEATURES})
+        for name in (_ENCODER, _DECODER) if decoded else (_ENCODER,):
+            frame += convolution_macs(_interpreter(_read(self._folder / name)))
         frames = -(-shape[-1] // _FRAME)
-        macs = convolution_macs(_interpreter(_read(self._folder / _ENCODER)))
-        quantizer = Counter({32: _STAGES[self.bit_rate] * _LEVELS * _FEATURES})
-        return Counter({width: frames * count for width, count in (macs + quantizer).items()})
+        return Counter({width: frames * count for width, count in frame.items()})
 
     def fingerprint(self) -> str:
         """Class, bit rate and a hash of the models; where they lie does not matter."""
