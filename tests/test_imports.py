@@ -32,7 +32,7 @@ ROOMS = {
     "tasks": {"core", "codecs", "functional", "profiling"},
     "callbacks": {"core", "functional", "profiling", "attacks"},
     "report": {"core"},
-    "cli": {"callbacks", "core", "report"},
+    "cli": {"callbacks", "core", "report", "__version__"},
 }
 """Room to the other rooms that it may import."""
 

@@ -48,7 +48,7 @@ class Provenance(Callback):
             return
         if stage == "predict" and self._content:
             return  # a prediction changes nothing of what was trained or tested before
-        self._paths = [Path(place, FILE_NAME) for place in _folders(trainer) or [folder]]
+        self._paths = [Path(place, FILE_NAME) for place in run_folders(trainer) or [folder]]
         start, run = self._content.get("started") or _now(), self._content.get("run") or uuid4().hex
         stages = self._content.get("stages", {}) | {
             stage: None if trainer.ckpt_path is None else str(trainer.ckpt_path)
@@ -73,14 +73,14 @@ class Provenance(Callback):
             write_atomically(path, json.dumps(self._content, indent=2) + "\n")
 
 
-def _folders(trainer: Trainer) -> list[str]:
-    """The folders that loggers keep for this run alone."""
-    folders: dict[str, None] = {}
+def run_folders(trainer: Trainer) -> dict[str, bool]:
+    """The folders that loggers keep for this run alone, and whether that is W&B; to be called on the first rank."""
+    folders: dict[str, bool] = {}
     for logger in trainer.loggers:
         place = logger.experiment.dir if isinstance(logger, WandbLogger) else logger.log_dir
         if isinstance(place, str):
-            folders[place] = None
-    return list(folders)
+            folders[place] = isinstance(logger, WandbLogger)
+    return folders
 
 
 def environment() -> dict[str, Any]:

@@ -112,8 +112,9 @@ def read_run(path: Path | str) -> Run:
     problems: list[str] = []
     logs = read_logs(path)
     by_wandb = any(path.glob(WANDB))
-    config = {} if by_wandb else _read_mapping(path / "config.yaml", parse_yaml, problems)
-    environment = _read_mapping(path / ("files" if by_wandb else "") / "environment.json", json.loads, problems)
+    files, name = (path / "files", "lightning_config.yaml") if by_wandb else (path, "config.yaml")
+    config = _read_mapping(files / name, parse_yaml, problems)
+    environment = _read_mapping(files / "environment.json", json.loads, problems)
     environment, notes = checked_environment(environment)
     state, reason = _state(environment, logs.files, problems, logs.damage)
     told = tuple(map(writable, (*logs.notes, *notes)))

@@ -1,4 +1,4 @@
-"""The command line: ours and foreign classes, what a run leaves behind, and what a user sees of a mistake."""
+"""The command line: ours and foreign classes, what a run leaves behind."""
 
 import os
 import subprocess
@@ -7,56 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.demos.boring_classes import BoringModel
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from lossy_lightning.cli import main
 from lossy_lightning.codecs import VQ
-from lossy_lightning.core import CodeSpec, InputError
+from lossy_lightning.core import CodeSpec
 from lossy_lightning.tasks import ClassificationTask
-
-BORING = "lightning.pytorch.demos.boring_classes"
-TASK = {
-    "class_path": "lossy_lightning.tasks.ClassificationTask",
-    "init_args": {
-        "stem": "lossy_lightning.nn.Bits",
-        "backbone": {"class_path": "lossy_lightning.nn.MLP", "init_args": {"hidden_features": [8]}},
-        "optimizer": {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.01}},
-        "lr_scheduler": {"class_path": "torch.optim.lr_scheduler.StepLR", "init_args": {"step_size": 1}},
-    },
-}
-QUIET = {"enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu", "max_epochs": 1}
-
-
-@pytest.fixture
-def arguments(tmp_path):
-    """Arguments for a subcommand on the digits, or on another model and data, in a folder of their own."""
-
-    def make(subcommand, *extra, model=TASK, data=None, **trainer):
-        codec = {"class_path": "lossy_lightning.codecs.VQ", "init_args": {"block": [2, 2], "levels": 8}}
-        digits = {"class_path": "lossy_lightning.data.Digits"}
-        digits["init_args"] = {"codec": codec, "cache_dir": str(tmp_path / "cache")}
-        limits = {"limit_train_batches": 3, "limit_val_batches": 2, "limit_test_batches": 2, "limit_predict_batches": 2}
-        trainer = QUIET | limits | {"default_root_dir": str(tmp_path)} | trainer
-        config = tmp_path / "config.yaml"
-        config.write_text(yaml.safe_dump({"model": model, "data": data or digits, "trainer": trainer}))
-        return [subcommand, "--config", str(config), *extra]
-
-    return make
-
-
-@pytest.fixture
-def run(arguments):
-    """Run `main` in this process."""
-    return lambda *args, **changes: main(arguments(*args, **changes))
-
-
-@pytest.fixture(autouse=True)
-def _no_arguments(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["lossy-lightning"])  # Lightning warns of pytest's own
-    monkeypatch.setenv("PL_GLOBAL_SEED", "0")
+from tests.cli.digits import BORING, TASK
 
 
 def checkpoint(folder):
@@ -133,6 +90,31 @@ def test_stems_side_by_side_are_a_list(run, tmp_path):
     assert task.stem.stems[1].fields == ("code",)
 
 
+def test_classes_of_the_package_need_no_path(run, tmp_path):
+    backbone = {"class_path": "MLP", "init_args": {"hidden_features": [8]}}
+    augmentation = {"class_path": "BitFlip", "init_args": {"probability": 0.1, "bit_width": 8}}
+    digits = {"codec": "PCM", "augmentation": augmentation, "cache_dir": str(tmp_path / "cache")}
+    run(
+        "fit",
+        *("--trainer.callbacks", "ComplexityMonitor"),
+        model={"class_path": "ClassificationTask", "init_args": {"stem": "Bits", "backbone": backbone}},
+        data={"class_path": "Digits", "init_args": digits},
+    )
+    task = ClassificationTask.load_from_checkpoint(checkpoint(tmp_path), weights_only=True)
+    assert type(task.backbone).__name__ == "MLP"
+    config = (tmp_path / "lightning_logs" / "version_0" / "config.yaml").read_text()
+    assert "class_path: lossy_lightning.nn.MLP" in config
+
+
+@pytest.mark.parametrize("logger", [True, False])
+def test_a_configuration_may_run_twice(run, tmp_path, logger):
+    for _ in range(2):
+        run("validate", logger=logger, enable_checkpointing=False)
+    given = (tmp_path / "config.yaml").read_text()
+    assert "seed_everything" not in given  # the user's own file is as it was
+    assert len(list(tmp_path.glob("lightning_logs/*/config.yaml"))) == (2 if logger else 0)
+
+
 # Foreign classes.
 
 
@@ -179,105 +161,6 @@ def test_where_there_is_no_test_fit_alone_runs(run, monkeypatch, missing):
     }[missing]
     monkeypatch.setattr(owner, name, getattr(base, name))
     run("fit", model={"class_path": f"{BORING}.BoringModel"}, data={"class_path": f"{BORING}.BoringDataModule"})
-
-
-# Mistakes.
-
-
-def init_args(class_path, **arguments):
-    return {"class_path": class_path, "init_args": arguments}
-
-
-PIXELS = init_args("lossy_lightning.codecs.PCM")
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        (
-            ["--data.codec.levels", "0"],
-            "VQ needs a block of at least one sample, such as (4, 4), and 2 to 65536 levels; got block=(2, 2)",
-        ),
-        (
-            ["--data.codec", "lossy_lightning.codecs.JPEG", "--data.codec.quality", "0"],
-            "a JPEG quality is a whole number from 1 to 100; got 0",
-        ),
-        (["--data.batch_size", "0"], "val_fraction is in [0, 1) and batch_size at least 1; got val_fraction=0.1"),
-        (
-            ["--data.codec.levels", "65536", "--model.stem", "lossy_lightning.nn.OneHot"],
-            "OneHot of this code would have 65536 one-hot channels, more than 65535; use Scale or Bits instead",
-        ),
-        (
-            ["--data", f"{BORING}.BoringDataModule"],
-            "a task needs the CodeSpec of its codes and the number of classes; got spec=None, num_classes=None: take",
-        ),
-    ],
-)
-def test_a_mistake_is_one_sentence(run, changes, message):
-    with pytest.raises(SystemExit) as caught:
-        run("fit", *changes)
-    assert caught.value.code.startswith(f"lossy-lightning: {message}")
-    assert "\n" not in caught.value.code
-
-
-def test_missing_data_are_one_sentence(run, tmp_path, monkeypatch):
-    from torchvision.datasets import MNIST
-
-    def download(self):
-        raise RuntimeError("Error downloading train-images.gz:\nTried here\nTried there")
-
-    monkeypatch.setattr(MNIST, "download", download)
-    data = init_args("lossy_lightning.data.MNIST", root=str(tmp_path / "none"), codec=PIXELS)
-    with pytest.raises(SystemExit, match=rf": the MNIST/raw files are not in {tmp_path}/none, and cannot be .*[^\n]$"):
-        run("fit", data=data)
-
-
-def test_a_mistake_told_has_its_traceback_where_it_is_asked_for(run, monkeypatch):
-    monkeypatch.setenv("JSONARGPARSE_DEBUG", "true")
-    with pytest.raises(ValueError, match=r"^VQ needs a block") as caught:
-        run("fit", "--data.codec.levels", "0")
-    assert caught.value.__cause__ is None
-    assert caught.value.__context__ is None  # not the parser's page
-
-
-class Broken(Flat):
-    """A foreign model with a bug."""
-
-    def forward(self, code):
-        raise ValueError("a bug of the user's")
-
-    def step(self, batch):
-        return self(batch[0])
-
-
-@pytest.mark.parametrize("callbacks", [[], [init_args("lossy_lightning.callbacks.ComplexityMonitor")]])
-def test_bugs_keep_their_traceback(run, monkeypatch, callbacks):
-    monkeypatch.setitem(sys.modules, "foreign", sys.modules[__name__])
-    monkeypatch.setattr(Broken, "__module__", "foreign")
-    with pytest.raises((ValueError, MisconfigurationException), match="a bug of the user's"):
-        run("fit", model={"class_path": "foreign.Broken"}, num_sanity_val_steps=0, callbacks=callbacks)
-
-
-class Picky(VQ):
-    """A user's codec, which refuses its arguments as it likes."""
-
-    def __init__(self, own: bool = False) -> None:
-        super().__init__((2, 2), 8)
-        raise InputError("own is True; got False") if own else ValueError("a bug of the user's")
-
-
-@pytest.mark.parametrize("own", [False, True])
-def test_a_codec_of_a_user_is_one_sentence_if_it_says_so(run, monkeypatch, own):
-    monkeypatch.setitem(sys.modules, "foreign", sys.modules[__name__])
-    monkeypatch.setattr(Picky, "__module__", "foreign")
-    expected = (SystemExit, "^lossy-lightning: own is True; got False$") if own else (ValueError, "a bug of the user's")
-    with pytest.raises(expected[0], match=expected[1]):
-        run("fit", data=init_args("lossy_lightning.data.Digits", codec=init_args("foreign.Picky", own=own)))
-
-
-def test_wrong_wiring_of_lightning_is_one_sentence(run):
-    with pytest.raises(SystemExit, match=r"^lossy-lightning: .*CUDA.*[^\n]$"):
-        run("fit", accelerator="cuda")
 
 
 # Processes.

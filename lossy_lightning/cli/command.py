@@ -3,13 +3,20 @@
 import os
 import sys
 import warnings
+from typing import Any
 
-from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
+from lossy_lightning import __version__
 from lossy_lightning.callbacks import Provenance, RateMonitor, SpeedMonitor
-from lossy_lightning.core import UserError
+from lossy_lightning.cli._checks import check_checkpoint, check_functions, mistake_in
+from lossy_lightning.cli._foreign import told
+from lossy_lightning.cli._names import short_names, show_classes
+from lossy_lightning.cli._parser import Parser
+from lossy_lightning.cli._saving import SaveConfig
+from lossy_lightning.core import InputError
 from lossy_lightning.report.command import report
 
 
@@ -24,6 +31,20 @@ class LossyCLI(LightningCLI):
     Each run has `Provenance`, `SpeedMonitor` and `RateMonitor` beside the callbacks of its configuration, so that
     ``lossy-lightning report`` knows where its numbers come from.
     """
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        """A parser that tells mistakes in one sentence."""
+        self.parser_class = Parser
+        return super().init_parser(**kwargs, allow_abbrev=False)
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse; classes of this package may be named without their path."""
+        given = sys.argv[1:] if args is None else args
+        if isinstance(given, list):
+            show_classes(given)
+        with short_names():
+            super().parse_arguments(parser, args)
+        check_checkpoint(self.config)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the links and the switch."""
@@ -44,16 +65,26 @@ class LossyCLI(LightningCLI):
         Raises:
             UserError: A mistake in the arguments of a class, without the parser's page around it.
         """
+        check_functions(self.config)
         try:
             super().instantiate_classes()
             return
-        except ValueError as page:
-            told: BaseException = page
-            while not isinstance(told, UserError):
-                if told.__cause__ is None:
-                    raise
-                told = told.__cause__
-        raise told  # outside the handler, or the page would be its context
+        except (ValueError, ImportError) as page:
+            mistake = mistake_in(page)
+            if mistake is None:
+                raise
+        raise mistake  # outside the handler, or the page would be its context
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Make the trainer.
+
+        Raises:
+            InputError: If it refuses an argument.
+        """
+        try:
+            return super().instantiate_trainer(**kwargs)
+        except (ValueError, TypeError) as error:
+            raise InputError(f"trainer: {' '.join(str(error).split())}") from error
 
     def after_fit(self) -> None:
         """Test into the run of the fit."""
@@ -72,8 +103,8 @@ class LossyCLI(LightningCLI):
 def main(args: ArgsType = None) -> None:
     """Run the command line.
 
-    A `UserError` and a `MisconfigurationException` are one sentence on standard error; the environment variable
-    ``JSONARGPARSE_DEBUG=true`` brings their traceback. Any other error keeps it.
+    A mistake is one sentence on standard error; the environment variable ``JSONARGPARSE_DEBUG=true`` brings its
+    traceback. Any other error keeps it.
 
     Args:
         args: Instead of the process's arguments.
@@ -91,11 +122,12 @@ def main(args: ArgsType = None) -> None:
         return
     try:
         LossyCLI(
-            args=args, parser_kwargs={"epilog": "A further subcommand, `report RUN_DIR...`, compares logged runs."}
+            save_config_callback=SaveConfig,
+            args=args,
+            parser_kwargs={"prog": "lossy-lightning", "version": __version__},
         )
-    except (UserError, MisconfigurationException) as error:
-        # A monitor that could not run somebody's module names the module's own error as the cause: that may be a bug.
-        may_be_a_bug = not isinstance(error, UserError) and error.__cause__ is not None
-        if may_be_a_bug or os.environ.get("JSONARGPARSE_DEBUG") == "true":
+    except Exception as error:
+        sentence = told(error)
+        if sentence is None or os.environ.get("JSONARGPARSE_DEBUG") == "true":
             raise
-        sys.exit(f"lossy-lightning: {error}")
+        sys.exit(f"lossy-lightning: {sentence}")

@@ -1,0 +1,74 @@
+"""Checks of a parsed configuration, and of what went wrong as its classes were made."""
+
+import inspect
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+from jsonargparse._util import import_object
+
+from lossy_lightning.core import InputError, MissingFileError, UserError
+
+
+def check_checkpoint(config: Namespace) -> None:
+    """Check that a checkpoint that is asked for is there, before anything is made.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no checkpoint, or "best", which only the process of the fit knows.
+    """
+    given = config[config.subcommand].get("ckpt_path") if config.get("subcommand") else None
+    if given is None or given in ("last", "hpc") or "://" in str(given) or str(given).startswith("registry"):
+        return
+    path = Path(given)
+    if given == "best" and not path.exists():
+        raise InputError("ckpt_path is 'best', which only the process of the fit knows; give the file of a checkpoint")
+    if not path.exists():
+        raise MissingFileError(f"ckpt_path is {given}, but there is no such file in {path.absolute().parent}")
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise InputError(f"ckpt_path is {given}, which is no checkpoint, or only a part of one")
+
+
+def check_functions(config: Namespace) -> None:
+    """Check that a function that makes a part of a model is named alone.
+
+    Raises:
+        ValueError: If it has init_args: the parser would call it at once, without what it is to fit.
+    """
+    for key, name, arguments in _made(config, ""):
+        function = import_object(name)
+        if inspect.isclass(function):
+            continue
+        parameters = inspect.signature(function).parameters.values()
+        late = [each.name for each in parameters if each.default is each.empty and arguments.get(each.name) is None]
+        if late:
+            raise InputError(
+                f"{key} is the function {name} with a class_path, which would be called before {' and '.join(late)} "
+                f"are known; name it alone, {key.rpartition('.')[2]}: {name}, or write a class if it has init_args"
+            )
+
+
+def _made(config: Any, key: str) -> Iterator[tuple[str, str, Any]]:
+    """Key, class_path and init_args of all that a configuration makes."""
+    if isinstance(config, list):
+        for i, each in enumerate(config):
+            yield from _made(each, f"{key}[{i}]")
+    if isinstance(config, Namespace):
+        if isinstance(name := config.get("class_path"), str):
+            yield key, name, config.get("init_args") or {}
+        for name, each in vars(config).items():
+            yield from _made(each, key if name == "init_args" else f"{key}.{name}".lstrip("."))
+
+
+def mistake_in(page: BaseException) -> UserError | None:
+    """The mistake that the parser's page is about, if it is one: an error of ours, or a package that is missing."""
+    cause: BaseException | None = page
+    while cause is not None:
+        if isinstance(cause, UserError):
+            return cause
+        if isinstance(cause, ModuleNotFoundError) and cause.name is None:  # Lightning's own words of what to install
+            return InputError(" ".join(str(cause).split()))
+        cause = cause.__cause__
+    return None

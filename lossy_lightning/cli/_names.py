@@ -1,0 +1,104 @@
+"""Classes by their names alone, and the names nearest to one that is wrong."""
+
+import importlib
+import inspect
+import sys
+from abc import ABC
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from functools import cache
+from textwrap import fill
+from typing import Any
+
+from jsonargparse import _typehints
+from torch.utils.data import Dataset
+
+ROOMS = {
+    "tasks": "tasks",
+    "data": "data modules",
+    "codecs": "codecs",
+    "nn": "stems, networks and autoencoders",
+    "augmentation": "augmentations and transforms",
+    "callbacks": "callbacks",
+}
+"""Rooms whose classes stand in configurations, and what these are."""
+
+
+@cache
+def known_classes() -> dict[str, type]:
+    """Classes of the package that a configuration may name, by their short names."""
+    found: dict[str, type] = {}
+    for room in ROOMS:
+        module = importlib.import_module(f"lossy_lightning.{room}")
+        found |= {name: getattr(module, name) for name in module.__all__ if inspect.isclass(getattr(module, name))}
+    return found
+
+
+def short_name(path: str) -> str:
+    """The name alone of a class of the package, else the path as it is."""
+    name = path.rpartition(".")[2]
+    return name if path.startswith("lossy_lightning.") and name in known_classes() else path
+
+
+def listed_classes() -> str:
+    """All `known_classes` that can be made, a paragraph for each room."""
+    paragraphs = ["Classes of this package, to be given by these names alone (any other by its full path):"]
+    for room, kind in ROOMS.items():
+        paragraphs.append(
+            fill(f"{kind}: {', '.join(classes_of(room))}", 100, initial_indent="  ", subsequent_indent="    ")
+        )
+    return "\n".join(paragraphs)
+
+
+def classes_of(room: str) -> list[str]:
+    """Names of the classes of a room that a configuration can make."""
+    ours = {name: made for name, made in known_classes().items() if made.__module__.split(".")[1] == room}
+    # Datasets stand in a configuration only as a datamodule makes them; abstract classes name ABC as a base.
+    return [name for name, made in ours.items() if ABC not in made.__bases__ and not issubclass(made, Dataset)]
+
+
+def show_classes(arguments: Sequence[str]) -> None:
+    """Answer ``--data.help`` or ``--model.help`` without a class, where the parser shows an empty page.
+
+    Raises:
+        SystemExit: With success, after the answer.
+    """
+    for option, room in (("--data.help", "data"), ("--model.help", "tasks")):
+        if arguments[-1:] == [option]:
+            print(f"{option} takes a class, such as one of these: {', '.join(classes_of(room))}")
+            sys.exit(0)
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` for the name that comes nearest, or nothing.
+
+    Example:
+        >>> nearest("batchsize", ["batch_size", "root"])
+        "; did you mean 'batch_size'?"
+    """
+    by_lower = {other.lower(): other for other in names}
+    close = get_close_matches(name.lower(), by_lower, n=1)
+    return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
+
+
+@contextmanager
+def short_names() -> Iterator[None]:
+    """Let a configuration name classes of the package without their path, wherever such a class fits.
+
+    The parser finds subclasses of what is asked for by name, too, but stops at names that two libraries have, such as
+    MLP.
+    """
+    original = _typehints.resolve_class_path_by_name
+
+    def resolve(asked: Any, name: str) -> str:
+        ours = known_classes().get(name)
+        if ours is not None and issubclass(ours, asked):
+            return f"{'.'.join(ours.__module__.split('.')[:2])}.{name}"
+        return original(asked, name)
+
+    _typehints.resolve_class_path_by_name = resolve  # type: ignore[assignment]  # it has no hook for this
+    try:
+        yield
+    finally:
+        _typehints.resolve_class_path_by_name = original

@@ -1,0 +1,93 @@
+"""A parser that tells a mistake in one sentence."""
+
+import re
+from argparse import ArgumentError, HelpFormatter
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from lightning.pytorch.cli import LightningArgumentParser
+from yaml import MarkedYAMLError
+
+from lossy_lightning.cli._names import listed_classes, short_name
+from lossy_lightning.cli._reasons import SUBCOMMANDS, reason
+from lossy_lightning.core import InputError
+
+
+class Parser(LightningArgumentParser):
+    """Lightning's parser, whose errors are one sentence, with the nearest right name and where help is."""
+
+    def add_subcommands(self, required: bool = True, dest: str = "subcommand", **kwargs: Any) -> Any:
+        """Name `report` beside them, which is no subcommand of Lightning's."""
+        kwargs |= {
+            "metavar": f"{{{','.join(SUBCOMMANDS)}}}",
+            "description": "Each has its --help. `report RUN_DIR...` compares logged runs; the others run one.",
+        }
+        return super().add_subcommands(required, dest, **kwargs)
+
+    def format_help(self, formatter: HelpFormatter | None = None) -> str:
+        """The options, and the classes of this package if there is something to make of them."""
+        help_page: str = super().format_help(formatter)
+        return help_page if "model" not in self._options() else f"{help_page}\n{listed_classes()}\n"
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Tell what is wrong.
+
+        Args:
+            message: What the parser says.
+            ex: The error behind it.
+
+        Raises:
+            ArgumentError: By the parser of a class within a configuration, for another type may fit.
+            InputError: By the parser of the command line.
+        """
+        asked: Parser = getattr(ex, "subcommand_parser", self)
+        error = ArgumentError(None, message)
+        error.__cause__ = ex
+        error.options = asked._options()  # type: ignore[attr-defined]
+        if not self.exit_on_error:
+            raise error
+        raise InputError(explain(error, asked._program())) from error
+
+    def _options(self) -> list[str]:
+        named = [action.dest for action in self._actions if action.option_strings]
+        return [name for name in named if not name.endswith("help") and not name.startswith(("config", "print_"))]
+
+    def _program(self) -> str:
+        subcommand = [] if self._subcommands_action is None else [arg for arg in self.args[:1] if arg in SUBCOMMANDS]
+        return " ".join([str(self.prog).replace(" [options]", ""), *subcommand])
+
+
+def explain(error: BaseException, program: str) -> str:
+    """The sentence that tells an error of the parser.
+
+    Args:
+        error: The error; the last of its causes is what is wrong with one value.
+        program: The command and subcommand whose help is meant.
+    """
+    options: list[str] = []
+    keys: list[str] = []
+    helps: list[str] = []
+    page = text = made = ""
+    for each in _causes(error):
+        options = getattr(each, "options", options)
+        if isinstance(each, ArgumentError):
+            if made:  # an argument of this class is wrong, not the class
+                helps.append(f"--{'.'.join(keys)}{{}} {short_name(made)}")
+            made = ""
+            text = str(each)
+            continue
+        text, page = str(each), text
+        if key := re.match(r'Parser key "([^"]+)"', text):
+            keys.append(key[1])
+        elif name := re.match(r"Problem with given class_path '([^']+)'", text):
+            made = name[1]
+        elif isinstance(each, MarkedYAMLError):
+            break
+    help_options = [option.format("") for option in helps[:-1]] + [helps[-1].format(".help") if helps else "--help"]
+    return f"{reason('.'.join(keys), text, page, options)} (help: {program} {' '.join(help_options)})"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
