@@ -1,6 +1,6 @@
 """Attacks on small CIFAR-10 networks: ours beside torchattacks, and defences that only hide their gradient.
 
-    python -m benchmarks.accuracy.attack [peers | cost | autoattack | masking ...] [--images 200] [--epochs 4]
+    python -m benchmarks.accuracy.attack [peers | cost | autoattack | masking | greedy ...] [--images 200] [--epochs 4]
         [--update FILE]
 
 `peers` and `autoattack` need `pip install --no-deps torchattacks`. CIFAR-10 is read from
@@ -10,6 +10,7 @@ of codes rounded to 8 bits, on a fixed random choice of the test split.
 """
 
 import io
+import itertools
 import statistics
 import tempfile
 import time
@@ -35,8 +36,11 @@ from lossy_lightning.attacks import (
     quantized_gradient_step,
     square_attack,
     straight_through,
+    substitution_attack,
     worst_case,
 )
+from lossy_lightning.core import CodeSpec
+from lossy_lightning.nn import Embed
 
 CACHE = Path(tempfile.gettempdir()) / "lossy_lightning_attack"
 
@@ -150,6 +154,42 @@ def autoattack(cache: Path, images: int, epochs: int) -> list[list[str]]:
     return rows
 
 
+def greedy(cache: Path, images: int, epochs: int) -> list[list[str]]:
+    """Substitutions, the greedy attack against trying all: codes of nine indices out of eight, random networks."""
+    spec = CodeSpec.uniform((1, 3, 3), 0, 7, ordinal=False)
+    heads = {
+        "linear": lambda: [nn.Linear(36, 4)],
+        "one hidden layer": lambda: [nn.Linear(36, 16), nn.Tanh(), nn.Linear(16, 4)],
+        "two hidden layers": lambda: [nn.Linear(36, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 4)],
+    }
+    rows = [["after the stem", "replaced", "codes that fall to some, %", "of these to the attack, %"]]
+    for name, head in heads.items():
+        for count in (1, 2):
+            fall, found = 0, 0
+            for seed in range(3):
+                torch.manual_seed(seed)
+                stem, code = Embed(spec, 4), torch.randint(8, (images, 1, 3, 3))
+                model = nn.Sequential(stem, nn.Flatten(), *head()).eval()
+                with torch.no_grad():
+                    target = model(code).argmax(1)
+                    broken = _falls_to_some(model, code, target, count)
+                    moved = substitution_attack(model, stem, code, target, count, 0, 7)
+                    fall, found = fall + int(broken.sum()), found + int((model(moved).argmax(1) != target).sum())
+            rows.append([name, str(count), f"{100 * fall / (3 * images):.1f}", f"{100 * found / fall:.1f}"])
+    return rows
+
+
+def _falls_to_some(model: nn.Module, code: Tensor, target: Tensor, count: int) -> Tensor:
+    """Whether each code of few places falls to any replacement of so many of its values."""
+    broken = torch.zeros(len(code), dtype=torch.bool)
+    for places in itertools.combinations(range(code[0].numel()), count):
+        for values in itertools.product(range(8), repeat=count):
+            changed = code.flatten(1).clone()
+            changed[:, places] = torch.tensor(values)
+            broken |= model(changed.view_as(code)).argmax(1) != target
+    return broken
+
+
 def through_jpeg(values: Tensor) -> Tensor:
     """Pixels that went through a JPEG file of quality 75 (Pillow's default subsampling)."""
     out = []
@@ -232,6 +272,7 @@ SECTIONS: dict[str, Callable[[Path, int, int], list[list[str]]]] = {
     "cost": cost,
     "masking": masking,
     "autoattack": autoattack,
+    "greedy": greedy,
 }
 
 

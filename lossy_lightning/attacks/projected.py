@@ -6,6 +6,7 @@ from math import prod
 import torch
 from torch import Generator, Tensor
 
+from lossy_lightning.attacks._gradients import gradients
 from lossy_lightning.attacks.fixed import Fixed
 from lossy_lightning.attacks.gradient_step import (
     Bound,
@@ -41,13 +42,15 @@ def projected_attack(
     """Iterated gradient step, projected to a budget in code values; the best iterate of each example is kept.
 
     An iterate is better if it fools the model and the other does not, or else if its loss is greater. Restarts
-    continue with the examples that still hold. Parameters get no gradient; put the model in eval mode yourself.
+    continue with the examples that still hold. Parameters get no gradient, unless they are in a reentrant checkpoint:
+    freeze those; put the model in eval mode yourself. A value whose gradient is NaN stays.
 
     Args:
         forward: Code values as float32 ``(N, C, *grid)`` to logits ``(N, K)``, differentiable: ``lambda x: net(x /
             255)``. `through_stem` makes one of a model that reads integers.
         code: ``(N, C, *grid)``, integer.
-        target: ``(N,)``, int64: the true classes, or the ones to reach if ``targeted``.
+        target: ``(N,)``, int64: the true classes, or the ones to reach if ``targeted``. If it is anything else, such
+            as values to regress, the greatest loss is all that counts.
         budget: Greatest change of a value, in code values.
         steps: Greatest move of each iteration, in code values; as many numbers as iterations.
         low: Least code value.
@@ -163,7 +166,10 @@ class Kept:
 
     def offer(self, code: Tensor, logits: Tensor, loss: Tensor, target: Tensor, targeted: bool = False) -> None:
         """Take over the examples that are better: they fool the model, or else their loss is greater."""
-        hit = logits.argmax(1) == target
+        if logits.ndim == 2 and target.shape == logits.shape[:1] and not target.is_floating_point():
+            hit = logits.argmax(1) == target
+        else:  # values to regress have no class to lose, so only their loss counts
+            hit = torch.full_like(self.success, not targeted)
         success, loss = (hit, -loss) if targeted else (~hit, loss)
         better = (success & ~self.success) | ((success == self.success) & (loss > self.loss))
         self.code[better] = code[better]
@@ -176,16 +182,20 @@ def _slope(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Logits, loss of each example, and the gradient of the losses with respect to the code's values."""
     values = code.detach().float().requires_grad_()
-    with torch.enable_grad():
+    result: list[Tensor] = []
+
+    def run() -> Tensor:
         logits = forward(values)
-        losses = loss(logits, target)
-    slope = torch.autograd.grad(losses.sum(), values, allow_unused=True)[0] if losses.requires_grad else None
-    if slope is None:
+        result[:] = [logits.detach(), loss(logits, target)]
+        return result[1].sum()
+
+    found = gradients(run, lambda: [values])
+    if found is None or found[0] is None:
         raise InputError(
             "no gradient reaches the input: pass a forward that is differentiable in the code's values, "
             "as `through_stem` makes of a model that reads integers"
         )
-    return logits.detach(), losses.detach(), slope
+    return result[0], result[1].detach(), found[0]
 
 
 def _unit(gradient: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 from lossy_lightning.attacks._features import floats, packed
-from lossy_lightning.attacks._first_order import feature_owners, first_order_change
+from lossy_lightning.attacks._first_order import Reads, first_order_change, what_it_reads
+from lossy_lightning.attacks._gradients import gradients
 from lossy_lightning.attacks.fixed import Fixed
 from lossy_lightning.attacks.gradient_step import Bound, check_code, per_channel
 from lossy_lightning.attacks.losses import Loss, cross_entropy, judged
@@ -23,7 +24,7 @@ def substitution_scores(
     feature_gradient: Any,
     low: Bound,
     high: Bound,
-    owner: Tensor | None = None,
+    reads: Reads | None = None,
     fixed: Fixed | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Change of a loss, to first order after the stem, for each replacement of one value of a code.
@@ -34,7 +35,7 @@ def substitution_scores(
         feature_gradient: Of the loss with respect to the stem's features, one tensor or several as the features.
         low: Least code value.
         high: Greatest code value, inclusive.
-        owner: The channel that each feature reads, as in `first_order_change`.
+        reads: What the features read; None: it is found by trial.
         fixed: From codes to a mask of the values that stay, such as `fixed_values`; None: all may change.
 
     Returns:
@@ -52,12 +53,13 @@ def substitution_scores(
         raise InputError(f"all values of this code of shape {tuple(code.shape)} are fixed; name fields that may change")
     first, last = (bound.expand_as(code)[free] for bound in (least, greatest))
     values = torch.arange(int(first.min()), int(last.max()) + 1, device=code.device)
+    reads = what_it_reads(stem, code, low, high) if reads is None else reads
     features, feature_gradient, scores = packed(stem.forward(code), code), packed(feature_gradient, code), []
     for value in values:
         # Out of a channel's range a table may have no row, so the clamped value is looked up and then struck out.
         other = value.clamp(least, greatest).to(code.dtype).expand_as(code)
         allowed = (value >= least) & (value <= greatest) & (value != code) & free
-        change = first_order_change(stem, code, other, feature_gradient, owner, features)
+        change = first_order_change(stem, code, other, feature_gradient, reads, features)
         scores.append(change.float().masked_fill(~allowed, -torch.inf))
     return torch.stack(scores, 1), values
 
@@ -104,12 +106,12 @@ def substitution_attack(
     check_code(code, low, high, fixed)
     if substitutions < 1 or candidates < 1:
         raise InputError(f"substitutions and candidates are at least 1; got {substitutions} and {candidates}")
-    kept, current, owner = Kept(code), code, feature_owners(stem, code, low, high)
+    kept, current, reads = Kept(code), code, what_it_reads(stem, code, low, high)
     for _ in range(substitutions):
         logits, losses, feature_gradient = _at_features(forward, stem, current, target, loss)
         kept.offer(current, logits, losses, target, targeted)
         uphill = [-gradient if targeted else gradient for gradient in feature_gradient]
-        scores, values = substitution_scores(stem, current, uphill, low, high, owner, fixed)
+        scores, values = substitution_scores(stem, current, uphill, low, high, reads, fixed)
         tried = Kept(current)
         for candidate in _most_promising(current, scores, values, candidates):
             logits, losses = judged(forward, candidate, target, loss)
@@ -147,8 +149,14 @@ def _at_features(
         detached = dict(zip(map(id, given), read, strict=True))
         return tree_map_only(Tensor, lambda tensor: detached.get(id(tensor), tensor), features)
 
-    with torch.enable_grad(), stem.register_forward_hook(detach):
+    result: list[Tensor] = []
+
+    def run() -> Tensor:
         logits = forward(code)
-        losses = loss(logits, target)
-        gradients = torch.autograd.grad(losses.sum(), read, materialize_grads=True)
-    return logits.detach(), losses.detach(), list(gradients)
+        result[:] = [logits.detach(), loss(logits, target)]
+        return result[1].sum()
+
+    with stem.register_forward_hook(detach):
+        found = gradients(run, lambda: read) or [None] * len(read)
+    slopes = [torch.zeros_like(x) if g is None else g for x, g in zip(read, found, strict=True)]
+    return result[0], result[1].detach(), slopes

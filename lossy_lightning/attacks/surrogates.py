@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 from lossy_lightning.attacks._features import floats, packed
-from lossy_lightning.attacks._first_order import feature_owners, first_order_change
+from lossy_lightning.attacks._first_order import first_order_change, what_it_reads
+from lossy_lightning.attacks._gradients import any_by_channel, reached_channels
 from lossy_lightning.attacks.fixed import Fixed
 from lossy_lightning.attacks.gradient_step import Bound, columns, per_channel
 from lossy_lightning.core import InputError, Stem
@@ -102,10 +103,10 @@ def through_stem(forward: Forward, stem: nn.Module, example: Tensor, low: Bound,
 
     Source: the surrogate of Athalye et al., ICML 2018, section 4.1, taken from the stem itself.
     """
-    owner = feature_owners(stem, example, low, high)
+    reads = what_it_reads(stem, example, low, high)
 
     def change(code: Tensor, other: Tensor, feature_gradient: Tensor) -> Tensor:
-        return first_order_change(stem, code, other, feature_gradient, owner)
+        return first_order_change(stem, code, other, feature_gradient, reads)
 
     def call(values: Tensor) -> Tensor:
         code = values.detach().to(example.dtype)
@@ -135,7 +136,9 @@ def differentiable(
     """The forward as a function of the code's values, twice: with the model's own gradient and with a live one.
 
     If the model makes floats of the code by differentiable operations, both are the same. If a stem has no
-    gradient of its own (bits, one-hot, tables), the first one's gradient is zero and the second is `through_stem`.
+    gradient of its own (bits, one-hot, tables), the first one's gradient is zero and the second is `through_stem`; so
+    it is if a stem has a gradient for some channels only, and reads others without. A gradient is judged over all
+    examples: one that flows but is zero, as behind a saturated softmax, is not replaced.
 
     Args:
         forward: As in `find_stem`.
@@ -150,20 +153,24 @@ def differentiable(
         The naive and the adaptive forward, each of float32 code values ``(N, C, *grid)``.
 
     Raises:
-        ValueError: If there is no stem and no gradient reaches the input.
+        ValueError: If there is no stem and no gradient flows to the input.
     """
+    free = any_by_channel(torch.ones_like(code, dtype=torch.bool) if fixed is None else ~fixed(code))
     stem = find_stem(forward, code[:1], model)
     if stem is None:
-        if not _is_alive(forward, code[:1], fixed):
+        reached = reached_channels(forward, code)
+        # One that reaches other channels only is dead, one that is zero everywhere has vanished.
+        if reached is None or (bool(reached.any()) and not bool((reached & free).any())):
             raise InputError(
                 "no gradient reaches the input: make a forward that does with `straight_through`, or let a module "
                 "of the model read the integer code itself"
             )
         return forward, forward
-    if _is_alive(stem.forward, code[:1], fixed):
-        own = _into_stem(forward, stem, code.dtype)
+    reached = reached_channels(stem.forward, code)
+    own = _without_gradient(forward, code.dtype) if reached is None else _into_stem(forward, stem, code.dtype)
+    if reached is not None and not _is_read(stem, code[:1], ~reached & free, low, high):
         return own, own
-    return _without_gradient(forward, code.dtype), through_stem(forward, stem, code, low, high, width)
+    return own, through_stem(forward, stem, code, low, high, width)
 
 
 class _Secant(torch.autograd.Function):
@@ -206,18 +213,15 @@ def _without_gradient(forward: Forward, dtype: torch.dtype) -> Forward:
     return call
 
 
-def _is_alive(function: Callable[[Tensor], Any], code: Tensor, fixed: Fixed | None) -> bool:
-    """Whether the function's own gradient reaches values of the code that may change."""
-    values = code.float().requires_grad_()
-    with torch.enable_grad():
-        try:
-            outputs = [output for output in floats(function(values)) if output.requires_grad]
-        except (RuntimeError, TypeError, IndexError):
-            return False  # such as an embedding, which reads integers only
-        if not outputs:
-            return False
-        output = torch.cat([output.flatten() for output in outputs])
-        weights = torch.linspace(1, 2, output.numel(), device=code.device)  # so that none cancel
-        slope = torch.autograd.grad((output * weights).sum(), values, allow_unused=True)[0]
-    reached = torch.zeros_like(code, dtype=torch.bool) if slope is None else slope != 0
-    return bool((reached if fixed is None else reached & ~fixed(code)).any())
+def _is_read(stem: nn.Module, code: Tensor, channels: Tensor, low: Bound, high: Bound) -> bool:
+    """Whether some channels of the code, given by a mask, change the features of a stem."""
+    if not bool(channels.any()):
+        return False
+    least, greatest = per_channel(low, code), per_channel(high, code)
+    span, chosen = greatest - least + 1, channels.view(-1, *[1] * (code.ndim - 2))
+    with torch.no_grad():
+        features = packed(stem.forward(code), code)
+        for moved in (least + greatest - code, least + (code - least + span // 2) % span):
+            if not torch.equal(packed(stem.forward(torch.where(chosen, moved.to(code.dtype), code)), code), features):
+                return True
+    return False

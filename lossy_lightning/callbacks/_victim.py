@@ -7,9 +7,11 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
 from lossy_lightning.attacks import Fixed, Forward, fixed_values, is_right
 from lossy_lightning.callbacks._datamodule import spec_of_data
+from lossy_lightning.callbacks._labels import check_output, classes_of
 from lossy_lightning.callbacks._round_trip import decoded
 from lossy_lightning.core import Codec, CodeSpec, Field
 
@@ -24,7 +26,8 @@ class Victim(NamedTuple):
         model: The model, whose stem is looked for.
         forward: Integer codes ``(N, C, *grid)`` to logits ``(N, K)``, through the model.
         code: ``(N, C, *grid)``, integer.
-        target: ``(N,)``, the true classes.
+        target: ``(N,)``, the true classes; or anything else that a loss takes, if the model is no classifier.
+        classifies: Whether the model is a classifier, so that there is an accuracy.
         spec: Of the code.
         fields: Names of the fields that are attacked, all of one kind.
         codec: From code to signal and back, if there is one.
@@ -34,6 +37,7 @@ class Victim(NamedTuple):
     forward: Forward
     code: Tensor
     target: Tensor
+    classifies: bool
     spec: CodeSpec
     fields: tuple[str, ...]
     codec: Codec | None
@@ -56,54 +60,61 @@ class Victim(NamedTuple):
 
 def find_victim(
     trainer: Trainer,
-    model: nn.Module,
     code: Tensor,
     target: Tensor,
+    model: nn.Module,
     codec: Codec | None,
     low: Range,
     high: Range,
     fields: Sequence[str] | None,
-    forward_fn: Callable[[Any, Tensor], Any],
+    forward: Forward,
+    loss_given: bool,
 ) -> Victim:
     """What is attacked.
 
     Args:
         trainer: The model runs in its precision; its datamodule may know the spec.
-        model: The model.
         code: ``(N, C, *grid)``; an error if it is not of integers.
-        target: ``(N,)``, the true classes.
+        target: The true classes, or whatever else the loss takes.
+        model: The model.
         codec: From code to signal and back, if there is one.
         low: Least code value; None: that of the datamodule's or codec's spec.
         high: Greatest code value, inclusive; None with ``low``.
         fields: Names of the fields to attack; None: as `attacked_fields` chooses.
-        forward_fn: From the model and codes to logits.
+        forward: From codes to logits, through the model.
+        loss_given: Whether the loss is the user's, so that a model that is no classifier can be attacked, too.
 
     Raises:
         MisconfigurationException: If codes, range or logits do not fit; the message says what to pass.
     """
     if code.is_floating_point():
         raise MisconfigurationException(
-            f"GradientAttackMonitor attacks integer codes, but input_fn gave {code.dtype}; pass an input_fn and a "
+            f"it attacks integer codes, but input_fn gave {code.dtype}; pass an input_fn and a "
             "forward_fn, such as lambda batch: (255 * batch[0]).round().to(torch.uint8) and "
             "lambda model, code: model(code / 255)"
         )
-    forward = forward_of(trainer, model, forward_fn)
     try:
         with torch.no_grad():
-            logits = forward(code)
-    except (RuntimeError, ValueError, TypeError) as error:
+            output = forward(code)
+    except MisconfigurationException:
+        raise
+    except Exception as error:  # whatever the model says to codes
         raise MisconfigurationException(
             f"the model cannot be run on integer codes ({error}); pass a forward_fn that can, such as "
             "lambda model, code: model(code / 255)"
         ) from error
-    if logits.ndim != 2:
+    classes = classes_of(target, output)
+    if classes is None and not loss_given:
         raise MisconfigurationException(
-            f"GradientAttackMonitor attacks classifiers, with logits (N, K); this model gave "
-            f"{tuple(logits.shape)}: pass a forward_fn that returns logits"
+            "it attacks classifiers, with logits (N, K) and one class an example; this model gave "
+            f"{tuple(output.shape)} and the batch targets of {target.dtype} and shape {tuple(target.shape)}: pass an "
+            "output_fn or a target_fn that returns these, or, for a regression or several labels, a loss_fn, such as "
+            "lambda output, target: (output - target).square().flatten(1).mean(1)"
         )
     spec = _spec(trainer, code, codec, low, high)
     spec.check(code)
-    return Victim(model, forward, code, target, spec, attacked_fields(spec, fields), codec)
+    target = target if classes is None else classes
+    return Victim(model, forward, code, target, classes is not None, spec, attacked_fields(spec, fields), codec)
 
 
 def attacked_fields(spec: CodeSpec, fields: Sequence[str] | None) -> tuple[str, ...]:
@@ -128,7 +139,7 @@ def attacked_fields(spec: CodeSpec, fields: Sequence[str] | None) -> tuple[str, 
     if len({field.ordinal for field in chosen}) != 1 or any(field.constant for field in chosen):
         kinds = {field.name: "constant" if field.constant else _kind(field) for field in spec.fields}
         raise MisconfigurationException(
-            f"GradientAttackMonitor attacks fields of one kind, ordinal ones or categories, and no constant ones; got "
+            f"it attacks fields of one kind, ordinal ones or categories, and no constant ones; got "
             f"fields={list(fields)} of a code with {kinds}"
         )
     return tuple(fields)
@@ -138,16 +149,38 @@ def _kind(field: Field) -> str:
     return "ordinal" if field.ordinal else "categories"
 
 
-def forward_of(trainer: Trainer, model: nn.Module, forward_fn: Callable[[Any, Tensor], Any]) -> Forward:
+def forward_of(
+    trainer: Trainer,
+    model: nn.Module,
+    forward_fn: Callable[[Any, Tensor], Any],
+    output_fn: Callable[[Any], Any],
+) -> Forward:
     """A model as a function of codes, in the trainer's precision."""
     precision = trainer.precision_plugin
 
     def forward(code: Tensor) -> Tensor:
         with precision.forward_context():
-            logits: Tensor = forward_fn(model, precision.convert_input(code))
-        return logits
+            output = output_fn(forward_fn(model, precision.convert_input(code)))
+        return check_output(output, len(code))
 
     return forward
+
+
+def prepare(models: nn.Module) -> None:
+    """Make models ready to be differentiated by their inputs.
+
+    Parameters are frozen, since nothing is wanted of their gradients. What was computed in inference mode and kept as
+    an attribute, such as a table made at first use, is cloned, since such tensors cannot carry a gradient.
+    """
+    models.requires_grad_(False)
+    for module in models.modules():
+        for name, value in vars(module).items():
+            if name not in ("_parameters", "_modules"):
+                module.__dict__[name] = tree_map_only(Tensor, _normal, value)
+
+
+def _normal(tensor: Tensor) -> Tensor:
+    return tensor.clone() if tensor.is_inference() else tensor
 
 
 def _spec(trainer: Trainer, code: Tensor, codec: Codec | None, low: Range, high: Range) -> CodeSpec:
@@ -161,7 +194,6 @@ def _spec(trainer: Trainer, code: Tensor, codec: Codec | None, low: Range, high:
         return spec
     if codec is None:
         raise MisconfigurationException(
-            "GradientAttackMonitor does not know the range of the codes; pass low and high, such as 0 and 255, "
-            "or a codec"
+            "it does not know the range of the codes; pass low and high, such as 0 and 255, or a codec"
         )
     return codec.spec(tuple(decoded(codec, code[:1], None).shape[1:]))

@@ -6,18 +6,19 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
-from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import Tensor, nn
 
-from lossy_lightning.attacks import Comparison, categorical_attacks, compare_attacks, cross_entropy, ordinal_attacks
+from lossy_lightning.attacks import Attacks, categorical_attacks, compare_attacks, cross_entropy, ordinal_attacks
 from lossy_lightning.callbacks._datamodule import codec_of_data, signal_shape
 from lossy_lightning.callbacks._distortion import distances, distortion, is_image
+from lossy_lightning.callbacks._labels import logits_of
 from lossy_lightning.callbacks._round_trip import (
     decoded,
     through_files,
     write_pictures,
 )
-from lossy_lightning.callbacks._victim import Victim, find_victim, forward_of
+from lossy_lightning.callbacks._victim import Victim, find_victim, forward_of, prepare
 from lossy_lightning.callbacks.inputs import first_tensor, second_item
 from lossy_lightning.core import Codec, FileCodec, InputError
 from lossy_lightning.functional import undisturbed
@@ -56,10 +57,12 @@ class GradientAttackMonitor(Callback):
             transferred in the self-check.
         seed: Of the black-box attack.
         input_fn: From a batch to its integer codes ``(N, C, *grid)``.
-        target_fn: From a batch to its classes ``(N,)``.
+        target_fn: From a batch to its classes ``(N,)``, or soft labels ``(N, K)``.
         forward_fn: From the module and codes to logits ``(N, K)``. It is also given code values as float32; for a
             model of images in [0, 1] it is ``lambda model, code: model(code / 255)``.
-        loss_fn: From logits and targets to the loss of each example ``(N,)``.
+        output_fn: From what ``forward_fn`` returns to logits ``(N, K)``; by default what a dict has as ``"logits"``.
+        loss_fn: From logits and targets to the loss of each example ``(N,)``. If the model is no classifier, it is all
+            that is attacked and logged.
 
     Raises:
         ValueError: If a number is out of range.
@@ -87,6 +90,7 @@ class GradientAttackMonitor(Callback):
         input_fn: Callable[[Any], Any] = first_tensor,
         target_fn: Callable[[Any], Any] = second_item,
         forward_fn: Callable[[Any, Tensor], Any] = call,
+        output_fn: Callable[[Any], Any] = logits_of,
         loss_fn: Callable[[Tensor, Tensor], Any] = cross_entropy,
     ) -> None:
         if (
@@ -116,6 +120,7 @@ class GradientAttackMonitor(Callback):
         self.input_fn = input_fn
         self.target_fn = target_fn
         self.forward_fn = forward_fn
+        self.output_fn = output_fn
         self.loss_fn = loss_fn
         self._said: set[str] = set()
 
@@ -154,20 +159,16 @@ class GradientAttackMonitor(Callback):
         if self.twin is not None:
             self.twin.to(pl_module.device)
         models = nn.ModuleList(model for model in (pl_module, self.twin) if model is not None)
-        # Lightning tests in inference mode, whose tensors cannot carry a gradient, so they are cloned.
-        with torch.inference_mode(False), undisturbed(models), torch.enable_grad():
-            victim = find_victim(
-                trainer,
-                pl_module,
-                self.input_fn(batch).detach().clone(),
-                self.target_fn(batch).detach().clone(),
-                self._codec(trainer),
-                self.low,
-                self.high,
-                self.fields,
-                self.forward_fn,
-            )
-            measures = self._measures(trainer, victim, pictures=batch_idx == 0)
+        try:
+            # Lightning tests in inference mode, whose tensors cannot carry a gradient, so they are cloned.
+            with torch.inference_mode(False), undisturbed(models, batch, self.input_fn, self.target_fn):
+                prepare(models)
+                with torch.enable_grad():
+                    victim = self._victim(trainer, pl_module, batch)
+                    measures = self._measures(trainer, victim, pictures=batch_idx == 0)
+        except Exception as error:  # a training goes on without what cannot be measured
+            self._warn(f"GradientAttackMonitor leaves the attack out: {error}")
+            return
         for name, value in measures.items():
             pl_module.log(
                 f"attack/{name}",
@@ -179,12 +180,28 @@ class GradientAttackMonitor(Callback):
                 add_dataloader_idx=False,
             )
 
+    def _victim(self, trainer: Trainer, model: nn.Module, batch: Any) -> Victim:
+        return find_victim(
+            trainer,
+            self.input_fn(batch).detach().clone(),
+            torch.as_tensor(self.target_fn(batch)).detach().clone(),
+            model,
+            self._codec(trainer),
+            self.low,
+            self.high,
+            self.fields,
+            forward_of(trainer, model, self.forward_fn, self.output_fn),
+            loss_given=self.loss_fn is not cross_entropy,
+        )
+
     def _measures(self, trainer: Trainer, victim: Victim, pictures: bool) -> dict[str, float]:
         """All that is logged of a batch."""
         self._say_what_stays(victim)
+        if not victim.classifies:
+            return self._losses(trainer, victim)
         measures = {"acc_clean": victim.accuracy(victim.code)}
         for step in self.steps:
-            compared = self._compared(trainer, victim, step)
+            compared = compare_attacks(victim.forward, victim.code, victim.target, self._attacks(trainer, victim, step))
             results = {
                 "acc": compared.accuracy,
                 "acc_naive": compared.naive_accuracy,
@@ -194,11 +211,23 @@ class GradientAttackMonitor(Callback):
             measures |= {f"{name}_step{step}": value for name, value in results.items()}
         return measures
 
-    def _compared(self, trainer: Trainer, victim: Victim, budget: int) -> Comparison:
-        twin = None if self.twin is None else (self.twin, forward_of(trainer, self.twin, self.forward_fn))
+    def _losses(self, trainer: Trainer, victim: Victim) -> dict[str, float]:
+        """Mean loss before and after the attack, of a model that is no classifier."""
+
+        def loss(code: Tensor) -> float:
+            with torch.no_grad():
+                return float(self.loss_fn(victim.forward(code), victim.target).mean())
+
+        moved = {step: self._attacks(trainer, victim, step).adaptive(victim.code, victim.target) for step in self.steps}
+        return {"loss_clean": loss(victim.code)} | {f"loss_step{step}": loss(code) for step, code in moved.items()}
+
+    def _attacks(self, trainer: Trainer, victim: Victim, budget: int) -> Attacks:
+        twin = None
+        if self.twin is not None:
+            twin = self.twin, forward_of(trainer, self.twin, self.forward_fn, self.output_fn)
         arguments = victim.forward, victim.model, victim.code, budget, victim.spec.low, victim.spec.high
         if victim.ordinal:
-            attacks = ordinal_attacks(
+            return ordinal_attacks(
                 *arguments,
                 iterations=self.iterations,
                 loss=self.loss_fn,
@@ -208,11 +237,9 @@ class GradientAttackMonitor(Callback):
                 fixed=victim.fixed,
                 seed=self.seed,
             )
-        else:
-            attacks = categorical_attacks(
-                *arguments, loss=self.loss_fn, temperatures=self.temperatures, twin=twin, fixed=victim.fixed
-            )
-        return compare_attacks(victim.forward, victim.code, victim.target, attacks)
+        return categorical_attacks(
+            *arguments, loss=self.loss_fn, temperatures=self.temperatures, twin=twin, fixed=victim.fixed
+        )
 
     def _changes(self, trainer: Trainer, victim: Victim, moved: Tensor, tag: str, pictures: bool) -> dict[str, float]:
         """Size of the change in code and signal, and accuracies after the round trip."""
@@ -254,3 +281,8 @@ class GradientAttackMonitor(Callback):
         if text not in self._said:
             self._said.add(text)
             rank_zero_info(text)
+
+    def _warn(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            rank_zero_warn(text)

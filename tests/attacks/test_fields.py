@@ -18,7 +18,7 @@ from lossy_lightning.attacks import (
     substitution_attack,
 )
 from lossy_lightning.attacks._features import packed
-from lossy_lightning.attacks._first_order import feature_owners, first_order_change
+from lossy_lightning.attacks._first_order import Reads, first_order_change, what_it_reads
 from lossy_lightning.codecs import JPEG
 from lossy_lightning.core import CodeSpec, Field, Stem
 from lossy_lightning.nn import Bits, Concat, Embed, FrequencyBatchNorm, LateConcat
@@ -78,7 +78,7 @@ def test_features_of_all_fields_lie_on_the_grid_of_the_code(model):
     code = codes()
     features = packed(model.stem(code), code)
     assert features.shape == (5, 16 * 4 + 32, 3, 4)
-    owner = feature_owners(model.stem, code, SPEC.low, SPEC.high)
+    owner = what_it_reads(model.stem, code, SPEC.low, SPEC.high).owner
     assert owner is not None
     for channel in range(10):  # 8 bits a cell of luma, 16 levels of a shape
         assert int((owner == channel).sum()) == (8 if channel < 8 else 16)
@@ -88,8 +88,8 @@ def test_changes_through_a_dict_are_those_of_one_value_after_another(model):
     code, stem = codes(2), model.stem
     other = torch.where(code > 0, code - 1, code + 1)
     gradients = {name: torch.randn(part.shape).double() for name, part in stem(code).items()}
-    for owner in (None, feature_owners(stem, code, SPEC.low, SPEC.high)):
-        change = first_order_change(stem, code, other, packed(gradients, code), owner)
+    for reads in (Reads(None, (0, 0)), what_it_reads(stem, code, SPEC.low, SPEC.high)):
+        change = first_order_change(stem, code, other, packed(gradients, code), reads)
         for place in ((0, 0, 0, 0), (1, 5, 2, 3), (1, 8, 1, 1), (0, 9, 2, 0)):
             single = code.clone()
             single[place] = other[place]

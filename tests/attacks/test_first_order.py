@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from lossy_lightning.attacks._first_order import feature_owners, first_order_change
+from lossy_lightning.attacks._first_order import Reads, first_order_change, what_it_reads
 from lossy_lightning.core import CodeSpec, Field
 from lossy_lightning.nn import Bits, Embed, LookupLinear, OneHot, Scale
 
@@ -19,6 +19,10 @@ class Thermometer(nn.Module):
 
     def forward(self, code):
         return torch.cat([(code >= threshold).float() for threshold in (4, 8, 12)], 1)
+
+
+ALONE = Reads(None, (0, 0))
+"""A stem that reads single positions, all channels of them."""
 
 
 class Mixing(nn.Module):
@@ -67,61 +71,87 @@ STEMS = [Scale(SPEC), Thermometer(), OneHot(SPEC), Bits(SPEC), Bits(UNEQUAL), On
 def test_two_runs_do_where_each_feature_has_one_owner(stem):
     spec = UNEQUAL if stem in (STEMS[4], STEMS[5]) else SPEC
     code, other, stem = _codes(spec), _codes(spec, seed=1), Counted(stem)
-    owner = feature_owners(stem, code, spec.low, spec.high)
+    reads = what_it_reads(stem, code, spec.low, spec.high)
     gradient = _gradient(stem, code)
     stem.runs = 0
-    got = first_order_change(stem, code, other, gradient, owner)
+    got = first_order_change(stem, code, other, gradient, reads)
     assert stem.runs == 2
     assert torch.allclose(got, _one_at_a_time(stem, code, other, gradient), atol=1e-12)
 
 
 def test_owners_are_the_channels_that_features_read():
     code = _codes(SPEC)
-    assert feature_owners(Thermometer(), code, 0, 15).tolist() == [0, 1, 2] * 3
-    assert feature_owners(Bits(SPEC), code, 0, 15).tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    assert what_it_reads(Thermometer(), code, 0, 15).owner.tolist() == [0, 1, 2] * 3
+    assert what_it_reads(Bits(SPEC), code, 0, 15).owner.tolist() == [0] * 4 + [1] * 4 + [2] * 4
     # Under a range of three values, the first two bits never change.
-    assert feature_owners(Bits(SPEC), code % 3, 0, 2).tolist() == [-1, -1, 0, 0, -1, -1, 1, 1, -1, -1, 2, 2]
+    assert what_it_reads(Bits(SPEC), code % 3, 0, 2).owner.tolist() == [-1, -1, 0, 0, -1, -1, 1, 1, -1, -1, 2, 2]
 
 
 @pytest.mark.parametrize("stem", [Mixing(), LookupLinear(SPEC, 8)])
 def test_a_stem_that_mixes_channels_has_none_and_is_run_for_each(stem):
     code, other, stem = _codes(SPEC), _codes(SPEC, seed=1), Counted(stem)
-    owner = feature_owners(stem, code, 0, 15)
-    assert owner is None
+    reads = what_it_reads(stem, code, 0, 15)
+    assert reads.owner is None
     gradient = _gradient(stem, code)
     stem.runs = 0
-    got = first_order_change(stem, code, other, gradient, owner)
+    got = first_order_change(stem, code, other, gradient, reads)
     assert stem.runs == 1 + (3 if isinstance(stem.stem, Mixing) else 3 * 4 * 4)
     assert torch.allclose(got, _one_at_a_time(stem, code, other, gradient), atol=1e-5)
 
 
 def test_a_feature_that_changes_without_owner_falls_back_to_a_run_a_channel():
     code, other, stem = _codes(SPEC) % 3, _codes(SPEC, seed=1), Bits(SPEC)
-    owner = feature_owners(stem, code, 0, 2)
+    reads = what_it_reads(stem, code, 0, 2)
     gradient = _gradient(stem, code)
-    got = first_order_change(stem, code, other, gradient, owner)
-    assert (stem(code) != stem(other))[:, owner < 0].any()
-    assert torch.equal(got, first_order_change(stem, code, other, gradient))
+    got = first_order_change(stem, code, other, gradient, reads)
+    assert (stem(code) != stem(other))[:, reads.owner < 0].any()
+    assert torch.equal(got, first_order_change(stem, code, other, gradient, ALONE))
 
 
 def test_a_code_without_grid_is_looked_at_a_channel_at_a_time():
     spec = CodeSpec.uniform((3,), 0, 15, ordinal=True)
     code = torch.tensor([[0, 7, 15], [3, 4, 9]])
     stem = Bits(spec)
-    owner = feature_owners(stem, code, 0, 15)
+    reads = what_it_reads(stem, code, 0, 15)
     gradient = _gradient(stem, code)
     expected = _one_at_a_time(stem, code, code.flip(1), gradient)
-    assert torch.allclose(first_order_change(stem, code, code.flip(1), gradient, owner), expected, atol=1e-12)
-    assert torch.allclose(first_order_change(stem, code, code.flip(1), gradient), expected, atol=1e-12)
+    assert torch.allclose(first_order_change(stem, code, code.flip(1), gradient, reads), expected, atol=1e-12)
+    assert torch.allclose(first_order_change(stem, code, code.flip(1), gradient, Reads(None, ())), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("owned", [False, True])
 def test_a_batch_is_looked_at_in_parts(owned, monkeypatch):
     stem, code = Bits(SPEC), _codes(SPEC)
-    owner = feature_owners(stem, code, 0, 15) if owned else None
+    reads = what_it_reads(stem, code, 0, 15) if owned else ALONE
     gradient = _gradient(stem, code)
-    whole = first_order_change(stem, code, code.flip(0), gradient, owner)
+    whole = first_order_change(stem, code, code.flip(0), gradient, reads)
     module = sys.modules[first_order_change.__module__]
     monkeypatch.setattr(module, "_FEATURES_AT_ONCE", 4 * 3 * 4 * 16)  # 4 of 6 examples
-    assert torch.equal(first_order_change(stem, code, code.flip(0), gradient, owner), whole)
-    assert torch.equal(first_order_change(stem, code, code.flip(0), gradient, owner, stem(code)), whole)
+    assert torch.equal(first_order_change(stem, code, code.flip(0), gradient, reads), whole)
+    assert torch.equal(first_order_change(stem, code, code.flip(0), gradient, reads, stem(code)), whole)
+
+
+class Blurred(nn.Module):
+    """Each feature reads its place, and others beside it: a convolution of one-hot values, or bits of pairs."""
+
+    def __init__(self, kernel):
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.weight = nn.Parameter(torch.randn(5, 3 * 16, *kernel, generator=generator))
+
+    def forward(self, code):
+        hot = torch.nn.functional.one_hot(code.long(), 16).float().movedim(-1, 2).flatten(1, 2)
+        return torch.nn.functional.conv2d(hot, self.weight, padding="same").tanh()
+
+
+@pytest.mark.parametrize(("kernel", "reach"), [((1, 1), (0, 0)), ((3, 1), (1, 0)), ((1, 5), (0, 2)), ((7, 7), (3, 3))])
+def test_what_a_stem_reads_beside_a_position_is_found_and_counted(kernel, reach):
+    stem, code, other = Counted(Blurred(kernel)), _codes(SPEC), _codes(SPEC, seed=1)
+    reads = what_it_reads(stem, code, 0, 15)
+    assert reads.reach == reach
+    gradient = _gradient(stem, code)
+    stem.runs = 0
+    got = first_order_change(stem, code, other, gradient, reads)
+    apart = [min(2 * far + 1, 4) for far in reach]
+    assert stem.runs == 1 + 3 * apart[0] * apart[1]
+    assert torch.allclose(got, _one_at_a_time(stem, code, other, gradient), atol=1e-5)

@@ -110,3 +110,30 @@ def test_channels_of_unequal_range_stay_in_theirs():
 def test_unfit_numbers_are_one_sentence(code):
     with pytest.raises(ValueError, match="at least 1"):
         substitution_attack(nn.Identity(), nn.Identity(), code, torch.zeros(16).long(), 0, 0, 7)
+
+
+def test_the_best_substitution_is_found_through_a_stem_that_reads_neighbours():
+    """Of two classes and a linear rest, the score orders all substitutions as the loss does."""
+    torch.manual_seed(0)
+
+    class Wide(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv1d(24, 6, 3, padding=1)
+
+        def forward(self, code):
+            return self.conv(nn.functional.one_hot(code, 8).float().movedim(-1, 2).flatten(1, 2))
+
+    stem = Wide()
+    model, code = nn.Sequential(stem, nn.Flatten(), nn.Linear(24, 2)).eval(), torch.randint(8, (40, 3, 4))
+    with torch.no_grad():
+        target = model(code).argmax(1)
+        broken = torch.zeros(40, dtype=torch.bool)
+        for place in range(12):
+            for value in range(8):
+                changed = code.flatten(1).clone()
+                changed[:, place] = value
+                broken |= model(changed.view_as(code)).argmax(1) != target
+        moved = substitution_attack(model, stem, code, target, 1, 0, 7)
+        assert torch.equal(model(moved).argmax(1) != target, broken)
+    assert 5 < int(broken.sum()) < 40
