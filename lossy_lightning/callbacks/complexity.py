@@ -10,17 +10,21 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
+from torch.utils._pytree import tree_leaves
 
 from lossy_lightning.callbacks._datamodule import codec_of_data, signal_shape
-from lossy_lightning.callbacks.inputs import first_example, first_tensor
+from lossy_lightning.callbacks._examples import calls
+from lossy_lightning.callbacks._figures import encoding_scalars, energy_of, part_scalars, scalars
+from lossy_lightning.callbacks.inputs import first_tensor
 from lossy_lightning.core import Codec, InputError
+from lossy_lightning.functional import undisturbed
 from lossy_lightning.profiling import (
     EnergyTable,
     LayerProfile,
     count_encoding_macs,
     layer_table,
-    profile_layers,
-    total_profile,
+    profile_forward,
+    unseen_message,
 )
 
 _OF_THE_CODEC = ("encoding", "sensor_to_label")
@@ -30,8 +34,10 @@ class ComplexityMonitor(Callback):
     """Logs multiply-accumulates, look-ups, parameters and memory of one example, in fit, validate and test.
 
     The first batch of each training epoch, and of each separate validation or test, is measured by one more forward of
-    its first example, in evaluation mode and at the trainer's precision. That changes neither weights nor random state.
-    A table by layer is printed once per fit, and goes to TensorBoard as text.
+    its first example, in evaluation mode and at the trainer's precision. Examples of different size, in a list or
+    packed, are measured together, and the figures are their means. That changes nothing of what the module, the batch
+    or ``input_fn`` hold, nor random states. What cannot be measured is said once, by name, and left out: the run goes
+    on. A table by layer is printed once per fit, and goes to TensorBoard as text.
 
     Logged, all per example and zeros included:
 
@@ -48,14 +54,15 @@ class ComplexityMonitor(Callback):
     - ``macs/sensor_to_label/1bit``, ``macs/sensor_to_label/32bit``, …: the sum of encoding and the module.
 
     Args:
-        input_fn: Takes a batch and returns what the module's `forward` takes: one argument, or a tuple of several.
+        input_fn: Takes a batch and returns what the module's `forward` takes: one argument, a tuple of several, or a
+            dict whose keys are names of its parameters. Batches may be lists, dicts, dataclasses and the like.
         parts: Names of submodules whose share is logged too: ``stem.codec.encoder`` as ``macs/encoder/1bit``, …
         energy: Picojoules of operations and bytes; None logs no energy. ``energy/estimated_picojoules`` is documented
             arithmetic on the figures above, sensor to label, and no measurement.
 
     Raises:
         ValueError: If two parts end in one name, or in that of another figure.
-        MisconfigurationException: In the first batch, if `forward` does not take what `input_fn` gives.
+        MisconfigurationException: When a run starts, if the module has no such part.
 
     Example:
         >>> trainer = Trainer(callbacks=[ComplexityMonitor(input_fn=lambda batch: batch["image"])], logger=False)
@@ -76,55 +83,70 @@ class ComplexityMonitor(Callback):
         self.input_fn = input_fn
         self.parts = tuple(parts)
         self.energy = energy
-        self._shown = False
+        self._tried = False
+        self._said: set[str] = set()
         self._encoded: tuple[Codec, Counter[int] | None] | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the table once in this fit."""
-        self._shown = False
+        """Check the parts; show the table once in this fit."""
+        _check_parts(pl_module, self.parts)
+        self._tried = False
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Check the parts."""
+        _check_parts(pl_module, self.parts)
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Check the parts."""
+        _check_parts(pl_module, self.parts)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Measure the first batch of an epoch, and the first of a fit that goes on within one."""
-        if batch_idx == 0 or not self._shown:
-            rows = self._measure(trainer, pl_module, batch)
-            if not self._shown:
-                self._show(trainer, rows)
+        if batch_idx == 0 or not self._tried:
+            measured = self._measure(trainer, pl_module, batch, trainer.train_dataloader)
+            if measured is not None and not self._tried:
+                _show(trainer, *measured)
+            self._tried = True
 
     def on_validation_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         """Measure the first batch of a validation that is not part of a fit."""
         if batch_idx == dataloader_idx == 0 and trainer.state.fn != TrainerFn.FITTING:
-            self._measure(trainer, pl_module, batch)
+            self._measure(trainer, pl_module, batch, trainer.val_dataloaders)
 
     def on_test_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         """Measure the first batch of a test."""
         if batch_idx == dataloader_idx == 0:
-            self._measure(trainer, pl_module, batch)
+            self._measure(trainer, pl_module, batch, trainer.test_dataloaders)
 
-    def _measure(self, trainer: Trainer, pl_module: LightningModule, batch: Any) -> list[LayerProfile]:
-        arguments: tuple[Any, ...] = ()
+    def _measure(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, loaders: Any
+    ) -> tuple[list[LayerProfile], int] | None:
+        """Measure and log; returns the profiles and the number of their examples, None if it could not be measured."""
+        measured = None
         try:
-            inputs = first_example(self.input_fn(batch))
-            arguments = inputs if isinstance(inputs, tuple) else (inputs,)
-            with trainer.precision_plugin.forward_context():
-                rows = profile_layers(pl_module, *arguments)
-        except Exception as error:  # whatever forward says to a wrong input
-            raise MisconfigurationException(
-                f"ComplexityMonitor could not run {type(pl_module).__name__}.forward on what its input_fn made of a "
-                f"batch of type {type(batch).__name__}: {error}. "
+            with undisturbed(pl_module, batch, self.input_fn):
+                pl_module.log = pl_module.log_dict = _ignore  # type: ignore[method-assign]
+                measured = self._profile(trainer, pl_module, batch, _batch_size(loaders))
+        except Exception as error:  # whatever forward says to a wrong input, and whatever cannot be put back
+            self._say(
+                f"ComplexityMonitor measures nothing: it could not run {type(pl_module).__name__}.forward on what its "
+                f"input_fn made of a batch of type {type(batch).__name__} ({type(error).__name__}: {error}). "
                 "Give an input_fn that takes the batch and returns what forward takes."
-            ) from error
+            )
+        if not trainer.strategy.reduce_boolean_decision(measured is not None) or measured is None:
+            return None  # a rank that logs alone would wait for the others
+        rows, examples = measured
         # every rank logs the same: the logger writes once
-        figures: dict[str, float] = {**scalars(rows)}
+        figures = scalars(rows, examples)
         for part in self.parts:
-            figures |= part_scalars(rows, part)
+            figures |= part_scalars(rows, part, examples)
         encoding = self._encoding(trainer)
-        figures |= encoding_scalars(rows, encoding)
-        if self.energy is not None:
-            figures["energy/estimated_picojoules"] = energy_of(self.energy, rows, encoding)
+        figures |= encoding_scalars(rows, encoding, examples)
+        figures |= self._energy(rows, encoding, examples)
         for name, value in figures.items():
             exact = torch.float32 if pl_module.device.type == "mps" else torch.float64
             metric = torch.tensor(value, dtype=exact, device=pl_module.device)
@@ -138,7 +160,7 @@ class ComplexityMonitor(Callback):
                 add_dataloader_idx=False,
                 sync_dist=True,
             )
-        return rows
+        return rows, examples
 
     def _encoding(self, trainer: Trainer) -> Counter[int] | None:
         """Multiply-accumulates of making the code, None if there is no codec of ours or its signals vary in shape."""
@@ -149,84 +171,69 @@ class ComplexityMonitor(Callback):
             try:
                 self._encoded = codec, count_encoding_macs(codec, shape)
             except Exception as error:  # whatever a codec of anybody's raises
-                rank_zero_warn(
-                    f"ComplexityMonitor leaves out what encoding costs: {codec} could not be counted: {error}"
-                )
+                self._say(f"ComplexityMonitor leaves out what encoding costs: {codec} could not be counted: {error}")
                 self._encoded = codec, None
         return self._encoded[1]
 
-    def _show(self, trainer: Trainer, rows: list[LayerProfile]) -> None:
-        self._shown = True
-        if not trainer.is_global_zero:
-            return
-        table = layer_table(rows)
-        print(f"\nComplexity of one example\n{table}")
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_text("complexity", table, trainer.global_step)
+    def _energy(self, rows: list[LayerProfile], encoding: Counter[int] | None, examples: int) -> dict[str, float]:
+        if self.energy is None:
+            return {}
+        try:
+            return {"energy/estimated_picojoules": energy_of(self.energy, rows, encoding, examples)}
+        except InputError as error:  # products of a width that the table lacks
+            self._say(f"ComplexityMonitor leaves out energy: {error}")
+            return {}
+
+    def _profile(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_size: int | None
+    ) -> tuple[list[LayerProfile], int]:
+        """Profiles of the first way to call `forward` that works, and the number of its examples."""
+        errors: list[Exception] = []
+        for arguments, keywords, examples in calls(pl_module.forward, self.input_fn(batch), batch_size):
+            try:
+                with trainer.precision_plugin.forward_context():
+                    profile = profile_forward(pl_module, arguments, keywords)
+            except Exception as error:  # another way may do
+                errors.append(error)
+                continue
+            if profile.unseen:
+                self._say(f"ComplexityMonitor: {unseen_message(profile.unseen)}")
+            return profile.layers, examples
+        raise errors[0]
+
+    def _say(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            rank_zero_warn(text)
 
 
-def scalars(rows: list[LayerProfile]) -> dict[str, int]:
-    """The logged names and values of some profiles, as `ComplexityMonitor` lists them.
-
-    Example:
-        >>> scalars(profile_layers(torch.nn.Linear(4, 3), torch.ones(1, 4)))["macs/32bit"]
-        12
-    """
-    total = total_profile(rows)
-    weights = total.weight_memory
-    return (
-        {f"macs/{width}bit": total.macs[width] for width in sorted({1, 32, *total.macs})}
-        | {"lookups/rows": total.lookups.rows, "lookups/additions": total.lookups.additions}
-        | {f"parameters/{width}bit": total.parameters[width] for width in sorted({1, 32, *total.parameters})}
-        | {"memory/weights_bytes": weights.stored, "memory/weights_float32_bytes": weights.float32}
-        | {"memory/features_bytes": total.feature_memory}
-    )
+def _ignore(*args: Any, **kwargs: Any) -> None:
+    """What `forward` logs while it is measured is no part of the training."""
 
 
-def encoding_scalars(rows: list[LayerProfile], encoding: Counter[int] | None) -> dict[str, int]:
-    """The logged names and values of making the code, and of all from sensor to label; none if that is not known.
-
-    Example:
-        >>> rows = profile_layers(torch.nn.Linear(4, 3), torch.ones(1, 4))
-        >>> encoding_scalars(rows, Counter({32: 8}))["macs/sensor_to_label/32bit"]
-        20
-    """
-    if encoding is None:
-        return {}
-    whole = encoding + total_profile(rows).macs
-    return {f"macs/encoding/{width}bit": encoding[width] for width in sorted({32, *encoding})} | {
-        f"macs/sensor_to_label/{width}bit": whole[width] for width in sorted({1, 32, *whole})
-    }
+def _batch_size(loaders: Any) -> int | None:
+    """Batch size of the first loader, None if it has none."""
+    size = getattr(next(iter(tree_leaves(loaders)), None), "batch_size", None)
+    return size if isinstance(size, int) else None
 
 
-def energy_of(table: EnergyTable, rows: list[LayerProfile], encoding: Counter[int] | None) -> float:
-    """Picojoules of one example by a table, with those of making the code if it is known.
-
-    Example:
-        >>> rows = profile_layers(torch.nn.Linear(4, 3, bias=False), torch.ones(1, 4))
-        >>> energy_of(EnergyTable(mac={32: 1.0}, byte=0.0), rows, Counter({32: 8}))
-        20.0
-    """
-    total = total_profile(rows)
-    macs = total.macs + (encoding or Counter[int]())
-    return table.picojoules(macs, total.lookups.additions, total.weight_memory.stored, total.feature_memory)
-
-
-def part_scalars(rows: list[LayerProfile], part: str) -> dict[str, int]:
-    """The logged names and values of one submodule and all that is in it.
+def _check_parts(module: LightningModule, parts: Sequence[str]) -> None:
+    """Check the names of parts.
 
     Raises:
-        MisconfigurationException: If there is no layer in such a submodule.
-
-    Example:
-        >>> model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 2))
-        >>> part_scalars(profile_layers(model, torch.ones(1, 4)), "1")["macs/1/32bit"]
-        6
+        MisconfigurationException: If there is no such submodule.
     """
-    own = [row for row in rows if f"{row.name}.".startswith(f"{part}.")]
-    if not own:
-        names = sorted({row.name for row in rows})
-        raise MisconfigurationException(f"ComplexityMonitor has no part {part!r} to count; the layers are {names}")
-    last = part.rpartition(".")[2]
-    return {name.replace("/", f"/{last}/"): value for name, value in scalars(own).items()}
+    names = [name for name, _ in module.named_modules() if name]
+    for part in parts:
+        if part not in names:
+            raise MisconfigurationException(f"ComplexityMonitor has no part {part!r} to count; the layers are {names}")
+
+
+def _show(trainer: Trainer, rows: list[LayerProfile], examples: int) -> None:
+    if not trainer.is_global_zero:
+        return
+    table = layer_table(rows)
+    print(f"\nComplexity of {'one example' if examples == 1 else f'{examples} examples together'}\n{table}")
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.experiment.add_text("complexity", table, trainer.global_step)

@@ -1,10 +1,13 @@
-"""From a batch to what a module's `forward` takes."""
+"""From a batch to its tensors, and to what a module's `forward` takes."""
 
+import copy
+import copyreg
+import enum
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map_only
 
 from lossy_lightning.core import InputError
 
@@ -13,7 +16,7 @@ def first_tensor(batch: Any) -> Tensor:
     """The first tensor of a batch: its input, in most data sets.
 
     Args:
-        batch: Tensors in lists, tuples and dicts of any nesting.
+        batch: Tensors in lists, tuples, dicts, dataclasses and other objects with attributes, of any nesting.
 
     Raises:
         ValueError: If there is none.
@@ -22,9 +25,8 @@ def first_tensor(batch: Any) -> Tensor:
         >>> first_tensor({"image": torch.ones(2), "label": torch.zeros(2)})
         tensor([1., 1.])
     """
-    for leaf in tree_leaves(batch):
-        if isinstance(leaf, torch.Tensor):
-            return leaf
+    for tensor in tensors_in(batch):
+        return tensor
     raise InputError(f"a batch with a tensor is needed; got {type(batch).__name__} without one: give an input_fn")
 
 
@@ -33,16 +35,64 @@ def second_item(batch: Any) -> Any:
     return batch[1]
 
 
-def first_example(inputs: Any) -> Any:
-    """The first example of some batched inputs, as a batch of one.
-
-    Args:
-        inputs: Tensors ``(N, ...)`` in any nesting; what is not of the first tensor's length N stays whole.
+def tensors_in(batch: Any) -> Iterator[Tensor]:
+    """All tensors of a batch, in order.
 
     Example:
-        >>> first_example({"image": torch.ones(2, 3), "weight": torch.ones(5)})["image"].shape
-        torch.Size([1, 3])
+        >>> [tensor.item() for tensor in tensors_in([torch.tensor(1), {"a": torch.tensor(2)}, "three"])]
+        [1, 2]
     """
-    first = first_tensor(inputs)
-    length = first.shape[0] if first.ndim else 0
-    return tree_map_only(Tensor, lambda t: t[:1] if t.ndim and t.shape[0] == length else t, inputs)
+    return (item for item in items_in(batch) if isinstance(item, torch.Tensor))
+
+
+def items_in(batch: Any) -> Iterator[Any]:
+    """A batch and all that it holds, in order; what holds itself comes once.
+
+    Example:
+        >>> list(items_in([1, [2]]))
+        [[1, [2]], 1, [2], 2]
+    """
+    waiting, seen = [batch], {}
+    while waiting:
+        item = waiting.pop()
+        yield item
+        if not isinstance(item, torch.Tensor) and id(item) not in seen:
+            seen[id(item)] = item
+            waiting.extend(reversed(parts_of(item).values()))
+
+
+def parts_of(item: Any) -> dict[Any, Any]:
+    """What a container holds: its items, or the attributes of an object; empty for anything else.
+
+    Example:
+        >>> parts_of([5, 6]), parts_of({"a": 1}), parts_of("text")
+        ({0: 5, 1: 6}, {'a': 1}, {})
+    """
+    if isinstance(item, Mapping):
+        return dict(item)
+    if isinstance(item, (list, tuple)):
+        return dict(enumerate(item))
+    if isinstance(item, (type, enum.Enum)) or callable(item):
+        return {}
+    slots = copyreg._slotnames(type(item))  # type: ignore[attr-defined]
+    return dict(getattr(item, "__dict__", {})) | {name: getattr(item, name) for name in slots if hasattr(item, name)}
+
+
+def with_parts(item: Any, parts: Mapping[Any, Any]) -> Any:
+    """A copy of a container with these parts, which are as many as `parts_of` gives.
+
+    Example:
+        >>> with_parts({"a": 1}, {"a": 2})
+        {'a': 2}
+    """
+    if isinstance(item, tuple):
+        return type(item)(*parts.values()) if hasattr(item, "_fields") else tuple(parts.values())
+    if isinstance(item, list):
+        return list(parts.values())
+    made = copy.copy(item)
+    for key, part in parts.items():
+        if isinstance(item, Mapping):
+            made[key] = part
+        else:
+            object.__setattr__(made, key, part)  # dataclasses may be frozen
+    return made

@@ -5,12 +5,21 @@ from lossy_lightning.profiling.counting import (
     count_macs,
     count_parameters,
     feature_memory,
+    profile_forward,
     profile_layers,
+    unseen_message,
     weight_memory,
 )
 from lossy_lightning.profiling.encoding import count_encoding_macs
 from lossy_lightning.profiling.energy import EnergyTable
-from lossy_lightning.profiling.profiles import LayerProfile, Lookups, WeightMemory, layer_table, total_profile
+from lossy_lightning.profiling.profiles import (
+    LayerProfile,
+    Lookups,
+    ModelProfile,
+    WeightMemory,
+    layer_table,
+    total_profile,
+)
 from lossy_lightning.profiling.strays import stray_values
 from lossy_lightning.profiling.widths import declared_bit_width, is_quant_tensor, is_quantizer, owners
 
@@ -18,6 +27,7 @@ __all__ = [
     "EnergyTable",
     "LayerProfile",
     "Lookups",
+    "ModelProfile",
     "WeightMemory",
     "count_encoding_macs",
     "count_lookups",
@@ -29,8 +39,10 @@ __all__ = [
     "is_quantizer",
     "layer_table",
     "owners",
+    "profile_forward",
     "profile_layers",
     "stray_values",
     "total_profile",
+    "unseen_message",
     "weight_memory",
 ]

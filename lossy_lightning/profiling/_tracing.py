@@ -1,7 +1,6 @@
-"""One forward of a live model, watched operation by operation; the model is unchanged afterwards."""
+"""One forward of a live model, watched operation by operation."""
 
 import math
-import warnings
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -10,10 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map_only
+from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from lossy_lightning.functional import undisturbed
 from lossy_lightning.profiling._operations import (
     NORMALISATIONS,
     factors,
@@ -62,31 +60,18 @@ class Trace:
         self.unseen: set[str] = set()
 
 
-def warn_of_unseen(result: Trace) -> None:
-    """Warn of the operations and modules whose work a trace could not see."""
-    if result.unseen:
-        warnings.warn(
-            f"not counted, since their work is not known: {', '.join(sorted(result.unseen))}. "
-            "Make an operation known by torch.utils.flop_counter.register_flop_formula",
-            stacklevel=4,
-        )
-
-
-def trace(model: nn.Module, *inputs: Any) -> Trace:
-    """Run one forward under `undisturbed` and note what each module did."""
-    # A forward may work in place, and the batch is still to be trained on. Two references to one tensor stay that.
-    copies = {id(tensor): tensor.clone() for tensor in tensors_of(inputs)}
-    inputs = tree_map_only(Tensor, lambda tensor: copies[id(tensor)], inputs)
+def trace(model: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Trace:
+    """Run one forward within `undisturbed` and note what each module did."""
     result = Trace()
     recorder = _Recorder(result)
     for tensor in (*model.parameters(), *model.buffers()):
         recorder.tags[tensor] = _Tag(None, constant=True)
-    for tensor in tensors_of(inputs):
+    for tensor in tensors_of((arguments, keywords)):
         recorder.tags[tensor] = _Tag(None, constant=False)
     handles = [handle for name, module, owner in owners(model) for handle in recorder.watch(name, module, owner)]
     try:
-        with undisturbed(model, *inputs), recorder, _Nameless():
-            model(*inputs)
+        with recorder, _Nameless():
+            model(*arguments, **keywords)
     finally:
         for handle in handles:
             handle.remove()

@@ -4,7 +4,9 @@ A multiply-accumulate is as wide as its wider factor. A factor is as wide as the
 (of Brevitas, or of anything with such a `bit_width`), otherwise as wide as its dtype: float32 counts as 32.
 """
 
+import warnings
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -12,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from lossy_lightning.functional import undisturbed
-from lossy_lightning.profiling._tracing import trace, warn_of_unseen
-from lossy_lightning.profiling.profiles import LayerProfile, Lookups, WeightMemory, total_profile
+from lossy_lightning.profiling._tracing import trace
+from lossy_lightning.profiling.profiles import LayerProfile, Lookups, ModelProfile, WeightMemory, total_profile
 from lossy_lightning.profiling.widths import declared_bit_width, dtype_bit_width, owners
 
 
@@ -41,9 +43,33 @@ def profile_layers(model: nn.Module, *inputs: Any) -> list[LayerProfile]:
         >>> [(row.name, row.macs) for row in profile_layers(model, torch.ones(1, 4))]
         [('0', Counter({32: 12}))]
     """
+    with undisturbed(model, *inputs):
+        profile = profile_forward(model, inputs, {})
+    if profile.unseen:
+        warnings.warn(unseen_message(profile.unseen), stacklevel=2)
+    return profile.layers
+
+
+def profile_forward(model: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> ModelProfile:
+    """As `profile_layers`, of a call by position and by name, for callers that have entered `undisturbed`.
+
+    Args:
+        model: Any module.
+        arguments: What its `forward` takes by position.
+        keywords: What it takes by name.
+
+    Returns:
+        The profiles of the layers, and the names of what could not be counted, which is not warned of.
+
+    Example:
+        >>> from lossy_lightning.functional import undisturbed
+        >>> model = nn.Linear(4, 3)
+        >>> with undisturbed(model):
+        ...     profile_forward(model, (), {"input": torch.ones(1, 4)}).layers[0].macs
+        Counter({32: 12})
+    """
+    result = trace(model, arguments, keywords)
     parameters = _parameters(model)
-    result = trace(model, *inputs)
-    warn_of_unseen(result)
     rows = [
         LayerProfile(
             name,
@@ -57,7 +83,21 @@ def profile_layers(model: nn.Module, *inputs: Any) -> list[LayerProfile]:
         for name, module, owner in owners(model)
         if name == owner
     ]
-    return [row for row in rows if row.macs or any(row.lookups) or row.parameters or row.features]
+    shown = [row for row in rows if row.macs or any(row.lookups) or row.parameters or row.features]
+    return ModelProfile(shown, frozenset(result.unseen))
+
+
+def unseen_message(unseen: Iterable[str]) -> str:
+    """What to say of operations and modules whose work could not be counted.
+
+    Example:
+        >>> unseen_message(["aten::_fft_r2c"]).partition(".")[0]
+        'not counted, since their work is not known: aten::_fft_r2c'
+    """
+    return (
+        f"not counted, since their work is not known: {', '.join(sorted(unseen))}. "
+        "Make an operation known by torch.utils.flop_counter.register_flop_formula"
+    )
 
 
 def count_macs(model: nn.Module, *inputs: Any) -> Counter[int]:
@@ -120,7 +160,8 @@ def count_parameters(model: nn.Module) -> Counter[int]:
         >>> count_parameters(nn.Sequential(nn.Conv2d(1, 32, 3, bias=False), nn.BatchNorm2d(32, affine=False)))
         Counter({32: 352})
     """
-    return sum(_parameters(model).values(), Counter[int]())
+    with undisturbed(model):
+        return sum(_parameters(model).values(), Counter[int]())
 
 
 def weight_memory(model: nn.Module) -> WeightMemory:
@@ -156,18 +197,17 @@ def _parameters(model: nn.Module) -> dict[str, Counter[int]]:
     """Name of a layer -> its scalars by bit width."""
     counts: dict[str, Counter[int]] = {}
     counted: set[int] = set()
-    with undisturbed(model):
-        for _, module, owner in owners(model):
-            count = counts.setdefault(owner, Counter())
-            normalised = _batch_norm(module)
-            if normalised is not None:
-                count.update(normalised)
-                counted.update(map(id, module._parameters.values()))
-            for name, parameter in module._parameters.items():
-                if parameter is not None and id(parameter) not in counted:
-                    counted.add(id(parameter))
-                    width = declared_bit_width(getattr(module, f"{name}_quant", None))
-                    count[width or dtype_bit_width(parameter)] += parameter.numel()
+    for _, module, owner in owners(model):
+        count = counts.setdefault(owner, Counter())
+        normalised = _batch_norm(module)
+        if normalised is not None:
+            count.update(normalised)
+            counted.update(map(id, module._parameters.values()))
+        for name, parameter in module._parameters.items():
+            if parameter is not None and id(parameter) not in counted:
+                counted.add(id(parameter))
+                width = declared_bit_width(getattr(module, f"{name}_quant", None))
+                count[width or dtype_bit_width(parameter)] += parameter.numel()
     return counts
 
 

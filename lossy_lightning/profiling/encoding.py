@@ -1,12 +1,15 @@
 """What making a code costs, before any network reads it."""
 
+import warnings
 from collections import Counter
 
 import torch
 from torch import Tensor, nn
 
 from lossy_lightning.core import Codec
-from lossy_lightning.profiling._tracing import trace, warn_of_unseen
+from lossy_lightning.functional import undisturbed
+from lossy_lightning.profiling._tracing import trace
+from lossy_lightning.profiling.counting import unseen_message
 
 
 def count_encoding_macs(codec: Codec, shape: tuple[int, ...]) -> Counter[int]:
@@ -43,10 +46,12 @@ def count_encoding_macs(codec: Codec, shape: tuple[int, ...]) -> Counter[int]:
     spec = codec.spec(shape)
     grid = [size for size in spec.grid if size is not None]
     code = torch.tensor(spec.low).view(1, -1, *(1 for _ in grid)).expand(1, -1, *grid).to(spec.dtype)
-    result = trace(_Encoding(codec), codec.decode(code, (1, *shape)))
-    result.unseen -= {name for name in result.unseen if name.startswith("aten::_fft")}
-    if not total:
-        warn_of_unseen(result)
+    model = _Encoding(codec)
+    with undisturbed(model):
+        result = trace(model, (codec.decode(code, (1, *shape)),), {})
+    unseen = {name for name in result.unseen if not name.startswith("aten::_fft")}
+    if unseen and not total:
+        warnings.warn(unseen_message(unseen), stacklevel=2)
     for counts in result.macs.values():
         for width, count in counts.items():
             total[min(width, 32)] += count

@@ -61,6 +61,18 @@ class LayerProfile(NamedTuple):
         return _bytes(self.features)
 
 
+class ModelProfile(NamedTuple):
+    """What a model does in one forward.
+
+    Attributes:
+        layers: Profiles of the modules that compute, read or hold anything.
+        unseen: Names of the operations and modules whose work could not be counted.
+    """
+
+    layers: list[LayerProfile]
+    unseen: frozenset[str]
+
+
 def total_profile(rows: Iterable[LayerProfile]) -> LayerProfile:
     """The sum of some profiles.
 

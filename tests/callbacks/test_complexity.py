@@ -1,15 +1,20 @@
+import random
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+import torchmetrics
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer, seed_everything
 from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from lossy_lightning.callbacks import BitWidthAudit, ComplexityMonitor
 
@@ -141,14 +146,172 @@ def test_mixed_precision_is_as_wide_as_it_computes() -> None:
     }
 
 
-def test_module_without_forward_gets_advice() -> None:
-    class NoForward(LightningModule):
-        def test_step(self, batch: Any, batch_idx: int) -> None: ...
+class NoForward(Foreign):
+    forward = LightningModule.forward
 
-    with pytest.raises(MisconfigurationException, match="input_fn"):
-        trainer(ComplexityMonitor()).test(NoForward(), loader(), verbose=False)
-    with pytest.raises(MisconfigurationException, match="input_fn"):
-        trainer(ComplexityMonitor(input_fn=tuple)).test(Foreign(), loader(), verbose=False)
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        return self.network(batch[0]).mean()
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None: ...
+
+
+class Stubborn(Foreign):
+    """Holds an iterator that nothing can put back."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(8, 3))
+        self.draws = [iter(range(100))]
+
+
+@pytest.mark.parametrize(
+    ("module", "options", "message"),
+    [
+        (NoForward, {}, "NoForward.forward on what its input_fn made of a batch of type list"),
+        (Foreign, {"input_fn": tuple}, "takes 2 positional arguments but 3 were given"),
+        (Foreign, {"input_fn": lambda batch: batch["x"]}, "list indices must be integers"),
+        (Stubborn, {}, r"Stubborn\.draws\.0 is an iterator"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_once_and_the_run_goes_on(module: Any, options: Any, message: str) -> None:
+    run = trainer(ComplexityMonitor(**options), max_epochs=3)
+    with pytest.warns(UserWarning, match=f"measures nothing: .*{message}") as said:
+        run.fit(module(), loader(), loader())
+    assert sum("measures nothing" in str(one.message) for one in said) == 1
+    assert run.state.finished
+    assert not any(name.startswith("macs") for name in run.callback_metrics)
+
+
+@dataclass
+class Batch:
+    x: Tensor
+    names: tuple[str, ...] = ()
+
+
+class AnyInput(Foreign):
+    """Takes whatever a batch is."""
+
+    def __init__(self, network: nn.Module | None = None) -> None:
+        super().__init__(nn.Linear(8, 3) if network is None else network)
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        return self(batch).square().mean()
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None: ...
+
+
+class Keywords(AnyInput):
+    def forward(self, **inputs: Tensor) -> Tensor:  # type: ignore[override]
+        return self.network(inputs["x"])
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        return self(**batch).mean()
+
+
+class Named(Keywords):
+    def forward(self, x: Tensor | None = None, mask: Tensor | None = None) -> Tensor:  # type: ignore[override]
+        assert isinstance(x, Tensor)
+        return self.network(x)
+
+
+class Fields(AnyInput):
+    def forward(self, batch: Batch) -> Tensor:  # type: ignore[override]
+        return self.network(batch.x)
+
+
+class Images(AnyInput):
+    """A detector: a list of images, each of its own size."""
+
+    def forward(self, images: list[Tensor]) -> Tensor:  # type: ignore[override]
+        return torch.stack([self.network(image).mean() for image in images])
+
+
+class Recurrent(AnyInput):
+    def forward(self, x: Any) -> Tensor:
+        return self.network(x)[0][0]
+
+
+def images(channels: int, *sizes: int) -> list[Tensor]:
+    return [torch.rand(channels, size, size) for size in sizes]
+
+
+def by_rows(items: list[Tensor]) -> Any:
+    return nn.utils.rnn.pack_sequence(items, enforce_sorted=False)
+
+
+# module, its data set, how a batch is made of it, MACs of an example in batches of 2 and of 6
+INPUTS: dict[str, tuple[Any, Any, Any, tuple[float, float]]] = {
+    "keywords": (Keywords, [{"x": x} for x in torch.rand(12, 8)], None, (24, 24)),
+    "names": (Named, [{"x": x} for x in torch.rand(12, 8)], None, (24, 24)),
+    "dataclass": (Fields, torch.rand(12, 8), lambda items: Batch(torch.stack(items)), (24, 24)),
+    "grey images": (lambda: Images(nn.Conv2d(1, 2, 3)), images(1, *[8] * 12), list, (648, 648)),
+    "images": (lambda: Images(nn.Conv2d(3, 2, 3)), images(3, *[8] * 12), list, (1944, 1944)),
+    "images of different size": (
+        lambda: Images(nn.Conv2d(1, 2, 3)),
+        images(1, *[3, 4, 5, 6, 7, 8] * 2),
+        list,
+        ((18 + 72) / 2, 18 * (1 + 4 + 9 + 16 + 25 + 36) / 6),
+    ),
+    "packed sequences": (
+        lambda: Recurrent(nn.RNN(8, 3)),
+        [torch.rand(1 + n % 3, 8) for n in range(12)],
+        by_rows,
+        (33 * 1.5, 33 * 2),
+    ),
+    "time first": (
+        lambda: Recurrent(nn.RNN(8, 3)),
+        torch.rand(12, 5, 8),
+        lambda items: torch.stack(items, 1),
+        (33 * 5, 33 * 5),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", INPUTS)
+@pytest.mark.parametrize("batch_size", [2, 6])
+def test_batches_of_any_kind_are_measured_per_example(kind: str, batch_size: int) -> None:
+    module, data, collate, macs = INPUTS[kind]
+    run = trainer(ComplexityMonitor(input_fn=lambda batch: batch), max_epochs=1)
+    run.fit(module(), *[DataLoader(data, batch_size, collate_fn=collate) for _ in range(2)])
+    assert measured(run)["macs/32bit"] == macs[batch_size == 6]
+
+
+class Stateful(Foreign):
+    """Holds what forward changes, draws and logs: of all kinds that a training depends on."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Sequential(nn.Linear(8, 3), nn.BatchNorm1d(3), nn.Dropout()))
+        self.table = nn.Embedding(4, 8, max_norm=0.5)
+        self.accuracy = torchmetrics.MeanMetric()
+        self.calls = 0
+        self.hidden: list[Tensor] = [torch.zeros(3)]
+        self.noise = torch.Generator().manual_seed(1)
+        self.order = iter(range(100))
+        self.register_buffer("adjacency", torch.eye(8).to_sparse())
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1 + next(self.order)
+        self.accuracy.update(x.mean())
+        x = (self.adjacency @ x.T).T + torch.randn(8, generator=self.noise) + self.table(torch.tensor([self.calls % 4]))
+        self.adjacency.mul_(1.01)
+        y = self.network(x) + 0.1 * self.hidden[-1] + np.random.rand() + random.random()
+        self.hidden.append(y.mean(0).detach())
+        self.log("seen", float(self.calls))
+        return y
+
+
+def trained(*callbacks: Any) -> tuple[Any, ...]:
+    seed_everything(5, verbose=False)
+    module, run = Stateful(), trainer(*callbacks)
+    run.fit(module, loader(shuffle=True), loader())
+    state = {name: value.to_dense().tolist() for name, value in module.state_dict().items()}
+    hidden = [one.tolist() for one in module.hidden]
+    seen = float(run.callback_metrics["seen"])
+    return state, hidden, module.calls, float(module.accuracy.compute()), seen, next(module.order)
+
+
+def test_state_of_every_kind_is_the_same_with_and_without() -> None:
+    draws = ComplexityMonitor(input_fn=lambda batch: torch.randn(2, 8) + np.random.rand() + batch[0].mul_(2)[:2])
+    assert trained() == trained(draws)
 
 
 TWO_PROCESSES = """
