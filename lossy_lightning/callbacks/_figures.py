@@ -9,7 +9,9 @@ def scalars(rows: list[LayerProfile], examples: int = 1) -> dict[str, float]:
     """The logged names and values of some profiles, as `ComplexityMonitor` lists them, in the mean over the examples.
 
     Example:
-        >>> scalars(profile_layers(torch.nn.Linear(4, 3), torch.ones(1, 4)))["macs/32bit"]
+        >>> from torch import nn, ones
+        >>> from lossy_lightning.profiling import profile_layers
+        >>> scalars(profile_layers(nn.Linear(4, 3), ones(1, 4)))["macs/32bit"]
         12.0
     """
     total = total_profile(rows)
@@ -30,7 +32,9 @@ def encoding_scalars(rows: list[LayerProfile], encoding: Counter[int] | None, ex
     """The logged names and values of making the code, and of all from sensor to label; none if that is not known.
 
     Example:
-        >>> rows = profile_layers(torch.nn.Linear(4, 3), torch.ones(1, 4))
+        >>> from torch import nn, ones
+        >>> from lossy_lightning.profiling import profile_layers
+        >>> rows = profile_layers(nn.Linear(4, 3), ones(1, 4))
         >>> encoding_scalars(rows, Counter({32: 8}))["macs/sensor_to_label/32bit"]
         20.0
     """
@@ -47,7 +51,9 @@ def energy_of(table: EnergyTable, rows: list[LayerProfile], encoding: Counter[in
     """Picojoules of one example by a table, with those of making the code if it is known.
 
     Example:
-        >>> rows = profile_layers(torch.nn.Linear(4, 3, bias=False), torch.ones(1, 4))
+        >>> from torch import nn, ones
+        >>> from lossy_lightning.profiling import profile_layers
+        >>> rows = profile_layers(nn.Linear(4, 3, bias=False), ones(1, 4))
         >>> energy_of(EnergyTable(mac={32: 1.0}, byte=0.0), rows, Counter({32: 8}))
         20.0
     """
@@ -60,8 +66,10 @@ def part_scalars(rows: list[LayerProfile], part: str, examples: int = 1) -> dict
     """The logged names and values of one submodule and all that is in it.
 
     Example:
-        >>> model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 2))
-        >>> part_scalars(profile_layers(model, torch.ones(1, 4)), "1")["macs/1/32bit"]
+        >>> from torch import nn, ones
+        >>> from lossy_lightning.profiling import profile_layers
+        >>> model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+        >>> part_scalars(profile_layers(model, ones(1, 4)), "1")["macs/1/32bit"]
         6.0
     """
     own = [row for row in rows if f"{row.name}.".startswith(f"{part}.")]

@@ -17,7 +17,7 @@ from lossy_lightning.callbacks._examples import calls
 from lossy_lightning.callbacks._figures import encoding_scalars, energy_of, part_scalars, scalars
 from lossy_lightning.callbacks.inputs import first_tensor
 from lossy_lightning.core import Codec, InputError
-from lossy_lightning.functional import undisturbed
+from lossy_lightning.functional import hooks_of, undisturbed
 from lossy_lightning.profiling import (
     EnergyTable,
     LayerProfile,
@@ -128,7 +128,7 @@ class ComplexityMonitor(Callback):
         """Measure and log; returns the profiles and the number of their examples, None if it could not be measured."""
         measured = None
         try:
-            with undisturbed(pl_module, batch, self.input_fn):
+            with undisturbed(pl_module, batch, self.input_fn, hooks_of(pl_module)):
                 pl_module.log = pl_module.log_dict = _ignore  # type: ignore[method-assign]
                 measured = self._profile(trainer, pl_module, batch, _batch_size(loaders))
         except Exception as error:  # whatever forward says to a wrong input, and whatever cannot be put back

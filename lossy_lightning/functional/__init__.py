@@ -38,7 +38,7 @@ from lossy_lightning.functional.jpeg import (
     transpose_blocks,
     zigzag,
 )
-from lossy_lightning.functional.measuring import undisturbed
+from lossy_lightning.functional.measuring import hooks_of, undisturbed
 from lossy_lightning.functional.transforms.dct import (
     dct,
     dct_islow,
@@ -68,6 +68,7 @@ __all__ = [
     "flip_blocks",
     "from_blocks",
     "halve_blocks",
+    "hooks_of",
     "idct",
     "idct_islow",
     "image_to_coefficients",

@@ -91,6 +91,9 @@ class State:
         elif isinstance(item, torch.jit.ScriptModule):
             self._script(item, path)
         elif isinstance(item, nn.Module):
+            for hooks in module_hooks(item):  # which there are; what they hold is their owner's
+                self._seen[id(hooks)] = hooks
+                self._dicts.append((hooks, list(hooks), list(hooks.values())))
             self._dict(item.__dict__, path)
         elif isinstance(item, (np.ndarray, np.random.Generator, np.random.RandomState, random.Random, torch.Generator)):
             self._source(item)
@@ -205,6 +208,11 @@ class State:
         if held:
             self._restore.extend(partial(object.__setattr__, item, name, value) for name, value in held.items())
             self._follow(held.items(), path)
+
+
+def module_hooks(module: nn.Module) -> list[dict[Any, Any]]:
+    """The dicts of hooks of a module, of any kind, that are not empty."""
+    return [value for name, value in module.__dict__.items() if name.endswith("_hooks") and value]
 
 
 class _Lent:

@@ -12,7 +12,7 @@ from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves
 
-from lossy_lightning.functional._state import State
+from lossy_lightning.functional._state import State, module_hooks
 
 
 @contextmanager
@@ -23,8 +23,9 @@ def undisturbed(model: nn.Module, *inputs: Any) -> Iterator[None]:
     buffers of any layout and their gradients, modes, hooks, attributes of modules and of the objects that they hold,
     hidden states, caches, counters, metrics, iterators, arrays, what functions hold in closures, own generators of
     random numbers; and so are the random states of Python, NumPy and torch. It is put back in place, so that
-    references stay valid. Trainers, loggers, data sets, files and threads are not touched. Work that draws random
-    numbers or changes the inputs (an ``input_fn``) belongs inside, too.
+    references stay valid. Trainers, loggers, data sets, files and threads are not touched, nor what hooks on the model
+    hold, unless `hooks_of` is among the inputs. Work that draws random numbers or changes the inputs (an ``input_fn``)
+    belongs inside, too.
 
     Args:
         model: Whatever modules are run within. `torch.enable_grad` may be entered within.
@@ -60,6 +61,18 @@ def undisturbed(model: nn.Module, *inputs: Any) -> Iterator[None]:
         np.random.set_state(numpy_state)
         with _plain():
             state.put_back()
+
+
+def hooks_of(model: nn.Module) -> list[Any]:
+    """The hooks that somebody registered on a model's modules, such as one that notes features.
+
+    Example:
+        >>> layer = nn.Linear(2, 2)
+        >>> handle = layer.register_forward_hook(print)
+        >>> len(hooks_of(layer))
+        1
+    """
+    return [hook for module in model.modules() for hooks in module_hooks(module) for hook in hooks.values()]
 
 
 @contextmanager

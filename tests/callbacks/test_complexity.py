@@ -287,6 +287,8 @@ class Stateful(Foreign):
         self.noise = torch.Generator().manual_seed(1)
         self.order = iter(range(100))
         self.register_buffer("adjacency", torch.eye(8).to_sparse())
+        self.features = features = []
+        self.network.register_forward_hook(lambda module, inputs, output: features.append(len(features)))
 
     def forward(self, x: Tensor) -> Tensor:
         self.calls += 1 + next(self.order)
@@ -306,7 +308,7 @@ def trained(*callbacks: Any) -> tuple[Any, ...]:
     state = {name: value.to_dense().tolist() for name, value in module.state_dict().items()}
     hidden = [one.tolist() for one in module.hidden]
     seen = float(run.callback_metrics["seen"])
-    return state, hidden, module.calls, float(module.accuracy.compute()), seen, next(module.order)
+    return state, hidden, module.features, module.calls, float(module.accuracy.compute()), seen, next(module.order)
 
 
 def test_state_of_every_kind_is_the_same_with_and_without() -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lossy_lightning.functional import undisturbed
+from lossy_lightning.functional import hooks_of, undisturbed
 
 X = torch.rand(4, 3)
 
@@ -251,6 +251,17 @@ def test_autograd_sees_no_change() -> None:
     output.backward()
     assert layer.weight.grad is not None
     assert layer.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_what_hooks_hold_is_theirs(given: bool) -> None:
+    calls: list[int] = []
+    layer = nn.Linear(3, 3)
+    layer.register_forward_hook(lambda module, args, output: calls.append(1))
+    with undisturbed(layer, hooks_of(layer) if given else None):
+        layer(X)
+        layer.register_forward_pre_hook(print)
+    assert (len(calls), len(layer._forward_pre_hooks)) == (1 - given, 0)
 
 
 class Surroundings:
