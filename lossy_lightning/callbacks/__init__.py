@@ -5,6 +5,7 @@ from lossy_lightning.callbacks.audit import BitWidthAudit
 from lossy_lightning.callbacks.complexity import ComplexityMonitor
 from lossy_lightning.callbacks.inputs import first_tensor
 from lossy_lightning.callbacks.provenance import Provenance
+from lossy_lightning.callbacks.random_states import RandomStates
 from lossy_lightning.callbacks.rate import RateMonitor
 from lossy_lightning.callbacks.reconstruction import ReconstructionMonitor
 from lossy_lightning.callbacks.speed import SpeedMonitor
@@ -15,6 +16,7 @@ __all__ = [
     "ComplexityMonitor",
     "GradientAttackMonitor",
     "Provenance",
+    "RandomStates",
     "RateMonitor",
     "ReconstructionMonitor",
     "SpeedMonitor",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import IterableDataset
 
 from lossy_lightning.callbacks._distortion import distortion, is_image, is_sound, log_power
-from lossy_lightning.core import Codec, FileCodec, InputError
+from lossy_lightning.core import Codec, FileCodec, InputError, RandomKey
 
 _ROWS, _HOP = 512, 128  # of the picture of a sound: samples of a window, and from window to window
 _RANGE = 80.0  # dB below the loudest that a picture of a sound shows
@@ -98,8 +98,7 @@ def _examples(data: Any, count: int) -> Iterator[_Example]:
     source = data.signals("train") if codes is None else codes
     if source is None:
         return
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.default_generator.manual_seed(0)  # examples may be cropped at random
+    with RandomKey(("reconstruction",)).everywhere(), torch.no_grad():  # examples may be cropped at random
         for value, target, *_ in _spread(source, count):
             codec = data.codec_for("train", target)
             value = value.to(_device_of(codec))

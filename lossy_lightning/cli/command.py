@@ -10,7 +10,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from lossy_lightning import __version__
-from lossy_lightning.callbacks import Provenance, RateMonitor, SpeedMonitor
+from lossy_lightning.callbacks import Provenance, RandomStates, RateMonitor, SpeedMonitor
 from lossy_lightning.cli._checks import check_checkpoint, check_functions, mistake_in
 from lossy_lightning.cli._foreign import told
 from lossy_lightning.cli._names import short_names, show_classes
@@ -29,7 +29,8 @@ class LossyCLI(LightningCLI):
     it off.
 
     Each run has `Provenance`, `SpeedMonitor` and `RateMonitor` beside the callbacks of its configuration, so that
-    ``lossy-lightning report`` knows where its numbers come from.
+    ``lossy-lightning report`` knows where its numbers come from, and `RandomStates`, so that a fit that goes on from a
+    checkpoint is as one that was not interrupted.
     """
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
@@ -57,7 +58,8 @@ class LossyCLI(LightningCLI):
         given = self.trainer_defaults.get("callbacks", [])
         given = given if isinstance(given, list) else [given]
         own = [Provenance(), SpeedMonitor(), RateMonitor()]
-        self.trainer_defaults = {**self.trainer_defaults, "callbacks": [*given, *own]}
+        # Random states come first, before what others draw as an epoch starts.
+        self.trainer_defaults = {**self.trainer_defaults, "callbacks": [RandomStates(), *given, *own]}
 
     def instantiate_classes(self) -> None:
         """Make data, model and trainer.

@@ -6,6 +6,7 @@ from lossy_lightning.core.codec import Codec, FileCodec, FileInfo, TrainableCode
 from lossy_lightning.core.errors import InputError, MissingFileError, UserError
 from lossy_lightning.core.field import Field
 from lossy_lightning.core.layout import valid_positions
+from lossy_lightning.core.random_key import RandomKey, keep_random_state, random_state, set_random_state
 from lossy_lightning.core.spec import CodeSpec
 from lossy_lightning.core.statistics import CodeStatistics
 from lossy_lightning.core.stem import ByField, FeatureShape, Stem
@@ -21,9 +22,13 @@ __all__ = [
     "FileInfo",
     "InputError",
     "MissingFileError",
+    "RandomKey",
     "Stem",
     "TrainableCodec",
     "UserError",
+    "keep_random_state",
+    "random_state",
+    "set_random_state",
     "valid_positions",
 ]
 

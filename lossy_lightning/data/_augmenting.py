@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
-from lossy_lightning.core import Codec, CodeSpec, CodeStatistics
+from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, RandomKey
 
 
 @runtime_checkable
@@ -34,7 +34,8 @@ def try_out(augmentation: nn.Module, codes: Iterable[Tensor], spec: CodeSpec) ->
     twin = copy.deepcopy(augmentation).cpu()
     for code in codes:
         try:
-            spec.check(twin(code))
+            with RandomKey(("try",)).everywhere():
+                spec.check(twin(code))
         except ValueError as error:
             raise MisconfigurationException(
                 f"augmentation = {augmentation} makes codes that are not of the datamodule's spec: {error}"

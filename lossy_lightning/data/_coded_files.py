@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from lossy_lightning.bitstream import read_file
-from lossy_lightning.core import FileCodec, FileInfo, InputError
+from lossy_lightning.core import FileCodec, FileInfo, InputError, RandomKey
 from lossy_lightning.data._read_ahead import ReadAheadLoader
-from lossy_lightning.data.source import Source
+from lossy_lightning.data.source import SAMPLE, Source, drawn_key
 from lossy_lightning.functional import pad_codes
 
 _FILES_AT_ONCE = 64  # lest they leave the processor's cache; a call costs as much as some small files
@@ -75,35 +75,39 @@ class CodedFiles(Source):
         return len(self.files)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        (planned,) = self.plan([index])
+        (planned,) = self.plan([index], drawn_key())
         (code,) = self._codes([planned], None)
         if isinstance(code, ValueError):
             raise _named(planned.path, code) from code
         return code, planned.target
 
     def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, ...]:
-        return self.read(self.plan(indices))
+        return self.fetch(indices, drawn_key())
+
+    def fetch(self, indices: Sequence[int], key: RandomKey) -> tuple[Tensor, ...]:
+        """One batch; several threads may read at once."""
+        return self.read(self.plan(indices, key))
 
     def collate(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """The batch itself, which `__getitems__` has put together."""
+        """The batch itself, which `fetch` has put together."""
         return batch
 
     def sample(self, indices: Sequence[int]) -> Iterator[tuple[Tensor, ...]]:
         """One batch."""
-        yield self.__getitems__(indices)
+        yield self.fetch(indices, SAMPLE)
 
     def describe(self, index: int) -> str:
         """Path of the file."""
         return self.files[index][0]
 
-    def plan(self, indices: Sequence[int]) -> list[PlannedFile]:
+    def plan(self, indices: Sequence[int], key: RandomKey) -> list[PlannedFile]:
         """What to read for a batch; places are drawn here."""
-        count, axes = len(indices), len(self.codec_of(0).pitch)
-        places = torch.rand(count, axes).tolist() if self.random else [(0.5,) * axes] * count
+        axes = len(self.codec_of(0).pitch)
+        places = (tuple(key.of(index).uniform(axes)) if self.random else (0.5,) * axes for index in indices)
         return [PlannedFile(*self.files[index], place) for index, place in zip(indices, places, strict=True)]
 
     def read(self, plan: Sequence[PlannedFile]) -> tuple[Tensor, ...]:
-        """A batch of codes and targets, and grid sizes if signals are whole; several threads may read at once."""
+        """A batch of codes and targets, and grid sizes if signals are whole."""
         batch = None if self.crop is None else self._empty(len(plan), *self._shape)
         codes = self._codes(plan, None if batch is None else batch.unbind())
         good = [i for i, code in enumerate(codes) if not self._is_skipped(plan[i].path, code)]

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from filelock import FileLock
 from torch import Tensor
-from torch.utils.data import DataLoader
 
-from lossy_lightning.core import InputError, TrainableCodec
+from lossy_lightning.core import InputError, RandomKey, TrainableCodec
+from lossy_lightning.data._loading import read_once
 from lossy_lightning.data.source import Source
 
 
@@ -44,7 +44,7 @@ def fit_once(
     num_workers: int = 0,
     batch_size: int = 1024,
 ) -> None:
-    """Fit a codec to the signals of a split, or load what was fitted to them before; torch's random numbers stay.
+    """Fit a codec to the signals of a split, or load what was fitted to them before; global generators stay.
 
     Args:
         codec: Not fitted yet.
@@ -53,10 +53,14 @@ def fit_once(
         num_workers: Of the loader that reads the signals.
         batch_size: Signals that the codec is handed at once; 1 if they differ in size.
     """
-    loader = DataLoader(examples, batch_size=batch_size, num_workers=num_workers, collate_fn=_stack_signals)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)  # examples may be cropped at random
-        codec.load_state_dict(make_once(path.with_suffix(".codec"), lambda: codec.fit(loader).state_dict()))
+    key = RandomKey(("fit",))
+    loader = read_once(examples, key, batch_size, num_workers, _stack_signals)
+
+    def fit() -> dict[str, Any]:
+        with key.everywhere():
+            return codec.fit(loader).state_dict()
+
+    codec.load_state_dict(make_once(path.with_suffix(".codec"), fit))
 
 
 def save(value: Any, path: Path) -> None:

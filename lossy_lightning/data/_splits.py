@@ -1,6 +1,6 @@
 """Splits of a data set before they are encoded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -8,6 +8,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.utils.data import default_collate
 
+from lossy_lightning.core import RandomKey
 from lossy_lightning.data.source import Part, Source, Stream
 from lossy_lightning.functional import pad_codes
 
@@ -90,6 +91,10 @@ class TransformedSource(Source):
         signal, target = self.signals[index]
         signal = self.transform(signal)
         return (signal if self.encode is None else self.encode(signal[None], [target])[0]), target
+
+    def fetch(self, indices: Sequence[int], key: RandomKey) -> list[tuple[Tensor, Any]]:
+        """Pairs, each drawn by itself."""
+        return self.fetch_each(indices, key)
 
     def describe(self, index: int) -> str:
         """As the signals."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lossy_lightning.core import CodeSpec, CodeStatistics
-from lossy_lightning.data.source import Source, Stream, stack_by_size
+from lossy_lightning.data.source import SAMPLE, Source, Stream, stack_by_size
 from lossy_lightning.functional import crop
 
 _AT_ONCE = 64
@@ -22,7 +22,7 @@ def evenly_spaced(total: int, max_count: int) -> list[int]:
 
 
 def read_sample(examples: Source, max_examples: int) -> Iterator[tuple[Any, ...]]:
-    """Batches of at most ``max_examples`` evenly spaced examples, the same at each call; torch's random numbers stay.
+    """Batches of at most ``max_examples`` evenly spaced examples, the same at each call.
 
     Args:
         examples: Pairs of signal (or code) and target; of a stream, the first are taken.
@@ -31,16 +31,15 @@ def read_sample(examples: Source, max_examples: int) -> Iterator[tuple[Any, ...]
     Yields:
         ``(signals, targets)``, or batches as the source makes them, which may have more.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)  # examples may be cropped at random
-        if isinstance(examples, Stream):
-            first = islice(examples, max_examples)
-            while pairs := list(islice(first, _AT_ONCE)):
-                yield from stack_by_size(pairs)
-            return
-        indices = evenly_spaced(len(examples), max_examples)
-        for start in range(0, len(indices), _AT_ONCE):
-            yield from examples.sample(indices[start : start + _AT_ONCE])
+    if isinstance(examples, Stream):
+        with SAMPLE.everywhere():
+            pairs = list(islice(examples, max_examples))
+        for start in range(0, len(pairs), _AT_ONCE):
+            yield from stack_by_size(pairs[start : start + _AT_ONCE])
+        return
+    indices = evenly_spaced(len(examples), max_examples)
+    for start in range(0, len(indices), _AT_ONCE):
+        yield from examples.sample(indices[start : start + _AT_ONCE])
 
 
 def moments(codes: Tensor, spec: CodeSpec) -> Tensor:

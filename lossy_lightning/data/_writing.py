@@ -10,10 +10,10 @@ import torch
 from numpy.lib.format import open_memmap
 from torch import Tensor
 from torch.utils._pytree import tree_map
-from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from lossy_lightning.core import CodeSpec, InputError
+from lossy_lightning.core import CodeSpec, InputError, RandomKey
+from lossy_lightning.data._loading import read_once
 from lossy_lightning.data._once import is_intact, load, save
 from lossy_lightning.data._seal import checksum, write_seal
 from lossy_lightning.data._statistics import moments, statistics_of
@@ -62,7 +62,10 @@ def write_codes(
                 progress.update(len(part))
                 continue
             try:
-                save(_encode_chunk(part, encode, spec, num_workers, encode_in_workers, progress.update), chunk)
+                # A codec that draws random numbers goes on after an interruption as it would have without.
+                with RandomKey(("encode", start)).everywhere():
+                    encoded = _encode_chunk(part, encode, spec, num_workers, encode_in_workers, progress.update)
+                save(encoded, chunk)
             except ValueError:
                 _name_culprit(part, encode)
                 raise
@@ -83,7 +86,7 @@ def _encode_chunk(
     collate_fn = encode_pairs if encode_in_workers else _as_pairs
     # What a worker encodes takes long: small batches keep all of them busy to the end.
     batch_size = 16 if encode_in_workers else 256
-    loader = DataLoader(part, batch_size=batch_size, num_workers=num_workers, collate_fn=collate_fn)
+    loader = read_once(part, RandomKey(("encode",)), batch_size, num_workers, collate_fn)
     values: list[Tensor] = []
     grid_sizes: list[tuple[int, ...]] = []
     targets: list[Any] = []

@@ -11,7 +11,7 @@ import soundfile
 import torch
 from torch import Tensor
 
-from lossy_lightning.core import InputError
+from lossy_lightning.core import InputError, RandomKey
 from lossy_lightning.data.source import Source
 
 #: Endings of the files that count as sounds.
@@ -101,6 +101,10 @@ class SoundFiles(Source):
             return read_sound(path, self.form, place), target
         except ValueError as error:
             raise InputError(f"{error}; repair or remove it, or use skip_bad=True") from error
+
+    def fetch(self, indices: Sequence[int], key: RandomKey) -> list[tuple[Tensor, int]]:
+        """Pairs, each drawn by itself."""
+        return self.fetch_each(indices, key)
 
     def describe(self, index: int) -> str:
         """Path of the file."""

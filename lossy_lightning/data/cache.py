@@ -13,7 +13,7 @@ from filelock import FileLock
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from lossy_lightning.core import CodeStatistics, InputError
+from lossy_lightning.core import CodeStatistics, InputError, RandomKey
 from lossy_lightning.data._once import load
 from lossy_lightning.data._seal import checksum, is_sealed, write_seal
 from lossy_lightning.data.source import Source
@@ -56,6 +56,10 @@ class EncodedDataset(Source):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Any]:
         return self._code(index), self.targets[index]
+
+    def fetch(self, indices: Sequence[int], key: RandomKey) -> tuple[Tensor, ...]:
+        """One batch; nothing about it is random."""
+        return self.__getitems__(indices)
 
     def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, ...]:
         # NumPy takes rows in half the time of torch, which matters beside the step of a small network.

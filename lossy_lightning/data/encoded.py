@@ -8,14 +8,16 @@ from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, InputError
+from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, InputError, RandomKey
 from lossy_lightning.data._augmenting import adapt, try_out
 from lossy_lightning.data._chosen_codecs import ChosenCodecs
-from lossy_lightning.data._loading import make_loader
+from lossy_lightning.data._loading import Place, make_loader
 from lossy_lightning.data._preparing import Preparation
+from lossy_lightning.data._progress import Progress
 from lossy_lightning.data._splits import PaddedSource, Split, TransformedSource, check_indexed, take_split
 from lossy_lightning.data._state import check_classes, check_fields, state_of
 from lossy_lightning.data._statistics import read_sample
@@ -44,9 +46,13 @@ class EncodedDataModule(LightningDataModule, ABC):
         batch_size: Examples of a batch.
         num_workers: Of each loader. Cached codes need none.
         val_fraction: Share of the training examples taken for validation, if the data set has no such split.
-        seed: Of that choice.
-        transform: Of signals, in training only. Training codes are then made anew for each batch, on its device.
-        augmentation: Of codes, in training only, on the batch's device. Each of its modules that has an
+        seed: Of that choice, and of nothing else: order, crops, transforms and augmentations are functions of
+            `seed_everything`'s seed, the epoch and the example, or the batch that is augmented.
+        transform: Of signals, in training only. Training codes are then made anew for each batch, on its device. It
+            may draw from the global generators of torch, NumPy and Python: they are seeded for each example, and put
+            back.
+        augmentation: Of codes, in training only, on the batch's device. It may draw likewise. Each of its modules
+            that has an
             ``adapt(codecs, spec, statistics)`` is handed those of the training codes before training. What it makes of
             a few codes is then held against the spec.
         train_codecs: Codec of the training and validation examples, for all classes or for some; a class that is not
@@ -97,6 +103,7 @@ class EncodedDataModule(LightningDataModule, ABC):
         if not isinstance(augmentation, nn.Module | None):
             raise InputError(f"augmentation must be a module, such as TimeShift(max_frames=5); got {augmentation!r}")
         self._datasets: dict[Split, Source | None] = {}
+        self._progress = Progress()
 
     # What a subclass may write.
 
@@ -110,7 +117,10 @@ class EncodedDataModule(LightningDataModule, ABC):
 
     def loader(self, source: Source, split: Split) -> DataLoader[Any]:
         """Loader of a split: shuffled in training; in validation and test each example once, on any number of ranks."""
-        return make_loader(source, split == "train", self.batch_size, self.num_workers)
+        training = split == "train"
+        start = self._progress.begin(self.trainer) if training else Place()
+        key = self._progress.key(self.trainer).of(split)
+        return make_loader(source, key, self.batch_size, self.num_workers, training, start)
 
     # What the codes are.
 
@@ -179,6 +189,8 @@ class EncodedDataModule(LightningDataModule, ABC):
 
     def setup(self, stage: str) -> None:
         """Open the splits of the stage."""
+        if stage == "fit":
+            self._progress.restart()  # a checkpoint that is gone on from is loaded later
         self._open_splits(stage)
 
     def train_dataloader(self) -> DataLoader[Any]:
@@ -209,21 +221,26 @@ class EncodedDataModule(LightningDataModule, ABC):
         """Encode transformed signals and augment codes, on the device, while training."""
         if self.trainer is None or not self.trainer.training:
             return batch
+        place = self._progress.advance(self.trainer)
         code, *rest = batch
-        if self._encodes_on_device():
-            code = self.codecs.encoder("train", self.spec)(code, rest[0])
-        if self.augmentation is not None:
-            if len(rest) > 1:
-                raise MisconfigurationException("an augmentation needs codes of one size; crop the signals or codes")
-            code = self.augmentation.to(code.device)(code)
+        if self.augmentation is not None and len(rest) > 1:
+            raise MisconfigurationException("an augmentation needs codes of one size; crop the signals or codes")
+        if self.augmentation is None and not self._encodes_on_device():
+            return batch
+        key = self._progress.key(self.trainer).of("train", "augmentation", *place, self.trainer.global_rank)
+        with key.everywhere(code.device):
+            if self._encodes_on_device():
+                code = self.codecs.encoder("train", self.spec)(code, rest[0])
+            if self.augmentation is not None:
+                code = self.augmentation.to(code.device)(code)
         return code, *rest
 
     def state_dict(self) -> dict[str, Any]:
-        """What the data are: codecs with their fitted tensors, classes, spec, sample rate and our version."""
-        return state_of(self)
+        """What the data are: codecs with tensors, classes, spec, sample rate and version; and where a training is."""
+        return {**state_of(self), "progress": self._progress.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over a checkpoint's fitted codecs; their codes are made anew.
+        """Take over a checkpoint's fitted codecs, whose codes are made anew, and go on where its training was.
 
         Raises:
             MisconfigurationException: If the checkpoint was made with another codec, or on other classes.
@@ -232,6 +249,8 @@ class EncodedDataModule(LightningDataModule, ABC):
         self.codecs.load_state_dict(state_dict["codecs"])
         check_fields(self, state_dict)
         self._datasets.clear()
+        if self.trainer is None or self.trainer.state.fn == TrainerFn.FITTING:
+            self._progress.load_state_dict(state_dict["progress"])
 
     def check_origin(self, state_dict: dict[str, Any], codecs: bool = True) -> None:
         """Check that a network that was trained on data of that state reads these rightly, with codecs or without.
@@ -301,7 +320,11 @@ class EncodedDataModule(LightningDataModule, ABC):
         return self._preparation().encode(split, signals, self.spec)
 
     def _examples(self, of: Callable[[Split], Dataset[Any] | None], split: Split) -> Source | None:
-        return take_split(lambda split: as_source(of(split)), split, self.val_fraction, self.seed)
+        def source(split: Split) -> Source | None:
+            with RandomKey(("source", split)).everywhere():  # data that are made up are the same each time
+                return as_source(of(split))
+
+        return take_split(source, split, self.val_fraction, self.seed)
 
     def _preparation(self) -> Preparation:
         return Preparation(self.cache_dir, type(self).__name__, self.codecs, self.signal_shape, self.num_workers)

@@ -8,14 +8,19 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
-from lossy_lightning.core import InputError
+from lossy_lightning.core import InputError, RandomKey, keep_random_state
+from lossy_lightning.data._epoch_loader import EpochLoader
+
+SAMPLE = RandomKey(("sample",))
+"""Of examples that statistics and fingerprints are made of."""
 
 
 class Source(Dataset[Any]):
     """Examples of a split: pairs of a signal, or a code, and its target.
 
     A subclass writes ``__getitem__`` and ``__len__``. What else there is has a default, for sources that read batches
-    at once, make them in threads, or can say where an example lies.
+    at once, make them in threads, or can say where an example lies. An example may be drawn at random: from the global
+    generators of Python, NumPy and torch, or by the key that `fetch` is given.
 
     Attributes:
         loader: Class of the loader that makes batches.
@@ -30,7 +35,7 @@ class Source(Dataset[Any]):
         tensor([0, 2])
     """
 
-    loader: type[DataLoader[Any]] = DataLoader
+    loader: type[DataLoader[Any]] = EpochLoader
 
     @abstractmethod
     def __getitem__(self, index: int) -> tuple[Tensor, Any]:
@@ -44,13 +49,38 @@ class Source(Dataset[Any]):
         """Several examples, as `collate` takes them; by default a list of pairs."""
         return [self[index] for index in indices]
 
+    def fetch(self, indices: Sequence[int], key: RandomKey) -> Any:
+        """The same, but whatever is random about the examples is drawn by a key.
+
+        By default the global generators are seeded for the batch, and put back. A source whose examples should not
+        depend on their batch draws by ``key.of(index)``, or returns `fetch_each`.
+
+        Args:
+            indices: Of the examples.
+            key: Of the epoch.
+        """
+        with key.of(*indices).everywhere():
+            return self.__getitems__(indices)
+
+    def fetch_each(self, indices: Sequence[int], key: RandomKey) -> list[tuple[Tensor, Any]]:
+        """A list of pairs; the global generators are seeded for each of them, and put back."""
+        examples = []
+        with keep_random_state():
+            for index in indices:
+                key.of(index).seed_globally()
+                examples.append(self[index])
+        return examples
+
     def collate(self, batch: Any) -> Any:
         """A batch ``(code, target)``, or ``(code, target, grid_size)`` if codes differ in size."""
         return default_collate(batch)
 
     def sample(self, indices: Sequence[int]) -> Iterator[tuple[Any, ...]]:
-        """Some examples in batches of any size, for statistics; by default those of one size together."""
-        return stack_by_size([self[index] for index in indices])
+        """Some examples in batches of any size, for statistics; by default those of one size together.
+
+        They are the same at each call.
+        """
+        return stack_by_size(self.fetch_each(indices, SAMPLE))
 
     def describe(self, index: int) -> str:
         """What an error calls an example, such as the path of its file."""
@@ -97,6 +127,10 @@ class Part(Source):
     def __getitems__(self, indices: Sequence[int]) -> Any:
         return self.source.__getitems__([self.indices[index] for index in indices])
 
+    def fetch(self, indices: Sequence[int], key: RandomKey) -> Any:
+        """As the source."""
+        return self.source.fetch([self.indices[index] for index in indices], key)
+
     def collate(self, batch: Any) -> Any:
         """As the source."""
         return self.source.collate(batch)
@@ -132,6 +166,11 @@ class Pairs(Source):
         fetch = getattr(self.dataset, "__getitems__", None)
         return super().__getitems__(indices) if fetch is None else fetch(indices)
 
+    def fetch(self, indices: Sequence[int], key: RandomKey) -> Any:
+        """Pairs, each drawn by itself unless the data set reads batches at once."""
+        at_once = hasattr(self.dataset, "__getitems__")
+        return super().fetch(indices, key) if at_once else self.fetch_each(indices, key)
+
 
 class PairStream(Stream):
     """Any iterable data set of pairs.
@@ -145,6 +184,11 @@ class PairStream(Stream):
 
     def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
         return iter(self.dataset)
+
+
+def drawn_key() -> RandomKey:
+    """A key drawn from torch's global generator, for whoever reads a source without one."""
+    return RandomKey((int(torch.randint(2**62, ())),))
 
 
 def as_source(dataset: Dataset[Any] | None) -> Source | None:
