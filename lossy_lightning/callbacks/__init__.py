@@ -2,6 +2,7 @@
 
 from lossy_lightning.callbacks.attack import GradientAttackMonitor
 from lossy_lightning.callbacks.audit import BitWidthAudit
+from lossy_lightning.callbacks.best import BestCheckpoint
 from lossy_lightning.callbacks.complexity import ComplexityMonitor
 from lossy_lightning.callbacks.inputs import first_tensor
 from lossy_lightning.callbacks.provenance import Provenance
@@ -9,9 +10,11 @@ from lossy_lightning.callbacks.random_states import RandomStates
 from lossy_lightning.callbacks.rate import RateMonitor
 from lossy_lightning.callbacks.reconstruction import ReconstructionMonitor
 from lossy_lightning.callbacks.speed import SpeedMonitor
+from lossy_lightning.callbacks.tested import TestedWeights
 from lossy_lightning.callbacks.warm_start import WarmStart
 
 __all__ = [
+    "BestCheckpoint",
     "BitWidthAudit",
     "ComplexityMonitor",
     "GradientAttackMonitor",
@@ -20,6 +23,7 @@ __all__ = [
     "RateMonitor",
     "ReconstructionMonitor",
     "SpeedMonitor",
+    "TestedWeights",
     "WarmStart",
     "first_tensor",
 ]

@@ -15,6 +15,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 
+from lossy_lightning.core import Origin
 from lossy_lightning.core.files import write_atomically
 
 PACKAGES = ("lossy_lightning", "torch", "lightning", "torchmetrics", "brevitas", "numpy")
@@ -29,8 +30,8 @@ class Provenance(Callback):
     and process, and ``state``: ``running``, ``finished``, ``interrupted`` or ``failed`` with the ``error``. A process
     that is killed leaves ``running``; readers on the same host see that the process is gone. Each logger's folder gets
     the same file; ``run`` in it says which folders are of one run. ``stages`` names what was run (``fit``, ``test``, …)
-    and the checkpoint that each started from, if any. Without a logger nothing is written, and of a
-    prediction after another stage neither.
+    and the checkpoint that each started from, or the epoch of weights that were loaded or trained before. Without a
+    logger nothing is written, and of a prediction after another stage neither.
 
     Example:
         >>> trainer = Trainer(callbacks=[Provenance()], logger=False)
@@ -50,9 +51,7 @@ class Provenance(Callback):
             return  # a prediction changes nothing of what was trained or tested before
         self._paths = [Path(place, FILE_NAME) for place in run_folders(trainer) or [folder]]
         start, run = self._content.get("started") or _now(), self._content.get("run") or uuid4().hex
-        stages = self._content.get("stages", {}) | {
-            stage: None if trainer.ckpt_path is None else str(trainer.ckpt_path)
-        }
+        stages = self._content.get("stages", {}) | {stage: _weights(trainer, pl_module)}
         self._content = environment() | {"started": start, "precision": str(trainer.precision)}
         self._content |= {"devices": _devices(trainer), "run": run, "stages": stages}
         self._write(state="running")
@@ -71,6 +70,14 @@ class Provenance(Callback):
             self._content |= changes
         for path in self._paths:
             write_atomically(path, json.dumps(self._content, indent=2) + "\n")
+
+
+def _weights(trainer: Trainer, pl_module: LightningModule) -> str | None:
+    """Where the weights come from; None if it is not known, or from nowhere."""
+    if trainer.ckpt_path is not None:
+        return str(trainer.ckpt_path)
+    origin = getattr(pl_module, "origin", None)  # a foreign module has none
+    return f"epoch {origin.epoch}" if isinstance(origin, Origin) and origin.epoch is not None else None
 
 
 def run_folders(trainer: Trainer) -> dict[str, bool]:

@@ -3,14 +3,15 @@
 import os
 import sys
 import warnings
-from typing import Any
+from typing import Any, Literal
 
 from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from lossy_lightning import __version__
-from lossy_lightning.callbacks import Provenance, RandomStates, RateMonitor, SpeedMonitor
+from lossy_lightning.callbacks import BestCheckpoint, Provenance, RandomStates, RateMonitor, SpeedMonitor, TestedWeights
 from lossy_lightning.cli._checks import check_checkpoint, check_functions, mistake_in
 from lossy_lightning.cli._foreign import told
 from lossy_lightning.cli._names import short_names, show_classes
@@ -24,13 +25,13 @@ class LossyCLI(LightningCLI):
     """`LightningCLI` with two links, a test after fit, and what a report needs in each run.
 
     ``data.spec`` and ``data.num_classes`` go to the model's arguments of these names, if both sides have them; any
-    other LightningModule or LightningDataModule runs unchanged. After ``fit`` the best checkpoint (the last one if
-    nothing is monitored) is tested into the same run, if model and data have a test; ``--test_after_fit false`` turns
-    it off.
+    other LightningModule or LightningDataModule runs unchanged. After ``fit`` the best checkpoint is tested into the
+    same run, if model and data have a test; ``--test_after_fit last`` tests the last epoch, ``false`` nothing. Which
+    epoch is best, `BestCheckpoint` finds by validation, unless the configuration has a checkpoint callback of its own.
 
-    Each run has `Provenance`, `SpeedMonitor` and `RateMonitor` beside the callbacks of its configuration, so that
-    ``lossy-lightning report`` knows where its numbers come from, and `RandomStates`, so that a fit that goes on from a
-    checkpoint is as one that was not interrupted.
+    Each run has `Provenance`, `TestedWeights`, `SpeedMonitor` and `RateMonitor` beside the callbacks of its
+    configuration, so that ``lossy-lightning report`` knows where its numbers come from, and `RandomStates`, so that a
+    fit that goes on from a checkpoint is as one that was not interrupted.
     """
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
@@ -51,13 +52,18 @@ class LossyCLI(LightningCLI):
         """Add the links and the switch."""
         parser.link_arguments("data.spec", "model.init_args.spec", apply_on="instantiate")
         parser.link_arguments("data.num_classes", "model.init_args.num_classes", apply_on="instantiate")
-        parser.add_argument("--test_after_fit", type=bool, default=True, help="Test the best checkpoint after fit.")
+        parser.add_argument(
+            "--test_after_fit",
+            type=Literal["best", "last"] | bool,
+            default="best",
+            help="Test the best epoch by validation after fit, or the last; false for no test.",
+        )
 
     def before_instantiate_classes(self) -> None:
         """Add the callbacks that every run has."""
         given = self.trainer_defaults.get("callbacks", [])
         given = given if isinstance(given, list) else [given]
-        own = [Provenance(), SpeedMonitor(), RateMonitor()]
+        own = [Provenance(), TestedWeights(), SpeedMonitor(), RateMonitor()]
         # Random states come first, before what others draw as an epoch starts.
         self.trainer_defaults = {**self.trainer_defaults, "callbacks": [RandomStates(), *given, *own]}
 
@@ -78,11 +84,17 @@ class LossyCLI(LightningCLI):
         raise mistake  # outside the handler, or the page would be its context
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Make the trainer.
+        """Make the trainer, which keeps the best epoch if nothing else says what to keep.
 
         Raises:
             InputError: If it refuses an argument.
         """
+        given = {**self._get(self.config_init, "trainer", default={}), **kwargs}
+        callbacks = given.get("callbacks") or []
+        callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
+        keeps = given.get("enable_checkpointing") is not False and not given.get("barebones")
+        if keeps and self._tested() != "last" and not any(isinstance(each, Checkpoint) for each in callbacks):
+            self.trainer_defaults["callbacks"].append(BestCheckpoint())
         try:
             return super().instantiate_trainer(**kwargs)
         except (ValueError, TypeError) as error:
@@ -90,11 +102,16 @@ class LossyCLI(LightningCLI):
 
     def after_fit(self) -> None:
         """Test into the run of the fit."""
-        trainer = self.trainer
-        if not self.config["fit"]["test_after_fit"] or trainer.interrupted or not self._has_test():
+        trainer, tested = self.trainer, self._tested()
+        if not tested or trainer.interrupted or not self._has_test():
             return
-        best = getattr(trainer.checkpoint_callback, "best_model_path", "")
+        best = "" if tested == "last" else getattr(trainer.checkpoint_callback, "best_model_path", "")
         trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best or None)
+
+    def _tested(self) -> str | bool:
+        """What is tested after fit: "best", "last", or False."""
+        tested: str | bool = self._get(self.config, "test_after_fit")
+        return "best" if tested is True else tested
 
     def _has_test(self) -> bool:
         """Whether model and data, which may be foreign, have a test."""

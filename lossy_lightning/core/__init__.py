@@ -6,6 +6,7 @@ from lossy_lightning.core.codec import Codec, FileCodec, FileInfo, TrainableCode
 from lossy_lightning.core.errors import InputError, MissingFileError, UserError
 from lossy_lightning.core.field import Field
 from lossy_lightning.core.layout import valid_positions
+from lossy_lightning.core.origin import Origin, data_state, last_epoch
 from lossy_lightning.core.random_key import RandomKey, keep_random_state, random_state, set_random_state
 from lossy_lightning.core.spec import CodeSpec
 from lossy_lightning.core.statistics import CodeStatistics
@@ -22,11 +23,14 @@ __all__ = [
     "FileInfo",
     "InputError",
     "MissingFileError",
+    "Origin",
     "RandomKey",
     "Stem",
     "TrainableCodec",
     "UserError",
+    "data_state",
     "keep_random_state",
+    "last_epoch",
     "random_state",
     "set_random_state",
     "valid_positions",

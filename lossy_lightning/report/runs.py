@@ -74,6 +74,8 @@ class Run:
     @property
     def untrained(self) -> bool:
         """Whether weights were tested that neither this run trained nor a checkpoint gave."""
+        if "tested_epoch" in self.figures:
+            return self.figures["tested_epoch"] < 0
         stages = self.environment.get("stages")
         if not isinstance(stages, dict) or "fit" in stages:
             return False

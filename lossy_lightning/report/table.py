@@ -54,6 +54,7 @@ _USUAL = (
         "examples/s", "speed/examples_per_second", 0, 1, "training examples per second, median without the first epoch"
     ),
     Column("data wait, %", "speed/data_wait", 1, 100, "share of the epoch spent on fetching batches"),
+    Column("tested epoch", "tested_epoch", 1, 1, "epoch whose weights were tested, counted from 0"),
 )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch import LightningModule
 from lightning.pytorch.demos.boring_classes import BoringModel
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -17,7 +18,7 @@ from tests.cli.digits import BORING, TASK
 
 
 def checkpoint(folder):
-    (path,) = Path(folder).glob("lightning_logs/version_0/checkpoints/*.ckpt")
+    (path,) = Path(folder).glob("lightning_logs/version_0/checkpoints/epoch=*.ckpt")
     return path
 
 
@@ -58,8 +59,62 @@ def test_other_subcommands_take_a_checkpoint(run, tmp_path, monkeypatch):
 def test_a_fit_goes_on(run, tmp_path):
     run("fit")
     run("fit", "--ckpt_path", str(checkpoint(tmp_path)), max_epochs=2)
-    (path,) = (tmp_path / "lightning_logs" / "version_1" / "checkpoints").iterdir()
-    assert path.name.startswith("epoch=1")
+    last = tmp_path / "lightning_logs" / "version_1" / "checkpoints" / "last.ckpt"
+    assert torch.load(last, weights_only=True)["epoch"] == 1
+
+
+def steadily(figures):
+    """A validation accuracy that takes given values, one an epoch."""
+
+    def log(self, name, value, **arguments):
+        value = torch.tensor(figures[self.current_epoch]) if name == "val_acc" else value
+        LightningModule.log(self, name, value, **{"on_epoch": True} | arguments)
+
+    return log
+
+
+@pytest.mark.parametrize(("tested", "epoch"), [((), 1), (("best",), 1), (("true",), 1), (("last",), 3)])
+def test_the_best_epoch_by_validation_is_tested_and_named(run, tmp_path, monkeypatch, capsys, tested, epoch):
+    monkeypatch.setattr(ClassificationTask, "log", steadily([0.1, 0.7, 0.3, 0.7]))
+    said = [f"--test_after_fit={one}" for one in tested]
+    run("fit", *said, max_epochs=4, log_every_n_steps=1)
+    logged = scalars(tmp_path)
+    assert logged["tested_epoch"] == epoch
+    folder = tmp_path / "lightning_logs" / "version_0" / "checkpoints"
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == (["epoch=3-step=12.ckpt"] if "last" in tested else ["epoch=1-step=6.ckpt", "last.ckpt"])
+    run("test", "--ckpt_path", str(folder / names[0]), *said)
+    again = scalars(tmp_path, version=1)
+    assert again["tested_epoch"] == epoch
+    assert again["test_loss"] == pytest.approx(logged["test_loss"])
+    if "last" not in tested:
+        assert torch.load(folder / "last.ckpt", weights_only=True)["epoch"] == 3
+
+
+def test_a_checkpoint_callback_of_the_configuration_is_the_only_one(run, tmp_path):
+    keeper = "lightning.pytorch.callbacks.ModelCheckpoint"
+    run("fit", callbacks=[{"class_path": keeper, "init_args": {"dirpath": str(tmp_path / "own"), "filename": "mine"}}])
+    assert [path.name for path in tmp_path.rglob("*.ckpt")] == ["mine.ckpt"]
+
+
+def test_without_a_validation_split_the_last_epoch_is_tested(run, tmp_path):
+    run("fit", "--data.val_fraction", "0", max_epochs=2, log_every_n_steps=1)
+    assert scalars(tmp_path)["tested_epoch"] == 1
+    assert [path.name for path in tmp_path.rglob("*.ckpt")] == ["epoch=1-step=6.ckpt"]
+
+
+def test_checkpoints_can_be_turned_off(run, tmp_path):
+    run("fit", enable_checkpointing=False)
+    assert not list(tmp_path.rglob("*.ckpt"))
+    assert scalars(tmp_path)["tested_epoch"] == 0
+
+
+@pytest.mark.parametrize("stage", ["test", "validate", "predict"])
+def test_a_network_that_nobody_trained_is_told(run, tmp_path, stage):
+    with pytest.warns(UserWarning, match="no checkpoint was given, and nothing trained ClassificationTask: it is "):
+        run(stage)
+    if stage == "test":
+        assert scalars(tmp_path)["tested_epoch"] == -1
 
 
 def test_checkpoints_are_reloaded_weights_only(run, tmp_path):
@@ -106,6 +161,7 @@ def test_classes_of_the_package_need_no_path(run, tmp_path):
     assert "class_path: lossy_lightning.nn.MLP" in config
 
 
+@pytest.mark.filterwarnings("ignore:no checkpoint was given, and nothing trained ClassificationTask")
 @pytest.mark.parametrize("logger", [True, False])
 def test_a_configuration_may_run_twice(run, tmp_path, logger):
     for _ in range(2):
@@ -118,6 +174,7 @@ def test_a_configuration_may_run_twice(run, tmp_path, logger):
 # Foreign classes.
 
 
+@pytest.mark.filterwarnings("ignore:no checkpoint was given, and nothing trained BoringModel")
 @pytest.mark.parametrize("subcommand", ["fit", "validate", "test", "predict"])
 def test_a_foreign_model_and_foreign_data(run, subcommand):
     run(subcommand, model={"class_path": f"{BORING}.BoringModel"}, data={"class_path": f"{BORING}.BoringDataModule"})

@@ -19,6 +19,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from lossy_lightning.callbacks import Provenance
 from lossy_lightning.report import State, group_runs, read_run, read_runs, table_rows
 from lossy_lightning.report.command import report
+from lossy_lightning.report.table import usual_columns
 
 from ..callbacks.foreign import Foreign, loader
 from .runs import events, write_run
@@ -221,6 +222,19 @@ def test_untrained_weights_make_a_row_of_their_own(tmp_path: Path) -> None:
     trained, untrained = group_runs(read_runs([tmp_path]))
     assert (trained.name, untrained.name) == ("mine", "mine, no checkpoint")
     assert (trained.summary("test_acc")[0], untrained.summary("test_acc")[0]) == (0.25, 0.5)  # type: ignore[index]
+
+
+def test_the_tested_epoch_says_whether_weights_were_trained(tmp_path: Path) -> None:
+    config = {"seed_everything": 0, "levels": 16}
+    for i, epoch in enumerate((7, -1)):
+        figures = {"test_acc": [0.5], "tested_epoch": [epoch]}
+        write_run(tmp_path / "mine" / f"version_{i}", figures, config, state="finished", stages={"test": None})
+    groups = group_runs(read_runs([tmp_path]))
+    assert [group.name for group in groups] == ["mine", "mine, no checkpoint"]
+    assert "tested_epoch" in usual_columns(groups)
+    assert [row[1:3] for row in table_rows(groups, ["test_acc", "tested_epoch"])] == [
+        ["test accuracy, %", "tested epoch"], ["50.00", "7.0"], ["50.00", "-1.0"],
+    ]  # fmt: skip
 
 
 def test_200_runs_are_read_in_time(tmp_path: Path) -> None:
