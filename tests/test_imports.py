@@ -43,7 +43,7 @@ FOREIGN = {
     "PIL": ("codecs/standards/_libjpeg",),
     "encodec": ("codecs/pretrained/encodec",),
     "ai_edge_litert": ("codecs/pretrained/lyra",),
-    "soundfile": ("data/audio",),
+    "soundfile": ("data/audio", "codecs/standards/_lame"),
     "torchaudio": ("data/audio", "codecs/transform/analysis"),
     "numba": ("bitstream/",),
     "llvmlite": ("bitstream/",),

@@ -13,7 +13,7 @@ from lossy_lightning.codecs.pretrained import (
     EnCodec,
     Lyra,
 )
-from lossy_lightning.codecs.standards import JPEG
+from lossy_lightning.codecs.standards import JPEG, MP3
 from lossy_lightning.codecs.transform import (
     Analysis,
     MelSpectrogram,
@@ -25,6 +25,7 @@ from lossy_lightning.codecs.vq import VQ
 
 __all__ = [
     "JPEG",
+    "MP3",
     "PCM",
     "VQ",
     "VQVAE",

@@ -167,8 +167,9 @@ class CodedFiles(Source):
         """Put the codes of some files in their places."""
         filled: dict[int, Tensor] = {}
         windows = []
+        strides = self._strides(codec)
         for i, info in zip(contents, codec.measure(list(contents.values())), strict=True):
-            window = info if isinstance(info, ValueError) else self._window(codec, info, plan[i].place)
+            window = info if isinstance(info, ValueError) else self._window(codec, strides, info, plan[i].place)
             if isinstance(window, ValueError):
                 codes[i] = window
                 continue
@@ -184,7 +185,17 @@ class CodedFiles(Source):
         for (i, row), error in zip(filled.items(), errors, strict=True):
             codes[i] = row if error is None else error
 
-    def _window(self, codec: FileCodec, info: FileInfo, place: tuple[float, ...]) -> tuple[slice, ...] | ValueError:
+    def _strides(self, codec: FileCodec) -> tuple[int, ...]:
+        """Positions of the grid from one possible start of a crop to the next; none if signals are whole."""
+        if self.crop is None:
+            return ()
+        larger = tuple(crop + pitch for crop, pitch in zip(self.crop, codec.pitch, strict=True))
+        grids = zip(codec.spec((self._channels, *larger)).grid, self._shape[1:], strict=True)
+        return tuple((more or 0) - (size or 0) for more, size in grids)
+
+    def _window(
+        self, codec: FileCodec, strides: tuple[int, ...], info: FileInfo, place: tuple[float, ...]
+    ) -> tuple[slice, ...] | ValueError:
         """The part of a file's grid that is read."""
         sizes = info.signal_shape[1:]
         if self.crop is None:
@@ -197,11 +208,11 @@ class CodedFiles(Source):
                 f"the signal has {' x '.join(map(str, sizes))} samples, less than the crop of "
                 f"{' x '.join(map(str, self.crop))}"
             )
+        # Codes may be longer than their share of the signal: an encoder's delay comes on top.
         window = []
-        for part, count, pitch, crop, size in zip(place, choices, codec.pitch, self.crop, self._shape[1:], strict=True):
-            length = size or 0
-            start = int(part * count) * pitch * length // crop
-            window.append(slice(start, start + length))
+        for part, count, stride, size in zip(place, choices, strides, self._shape[1:], strict=True):
+            start = int(part * count) * stride
+            window.append(slice(start, start + (size or 0)))
         return tuple(window)
 
     def _empty(self, count: int, channels: int | None, *grid: int | None) -> Tensor:

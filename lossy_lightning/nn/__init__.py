@@ -36,6 +36,7 @@ from lossy_lightning.nn.stems import (
     Packed,
     Scale,
     SpaceToDepth,
+    SpectralLines,
 )
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "Scale",
     "SequenceNet",
     "SpaceToDepth",
+    "SpectralLines",
     "SpectrogramCNN",
     "UpSampling",
     "load_rgb_weights",

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from lossy_lightning.codecs import JPEG, PCM
+from lossy_lightning.codecs import JPEG, MP3, PCM
 from lossy_lightning.core import CodeSpec, Field
 from lossy_lightning.nn import (
     MLP,
@@ -28,6 +28,7 @@ from lossy_lightning.nn import (
     Scale,
     SequenceNet,
     SpaceToDepth,
+    SpectralLines,
     SpectrogramCNN,
     UpSampling,
 )
@@ -39,6 +40,7 @@ SOUND, IMAGES = CodeSpec(VALUES, (None,)), CodeSpec(VALUES, (None, None))
 WORDS, WORD_IMAGES = SOUND.select("stages"), IMAGES.select("stages")
 PHOTOS = JPEG(tables=True).spec((3, None, None))
 WIDE = JPEG(chroma_subsampling="4:1:1").spec((3, None, None))
+SPEECH, MUSIC = MP3(32, 16_000).spec((1, None)), MP3(128, 44_100, channels=2).spec((2, None))
 FIELDS = [partial(Embed, dim=2, fields=["stages"]), partial(Scale, fields=["gain"])]
 
 STEMS = {
@@ -60,6 +62,8 @@ STEMS = {
     "FrequencyBatchNorm, by field": (partial(FrequencyBatchNorm, luma=7, chroma=5, by_field=True), PHOTOS),
     "InverseDCT, factor 1": (partial(InverseDCT, factor=1), PHOTOS, WIDE),
     "InverseDCT, factor 2, RGB": (partial(InverseDCT, factor=2, rgb=True), PHOTOS),
+    "SpectralLines": (partial(SpectralLines, sample_rate=44_100), SPEECH, MUSIC),
+    "SpectralLines, magnitudes": (partial(SpectralLines, sample_rate=16_000, lines=99, magnitudes=True), SPEECH),
     "CoefficientPlanes": (partial(CoefficientPlanes, luma=6, chroma=3), PHOTOS),
 }
 PIXELS = PCM().spec((3, 32, 32))

@@ -8,7 +8,7 @@ import lossy_lightning.nn as house
 from lossy_lightning.functional import pad_codes
 from lossy_lightning.nn import LookupConv
 from lossy_lightning.tasks import ClassificationTask
-from tests.nn.architectures import BACKBONES, CROPPED, FIXED, SOUND, STEMS, WIDE, WORDS, fits
+from tests.nn.architectures import BACKBONES, CROPPED, FIXED, MUSIC, SOUND, SPEECH, STEMS, WIDE, WORDS, fits
 
 
 def pairs():
@@ -17,7 +17,7 @@ def pairs():
         for spec in specs:
             if fits(make, spec, rest) is None:
                 continue
-            grid = {SOUND: "sound", WORDS: "sound", WIDE: "4:1:1"}.get(spec, "images")
+            grid = {SOUND: "sound", WORDS: "sound", SPEECH: "speech", MUSIC: "music", WIDE: "4:1:1"}.get(spec, "images")
             # Deconvolution is built for one ratio of grids, and so is the late concatenation.
             if (grid, backbone) not in {("4:1:1", "LateConcat"), ("4:1:1", "UpSampling, aware")}:
                 yield pytest.param(spec, make, rest, id=f"{stem}-{grid}-{backbone}")
@@ -51,6 +51,8 @@ def drawn(spec, *grid, generator):
             zip(field.low * field.num_cells, field.high * field.num_cells, strict=True)
         ):
             channels[:, channel].random_(max(low, -9), min(high, 9) + 1, generator=generator)
+        if field.name == "global_gain":
+            channels += 180  # else nothing can be heard
         if field.constant:
             channels[:] = channels[(..., *[slice(0, 1)] * len(grid))].clone()
         if field.absent is not None:

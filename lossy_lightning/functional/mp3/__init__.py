@@ -1,6 +1,6 @@
 """MP3 (MPEG audio, Layer III) as arithmetic on tensors: dequantization, joint stereo, and the hybrid filter bank."""
 
-from lossy_lightning.functional.mp3.dequantization import dequantize, reorder
+from lossy_lightning.functional.mp3.dequantization import dequantize, line_gains, to_file_order, to_frequency_order
 from lossy_lightning.functional.mp3.hybrid import (
     alias_introduction,
     alias_reduction,
@@ -16,12 +16,14 @@ __all__ = [
     "alias_reduction",
     "dequantize",
     "joint_stereo",
+    "line_gains",
     "lines_to_sound",
     "lines_to_subbands",
     "polyphase_analysis",
     "polyphase_synthesis",
-    "reorder",
     "sound_to_lines",
     "subbands_to_lines",
     "synthesize",
+    "to_file_order",
+    "to_frequency_order",
 ]

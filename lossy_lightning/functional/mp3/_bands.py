@@ -1,6 +1,5 @@
 """Scale factor bands of Layer III, and which spectral line belongs to which."""
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -65,11 +64,10 @@ def bands(sample_rate: int, device: torch.device) -> Bands:
     """
     if sample_rate not in _LONG:
         raise ValueError(f"Layer III has the sampling rates {sorted(_LONG)} Hz; got {sample_rate}")
-    order, place, window, pretab, long_lines = _bands(sample_rate)
+    order, place, window, pretab, long_lines = _TABLES[sample_rate]
     return Bands(order.to(device), place.to(device), window.to(device), pretab.to(device), long_lines)
 
 
-@lru_cache
 def _bands(sample_rate: int) -> Bands:
     num_long = 8 if sample_rate >= 32_000 else 6
     kinds = [_kind(sample_rate, *parts) for parts in ((22, 13), (0, 0), (num_long, 3))]
@@ -87,3 +85,6 @@ def _kind(sample_rate: int, num_long: int, first_short: int) -> tuple[list[int],
         order += [start + w * width + f for f in range(width) for w in range(3)]
         place += [3 * band + w for _ in range(width) for w in range(3)]
     return order, place, [3 if p < num_long else p % 3 for p in range(_PLACES)]
+
+
+_TABLES = {rate: _bands(rate) for rate in _LONG}

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lossy_lightning.functional.mp3 import dequantize, reorder
+from lossy_lightning.functional.mp3 import dequantize, to_frequency_order
 from lossy_lightning.functional.mp3._bands import _LONG, _SHORT
 
 PRETAB = (0,) * 11 + (1, 1, 1, 1, 2, 2, 3, 3, 3, 2, 0)
@@ -60,7 +60,9 @@ def test_integers_are_computed_in_single_precision():
 
 def test_each_line_stands_in_the_file_once():
     for mixed in (0, 1):
-        lines = reorder(torch.arange(576).view(1, 1, -1), torch.tensor([[2]]), torch.tensor([[mixed]]), 32_000)
+        lines = to_frequency_order(
+            torch.arange(576).view(1, 1, -1), torch.tensor([[2]]), torch.tensor([[mixed]]), 32_000
+        )
         assert sorted(lines.flatten().tolist()) == list(range(576))
 
 
@@ -73,4 +75,4 @@ def test_gradient_of_a_level_is_finite_at_zero():
 
 def test_a_rate_of_another_standard_is_refused():
     with pytest.raises(ValueError, match=r"Layer III has the sampling rates .*; got 96000"):
-        reorder(torch.zeros(1, 1, 576), torch.zeros(1, 1), torch.zeros(1, 1), 96_000)
+        to_frequency_order(torch.zeros(1, 1, 576), torch.zeros(1, 1), torch.zeros(1, 1), 96_000)
