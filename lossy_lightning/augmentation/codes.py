@@ -7,8 +7,8 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
 from lossy_lightning.augmentation._adapted import Adapted
-from lossy_lightning.augmentation._draws import check_probabilities
 from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, InputError
+from lossy_lightning.core.arguments import check_integers, check_numbers
 
 
 class BitFlip(nn.Module):
@@ -32,10 +32,10 @@ class BitFlip(nn.Module):
 
     def __init__(self, probability: float, bit_width: int) -> None:
         super().__init__()
-        if not 0 <= probability <= 1 or not 1 <= bit_width <= 8:
-            raise InputError(
-                f"BitFlip takes a probability from 0 to 1 and 1 to 8 bits; got {probability=}, {bit_width=}"
-            )
+        check_numbers(0, 1, probability=probability)
+        check_integers(1, bit_width=bit_width)
+        if bit_width > 8:
+            raise InputError(f"bit_width is at most 8, that of codes of one byte; got {bit_width}")
         self.probability = probability
         self.bit_width = bit_width
 
@@ -57,9 +57,14 @@ class Chain(nn.Sequential):
 
     Args:
         modules: The augmentations, in their order.
+
+    Raises:
+        ValueError: If they are no list of modules.
     """
 
     def __init__(self, modules: list[nn.Module]) -> None:
+        if not isinstance(modules, Sequence) or not all(isinstance(each, nn.Module) for each in modules):
+            raise InputError(f"Chain takes a list of augmentations, such as [BitFlip(0.1, 4)]; got {modules!r}")
         super().__init__(*modules)
 
 
@@ -90,9 +95,8 @@ class StageDropout(Adapted):
 
     def __init__(self, probability: float = 0.5, min_stages: int = 4) -> None:
         super().__init__()
-        check_probabilities(probability=probability)
-        if min_stages < 1:
-            raise InputError(f"min_stages is at least 1; got {min_stages}")
+        check_numbers(0, 1, probability=probability)
+        check_integers(1, min_stages=min_stages)
         self.probability = probability
         self.min_stages = min_stages
         self.register_buffer("stage", torch.empty(0, dtype=torch.long), persistent=False)

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from lossy_lightning.augmentation._draws import check_counts, check_probabilities, choose
+from lossy_lightning.augmentation._draws import choose
 from lossy_lightning.core import InputError
+from lossy_lightning.core.arguments import check_integers, check_numbers
 
 
 class PixelFlip(nn.Module):
@@ -24,7 +25,7 @@ class PixelFlip(nn.Module):
 
     def __init__(self, horizontal_probability: float = 0.5, vertical_probability: float = 0.0) -> None:
         super().__init__()
-        check_probabilities(horizontal_probability=horizontal_probability, vertical_probability=vertical_probability)
+        check_numbers(0, 1, horizontal_probability=horizontal_probability, vertical_probability=vertical_probability)
         self.horizontal_probability = horizontal_probability
         self.vertical_probability = vertical_probability
 
@@ -58,7 +59,7 @@ class PixelShift(nn.Module):
 
     def __init__(self, max_pixels: int) -> None:
         super().__init__()
-        check_counts(max_pixels=max_pixels)
+        check_integers(0, max_pixels=max_pixels)
         self.max_pixels = max_pixels
 
     def forward(self, code: Tensor) -> Tensor:

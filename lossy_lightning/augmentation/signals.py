@@ -1,11 +1,13 @@
 """Transforms of sounds, for the ``transform`` of a datamodule: at random, for each example anew."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from lossy_lightning.augmentation._draws import check_counts
 from lossy_lightning.core import InputError
+from lossy_lightning.core.arguments import check_integers, check_numbers
 
 _RANGE = (-32768, 32767)
 
@@ -26,7 +28,7 @@ class RandomShift(nn.Module):
 
     def __init__(self, max_samples: int) -> None:
         super().__init__()
-        check_counts(max_samples=max_samples)
+        check_integers(0, max_samples=max_samples)
         self.max_samples = max_samples
 
     def forward(self, signal: Tensor) -> Tensor:
@@ -52,7 +54,7 @@ class RandomGain(nn.Module):
 
     def __init__(self, min_gain: float = -6.0, max_gain: float = 6.0) -> None:
         super().__init__()
-        _check(min_gain, max_gain)
+        _check(min_gain=min_gain, max_gain=max_gain)
         self.min_gain = min_gain
         self.max_gain = max_gain
 
@@ -78,7 +80,7 @@ class AddNoise(nn.Module):
 
     def __init__(self, min_ratio: float = 10.0, max_ratio: float = 40.0) -> None:
         super().__init__()
-        _check(min_ratio, max_ratio)
+        _check(min_ratio=min_ratio, max_ratio=max_ratio)
         self.min_ratio = min_ratio
         self.max_ratio = max_ratio
 
@@ -93,9 +95,11 @@ class AddNoise(nn.Module):
         return f"min_ratio={self.min_ratio}, max_ratio={self.max_ratio}"
 
 
-def _check(least: float, greatest: float) -> None:
+def _check(**limits: float) -> None:
+    check_numbers(-math.inf, **limits)
+    least, greatest = limits.values()
     if least > greatest:
-        raise InputError(f"the least value, in dB, must not be above the greatest; got {least} and {greatest}")
+        raise InputError(f"the least value, in dB, must not be above the greatest; got {limits}")
 
 
 def _uniform(least: float, greatest: float) -> float:

@@ -8,8 +8,8 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
 from lossy_lightning.augmentation._adapted import Adapted
-from lossy_lightning.augmentation._draws import check_counts
 from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, InputError
+from lossy_lightning.core.arguments import check_integers, check_numbers
 
 _SILENT_SAMPLES = 16_000
 """Samples of silence that tell how a codec without a rate of its own codes it."""
@@ -136,7 +136,7 @@ class TimeShift(_Filling):
 
     def __init__(self, max_frames: int) -> None:
         super().__init__()
-        check_counts(max_frames=max_frames)
+        check_integers(0, max_frames=max_frames)
         self.max_frames = max_frames
 
     def filled(self, code: Tensor, fill: Tensor) -> Tensor:
@@ -167,7 +167,7 @@ class TimeMask(_Filling):
 
     def __init__(self, max_frames: int, count: int = 1) -> None:
         super().__init__()
-        check_counts(max_frames=max_frames, count=count)
+        check_integers(0, max_frames=max_frames, count=count)
         self.max_frames = max_frames
         self.count = count
 
@@ -196,7 +196,7 @@ class FrequencyMask(_FrequencyFilling):
 
     def __init__(self, max_bins: int, count: int = 1) -> None:
         super().__init__()
-        check_counts(max_bins=max_bins, count=count)
+        check_integers(0, max_bins=max_bins, count=count)
         self.max_bins = max_bins
         self.count = count
 
@@ -226,8 +226,9 @@ class FrequencyStretch(_FrequencyFilling):
 
     def __init__(self, max_stretch: float) -> None:
         super().__init__()
-        if not 0 <= max_stretch < 1:
-            raise InputError(f"max_stretch is in [0, 1); got {max_stretch}")
+        check_numbers(0, 1, max_stretch=max_stretch)
+        if max_stretch == 1:
+            raise InputError(f"max_stretch is below 1; got {max_stretch}")
         self.max_stretch = max_stretch
 
     def filled(self, code: Tensor, fill: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from lossy_lightning.core import Codec, CodeSpec, InputError, TrainableCodec
+from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.functional import to_bits
 
 _MAX_SWAPPED = 64  # levels up to which all pairs are tried for a better swap
@@ -58,6 +59,11 @@ class Relabeled(TrainableCodec):
 
     def __init__(self, codec: Codec, labels: Labels) -> None:
         super().__init__()
+        if not isinstance(codec, Codec) or not callable(labels) or isinstance(labels, type):
+            raise InputError(
+                f"Relabeled takes a codec and a rule, such as VQ((4, 4), 16) and SimilarityLabels(); got {codec=}, "
+                f"{labels=}"
+            )
         self.codec = codec
         self.labels = labels
         self.sample_rate = codec.sample_rate
@@ -157,6 +163,8 @@ class SimilarityLabels(Labels):
     """
 
     def __init__(self, weighted: bool = False, starts: int = 10, seed: int = 0) -> None:
+        check_integers(1, starts=starts)
+        check_integers(0, seed=seed)
         self.weighted = weighted
         self.starts = starts
         self.seed = seed

@@ -1,13 +1,14 @@
 """Uniform quantization of real values."""
 
+import math
 from collections.abc import Iterable
-from numbers import Integral
 from typing import Self
 
 import torch
 from torch import Tensor
 
 from lossy_lightning.core import CodeSpec, InputError, TrainableCodec
+from lossy_lightning.core.arguments import check_integers, check_numbers
 
 
 class Uniform(TrainableCodec):
@@ -34,8 +35,9 @@ class Uniform(TrainableCodec):
 
     def __init__(self, bits: int, low: float | None = None, high: float | None = None) -> None:
         super().__init__()
-        whole = isinstance(bits, Integral)
-        if not whole or not 1 <= bits <= 16 or (low is not None and high is not None and low >= high):
+        check_integers(1, bits=bits)
+        check_numbers(-math.inf, **{name: end for name, end in (("low", low), ("high", high)) if end is not None})
+        if bits > 16 or (low is not None and high is not None and low >= high):
             raise InputError(f"Uniform needs 1 to 16 bits and low < high; got {bits=}, {low=}, {high=}")
         self.bits = bits
         self.low = low

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lossy_lightning.core import CodeSpec, InputError, TrainableCodec
+from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.functional import crop, from_blocks, nearest_codewords, to_blocks
 
 _FLOAT_SAMPLE = 400_000
@@ -56,6 +57,7 @@ class VQ(TrainableCodec):
                 f"VQ needs a block of at least one sample, such as (4, 4), and 2 to {_MAX_LEVELS} levels; got "
                 f"{block=}, {levels=}"
             )
+        check_integers(0, seed=seed)
         self.block = sizes
         self.levels = levels
         self.seed = seed

@@ -3,7 +3,7 @@
 import torch
 
 from lossy_lightning.core.codec import Codec, FileCodec, FileInfo, TrainableCodec
-from lossy_lightning.core.errors import InputError, MissingFileError, UserError
+from lossy_lightning.core.errors import InputError, MissingFileError, MissingPackageError, UserError
 from lossy_lightning.core.field import Field
 from lossy_lightning.core.layout import valid_positions
 from lossy_lightning.core.origin import Origin, data_state, last_epoch
@@ -23,6 +23,7 @@ __all__ = [
     "FileInfo",
     "InputError",
     "MissingFileError",
+    "MissingPackageError",
     "Origin",
     "RandomKey",
     "Stem",

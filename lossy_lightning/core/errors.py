@@ -13,5 +13,9 @@ class InputError(UserError, ValueError):
     """An argument, a file or data that do not fit."""
 
 
+class MissingPackageError(UserError, ImportError):
+    """A package that is needed here, and not installed."""
+
+
 class MissingFileError(UserError, FileNotFoundError):
     """A file or folder that is not where it is looked for."""

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from lossy_lightning.core.arguments import check_names
 from lossy_lightning.core.codec import Codec
+from lossy_lightning.core.errors import InputError
 from lossy_lightning.core.spec import CodeSpec
 from lossy_lightning.core.statistics import CodeStatistics
 
@@ -31,13 +33,16 @@ class Stem(nn.Module, ABC):
         shape: Shape of the features.
 
     Raises:
-        ValueError: If codes have no such field.
+        ValueError: If there is no spec, the fields are no list of names, or codes have no such field.
     """
 
     shape: FeatureShape
 
     def __init__(self, spec: CodeSpec, fields: Sequence[str] | None = None) -> None:
         super().__init__()
+        check_spec(type(self).__name__, spec)
+        if fields is not None:
+            check_names("fields", fields)
         self.fields = None if fields is None else tuple(fields)
         self.code_spec = spec
         self.spec = spec if self.fields is None else spec.select(*self.fields)
@@ -81,3 +86,9 @@ class Stem(nn.Module, ABC):
             MisconfigurationException: If the stem needs one constant of the codecs, such as a codebook, and they
                 differ in it.
         """
+
+
+def check_spec(stem: str, spec: CodeSpec) -> None:
+    """Raise an `InputError` if a stem of that name is made for something else than a spec, such as a shape."""
+    if not isinstance(spec, CodeSpec):
+        raise InputError(f"{stem} is made for the CodeSpec of codes, such as datamodule.spec; got {spec!r}")

@@ -1,10 +1,11 @@
 """What the weights of a task were trained on."""
 
-from typing import Any
+import re
+from typing import Any, Self
 
 from lightning.pytorch import LightningModule
 
-from lossy_lightning.core import Origin
+from lossy_lightning.core import InputError, Origin
 from lossy_lightning.tasks._wiring import reset_metrics
 
 
@@ -18,6 +19,24 @@ class OriginTask(LightningModule):
     def __init__(self) -> None:
         super().__init__()
         self.origin = Origin()
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Self:
+        """As Lightning's, whose arguments it takes.
+
+        Raises:
+            ValueError: If the task was made in Python, so that the checkpoint does not hold all of its arguments.
+        """
+        try:
+            return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
+        except TypeError as error:
+            missing = re.search(r"required positional arguments?: (.*)", str(error))
+            if missing is None:
+                raise
+            raise InputError(
+                f"the checkpoint of a task that was made in Python does not hold {missing[1]}; pass them again, as in "
+                f"{cls.__name__}.load_from_checkpoint(path, stem=..., backbone=...)"
+            ) from error
 
     def setup(self, stage: str) -> None:
         """Check the classes of the datamodule, unless a checkpoint is loaded next.

@@ -6,8 +6,10 @@ from typing import Any
 
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from torch import nn
+from torch import Tensor, nn
 from torchmetrics import Metric
+
+from lossy_lightning.core import InputError
 
 
 def save_plain_hyperparameters(task: LightningModule) -> None:
@@ -31,13 +33,50 @@ def reset_metrics(task: LightningModule) -> None:
             module.reset()
 
 
+def check_optimizers(optimizer: Any, lr_scheduler: Any) -> None:
+    """Check that these make an optimizer and a scheduler, when there are parameters.
+
+    Raises:
+        ValueError: If one is a number or text, or is made already.
+    """
+    for name, maker, example in (
+        ("optimizer", optimizer, "torch.optim.Adam, or functools.partial(torch.optim.Adam, lr=1e-3)"),
+        ("lr_scheduler", lr_scheduler, "functools.partial(torch.optim.lr_scheduler.StepLR, step_size=1), or None"),
+    ):
+        if maker is None and name == "lr_scheduler":
+            continue
+        if not callable(maker):
+            raise InputError(f"{name} is what makes one, such as {example}; got {maker!r}")
+
+
+def check_targets(target: Tensor) -> None:
+    """Check that each example has one class.
+
+    Raises:
+        ValueError: If targets are something else, such as one number for each class.
+    """
+    if not isinstance(target, Tensor) or target.ndim != 1 or target.is_floating_point():
+        what = f"{target.dtype} {tuple(target.shape)}" if isinstance(target, Tensor) else type(target).__name__
+        raise InputError(
+            f"a classification has one class an example, (N,) of whole numbers; got targets {what}: give numbers of "
+            "classes, or train on several classes an example by a LightningModule of your own"
+        )
+
+
 def make_optimizers(
     parameters: Iterator[nn.Parameter], optimizer: OptimizerCallable, lr_scheduler: LRSchedulerCallable | None
 ) -> Any:
-    """What `configure_optimizers` returns: the optimizer, and the scheduler if there is one."""
-    made = optimizer(parameters)
-    if lr_scheduler is None:
+    """What `configure_optimizers` returns: the optimizer, and the scheduler if there is one.
+
+    Raises:
+        ValueError: If one of them refuses its arguments.
+    """
+    try:
+        made = optimizer(parameters)
+        scheduler = None if lr_scheduler is None else lr_scheduler(made)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"optimizer or lr_scheduler refuse their arguments: {error}") from error
+    if scheduler is None:
         return made
-    scheduler = lr_scheduler(made)
     monitor = getattr(scheduler, "monitor", "val_loss")
     return {"optimizer": made, "lr_scheduler": {"scheduler": scheduler, "monitor": monitor}}

@@ -14,8 +14,9 @@ from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
 from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, FeatureShape, InputError, Stem
+from lossy_lightning.core.arguments import check_integers, check_maker, check_numbers
 from lossy_lightning.tasks._origin import OriginTask, data_of
-from lossy_lightning.tasks._wiring import make_optimizers, save_plain_hyperparameters
+from lossy_lightning.tasks._wiring import check_optimizers, check_targets, make_optimizers, save_plain_hyperparameters
 
 
 class ClassificationTask(OriginTask):
@@ -40,7 +41,8 @@ class ClassificationTask(OriginTask):
 
     Raises:
         ValueError: If there is no spec or number of classes, the scale is not above 0 or the share not in [0, 1); if
-            stem or backbone are made already; if stem and spec, or backbone and features, do not fit together.
+            stem, backbone, optimizer or scheduler are made already, or make none; if stem and spec, or backbone and
+            features, do not fit together.
 
     Example:
         >>> from functools import partial
@@ -68,17 +70,13 @@ class ClassificationTask(OriginTask):
                 f"a task needs the CodeSpec of its codes and the number of classes; got {spec=}, {num_classes=}: take "
                 "a datamodule that has them, such as an EncodedDataModule, or set both"
             )
-        if not logit_scale > 0:
-            raise InputError(f"logit_scale is above 0; got {logit_scale}")
-        if not 0 <= label_smoothing < 1:
-            raise InputError(f"label_smoothing is in [0, 1); got {label_smoothing}")
-        for name, made in (("stem", stem), ("backbone", backbone)):
-            if isinstance(made, nn.Module):
-                kind = type(made).__name__
-                raise InputError(
-                    f"a task makes its {name} itself, to fit the codes; got {name}={kind}(...), which is made already: "
-                    f"pass {name}={kind}, or functools.partial({kind}, ...) with its further arguments"
-                )
+        check_integers(2, num_classes=num_classes)
+        check_numbers(0, logit_scale=logit_scale)
+        check_numbers(0, 1, label_smoothing=label_smoothing)
+        if logit_scale == 0 or label_smoothing == 1:
+            raise InputError(f"logit_scale is above 0, label_smoothing below 1; got {logit_scale}, {label_smoothing}")
+        check_maker("stem", stem, spec)
+        check_optimizers(optimizer, lr_scheduler)
         save_plain_hyperparameters(self)
         self.spec = spec
         self.stem = stem(spec)
@@ -87,7 +85,10 @@ class ClassificationTask(OriginTask):
                 f"the module of a stem has a shape, that of its features without batch, such as (64, 4, 4); "
                 f"{type(self.stem).__name__} has none: set self.shape in it"
             )
+        check_maker("backbone", backbone, self.stem.shape, num_classes)
         self.backbone = backbone(self.stem.shape, num_classes)  # type: ignore[arg-type]
+        if not isinstance(self.backbone, nn.Module):
+            raise InputError(f"backbone makes a torch.nn.Module; {backbone} made {self.backbone!r}")
         self.num_classes = num_classes
         self._adapted = False
         self._training: tuple[Sequence[Codec], CodeStatistics] | None = None
@@ -244,7 +245,18 @@ class ClassificationTask(OriginTask):
 
     def _step(self, batch: tuple[Tensor, ...], split: str, mean_loss: Metric, accuracy: Metric) -> Tensor:
         code, target, *_ = batch
-        logits, loss = self.evaluate(batch, split)
+        check_targets(target)
+        try:
+            logits, loss = self.evaluate(batch, split)
+        except IndexError as error:
+            if "Target" not in str(error):
+                raise
+            raise InputError(f"classes are 0 to {self.num_classes - 1}, as num_classes says; {error}") from error
+        if logits.shape != (len(code), self.num_classes):
+            raise InputError(
+                f"a backbone makes logits (N, {self.num_classes}), one for each class; "
+                f"{type(self.backbone).__name__} made {tuple(logits.shape)}"
+            )
         mean_loss.update(loss.detach(), len(code))
         accuracy(logits, target)
         self.log(f"{split}_loss", mean_loss, on_step=False, on_epoch=True, batch_size=len(code))

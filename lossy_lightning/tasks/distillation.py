@@ -10,6 +10,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
 from lossy_lightning.core import CodeSpec, FeatureShape, InputError
+from lossy_lightning.core.arguments import check_numbers
 from lossy_lightning.tasks.classification import ClassificationTask
 
 
@@ -34,7 +35,7 @@ class DistillationTask(ClassificationTask):
         logit_scale: Factor of the backbone's outputs.
 
     Raises:
-        ValueError: If weight or temperature is out of range, and as `ClassificationTask` does.
+        ValueError: If weight or temperature is out of range, the teacher is none, and as `ClassificationTask` does.
 
     Source:
         Hinton, Vinyals & Dean, Distilling the knowledge in a neural network, arXiv:1503.02531, 2015.
@@ -62,8 +63,12 @@ class DistillationTask(ClassificationTask):
         logit_scale: float = 1.0,
         label_smoothing: float = 0.0,
     ) -> None:
-        if not 0 <= weight <= 1 or not temperature > 0:
-            raise InputError(f"weight is from 0 to 1 and temperature above 0; got {weight=}, {temperature=}")
+        check_numbers(0, 1, weight=weight)
+        check_numbers(0, temperature=temperature)
+        if temperature == 0:
+            raise InputError(f"temperature is above 0; got {temperature}")
+        if not isinstance(teacher, nn.Module | str | Path):
+            raise InputError(f"teacher is a module, or the path of the checkpoint of a task; got {teacher!r}")
         super().__init__(spec, num_classes, stem, backbone, optimizer, lr_scheduler, logit_scale, label_smoothing)
         # In a tuple it is no submodule: neither trained nor counted nor saved.
         self._teacher: tuple[nn.Module, ...] = (teacher,) if isinstance(teacher, nn.Module) else ()

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from lossy_lightning.codecs import VQVAE
 from lossy_lightning.codecs.learned.vqvae import to_unit
-from lossy_lightning.core import CodeSpec, FeatureShape, InputError
+from lossy_lightning.core import CodeSpec, FeatureShape
+from lossy_lightning.core.arguments import check_numbers
 from lossy_lightning.tasks.classification import ClassificationTask
 from lossy_lightning.tasks.reconstruction import Reconstruction, check_samples, log_figures, show
 
@@ -83,8 +84,7 @@ class JointTask(ClassificationTask):
         logit_scale: float = 1.0,
     ) -> None:
         check_samples(spec, codec)
-        if not reconstruction_weight >= 0:
-            raise InputError(f"reconstruction_weight is 0 or more; got {reconstruction_weight}")
+        check_numbers(0, reconstruction_weight=reconstruction_weight)
         stem = partial(CodecFeatures, codec)
         super().__init__(spec, num_classes, stem, backbone, optimizer, lr_scheduler, logit_scale)
         self.reconstruction_weight = reconstruction_weight

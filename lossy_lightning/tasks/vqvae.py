@@ -13,7 +13,7 @@ from lossy_lightning.codecs import VQVAE
 from lossy_lightning.codecs.learned.vqvae import to_unit
 from lossy_lightning.core import CodeSpec
 from lossy_lightning.tasks._origin import OriginTask
-from lossy_lightning.tasks._wiring import make_optimizers, save_plain_hyperparameters
+from lossy_lightning.tasks._wiring import check_optimizers, make_optimizers, save_plain_hyperparameters
 from lossy_lightning.tasks.reconstruction import Reconstruction, check_samples, log_figures, show
 
 
@@ -55,6 +55,7 @@ class VQVAETask(OriginTask):
     ) -> None:
         super().__init__()
         check_samples(spec, codec)
+        check_optimizers(optimizer, lr_scheduler)
         save_plain_hyperparameters(self)
         self.spec = spec
         self.codec = codec

@@ -6,9 +6,10 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
-from lossy_lightning.augmentation._draws import check_counts, check_probabilities, choose
+from lossy_lightning.augmentation._draws import choose
 from lossy_lightning.augmentation.jpeg._blocks import BlockAugmentation, StepsAugmentation
 from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, Field, InputError
+from lossy_lightning.core.arguments import check_integers, check_numbers
 from lossy_lightning.functional import round_half_away, transpose_blocks
 
 
@@ -42,7 +43,7 @@ class MCUFlip(BlockAugmentation):
 
     def __init__(self, horizontal_probability: float = 0.5, vertical_probability: float = 0.0) -> None:
         super().__init__()
-        check_probabilities(horizontal_probability=horizontal_probability, vertical_probability=vertical_probability)
+        check_numbers(0, 1, horizontal_probability=horizontal_probability, vertical_probability=vertical_probability)
         self.horizontal_probability = horizontal_probability
         self.vertical_probability = vertical_probability
 
@@ -134,7 +135,7 @@ class MCUShift(BlockAugmentation):
 
     def __init__(self, max_mcus: int = 1) -> None:
         super().__init__()
-        check_counts(max_mcus=max_mcus)
+        check_integers(0, max_mcus=max_mcus)
         self.max_mcus = max_mcus
 
     def augment(self, code: Tensor) -> Tensor:

@@ -6,9 +6,9 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
-from lossy_lightning.augmentation._draws import check_counts, check_probabilities
 from lossy_lightning.augmentation.jpeg._blocks import BlockAugmentation, StepsAugmentation, saturate
 from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, Field
+from lossy_lightning.core.arguments import check_numbers
 from lossy_lightning.functional import round_half_away
 
 
@@ -31,7 +31,7 @@ class CoefficientBrightness(StepsAugmentation):
 
     def __init__(self, max_change: float = 32.0) -> None:
         super().__init__()
-        check_counts(max_change=max_change)
+        check_numbers(0, max_change=max_change)
         self.max_change = max_change
 
     def stepped(self, spec: CodeSpec) -> list[Field]:
@@ -87,7 +87,7 @@ class CoefficientContrast(BlockAugmentation):
 
     def __init__(self, max_change: float = 0.25) -> None:
         super().__init__()
-        check_probabilities(max_change=max_change)
+        check_numbers(0, 1, max_change=max_change)
         self.max_change = max_change
 
     def augment(self, code: Tensor) -> Tensor:
@@ -120,7 +120,7 @@ class FrequencyDropout(BlockAugmentation):
 
     def __init__(self, probability: float = 0.1) -> None:
         super().__init__()
-        check_probabilities(probability=probability)
+        check_numbers(0, 1, probability=probability)
         self.probability = probability
 
     def augment(self, code: Tensor) -> Tensor:

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from lossy_lightning.augmentation._draws import check_probabilities
 from lossy_lightning.augmentation.jpeg._blocks import StepsAugmentation, saturate
 from lossy_lightning.augmentation.jpeg.geometry import random_places, take_part
-from lossy_lightning.core import Field
+from lossy_lightning.core import Field, InputError
+from lossy_lightning.core.arguments import check_numbers
 from lossy_lightning.functional import double_blocks, halve_blocks, round_half_away
 
 
@@ -32,11 +32,12 @@ class MCUZoom(StepsAugmentation):
 
     def __init__(self, enlarge_probability: float = 0.25, reduce_probability: float = 0.25) -> None:
         super().__init__()
-        check_probabilities(
-            enlarge_probability=enlarge_probability,
-            reduce_probability=reduce_probability,
-            sum=enlarge_probability + reduce_probability,
-        )
+        check_numbers(0, 1, enlarge_probability=enlarge_probability, reduce_probability=reduce_probability)
+        if enlarge_probability + reduce_probability > 1:
+            raise InputError(
+                "an image is enlarged, reduced or neither, so the probabilities are together at most 1; got "
+                f"{enlarge_probability=} and {reduce_probability=}"
+            )
         self.enlarge_probability = enlarge_probability
         self.reduce_probability = reduce_probability
 

@@ -20,6 +20,7 @@ from lossy_lightning.codecs.learned._quantizers import (
     words,
 )
 from lossy_lightning.core import Codec, CodeSpec, Field, InputError
+from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.functional import crop, pad_to_multiple, undisturbed
 
 _PREFIXES = ("codec.", "stem.codec.")
@@ -74,6 +75,10 @@ class VQVAE(Codec, nn.Module):
                 f"{stride!r} from {type(encoder).__name__}"
             )
         check_quantizer(quantizer)
+        if not isinstance(decoder, nn.Module):
+            raise InputError(f"the decoder of a VQVAE is a module, such as BlockDecoder((4, 4), 4); got {decoder!r}")
+        if sample_rate is not None:
+            check_integers(1, sample_rate=sample_rate)
         self.encoder = encoder
         self.quantizer = quantizer
         self.decoder = decoder

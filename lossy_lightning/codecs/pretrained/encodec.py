@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lossy_lightning.core import Codec, CodeSpec, Field, InputError, MissingFileError
+from lossy_lightning.core import Codec, CodeSpec, Field, InputError, MissingFileError, MissingPackageError
+from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.functional import crop, nearest_codewords, sum_codewords
 
 _BANDWIDTHS = (1.5, 3.0, 6.0, 12.0, 24.0)
@@ -60,6 +61,8 @@ class EnCodec(Codec):
         if bandwidth not in _BANDWIDTHS:
             raise InputError(f"EnCodec has bandwidths of {', '.join(map(str, _BANDWIDTHS))} kbit/s; got {bandwidth=}")
         sent, most = round(bandwidth / _KBITS_A_STAGE), round(max(_BANDWIDTHS) / _KBITS_A_STAGE)
+        if num_stages is not None:
+            check_integers(1, num_stages=num_stages)
         if num_stages is not None and not sent <= num_stages <= most:
             raise InputError(f"{bandwidth} kbit/s are {sent} stages, and there are {most}; got {num_stages=}")
         self.bandwidth = float(bandwidth)
@@ -180,7 +183,7 @@ def _load(folder: Path | None) -> Any:
     try:
         from encodec.model import EncodecModel
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackageError(
             "EnCodec needs the package encodec, which is under CC-BY-NC 4.0 (not for commercial use): "
             "pip install 'lossy-lightning[encodec]'"
         ) from error

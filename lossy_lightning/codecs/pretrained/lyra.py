@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lossy_lightning.codecs.pretrained._tflite import convolution_macs
-from lossy_lightning.core import Codec, CodeSpec, Field, InputError, MissingFileError
+from lossy_lightning.core import Codec, CodeSpec, Field, InputError, MissingFileError, MissingPackageError
+from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.functional import crop, pad_to_multiple, sum_codewords
 
 _ENCODER, _QUANTIZER, _DECODER = "soundstream_encoder.tflite", "quantizer.tflite", "lyragan.tflite"
@@ -63,6 +64,8 @@ class Lyra(Codec):
         if bit_rate not in _STAGES:
             raise InputError(f"Lyra has bit rates of {', '.join(map(str, _STAGES))} bit/s; got bit_rate={bit_rate}")
         self.model_dir = None if model_dir is None else Path(model_dir)
+        if num_stages is not None:
+            check_integers(1, num_stages=num_stages)
         if num_stages is not None and not _STAGES[bit_rate] <= num_stages <= max(_STAGES.values()):
             raise InputError(
                 f"{bit_rate} bit/s are {_STAGES[bit_rate]} stages, and there are {max(_STAGES.values())}; "
@@ -213,7 +216,7 @@ def _interpreter(model: bytes) -> Any:
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackageError(
             "Lyra runs its models by ai-edge-litert, which is not installed: pip install 'lossy-lightning[lyra]'"
         ) from error
     return Interpreter(model_content=model, num_threads=1)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lossy_lightning.core import InputError
+from lossy_lightning.core.arguments import check_integers, check_numbers
 
 _ITERATIONS = 32
 
@@ -66,6 +67,8 @@ class Spectrogram(Analysis):
 
     def __init__(self, n_fft: int = 256, hop_length: int = 125, log: bool = True, floor: float = 1e-3) -> None:
         super().__init__()
+        check_integers(1, n_fft=n_fft, hop_length=hop_length)
+        check_numbers(0, floor=floor)
         if n_fft < 4 or n_fft % 2 or not 1 <= hop_length <= n_fft // 2 or floor <= 0:
             raise InputError(
                 f"a spectrogram needs an even n_fft >= 4, 1 <= hop_length <= n_fft / 2 and floor > 0; got {n_fft=}, "
@@ -177,10 +180,11 @@ class MelSpectrogram(Spectrogram):
         sample_rate: int = 16_000,
     ) -> None:
         super().__init__(n_fft, hop_length, log, floor)
+        check_integers(1, n_mels=n_mels, sample_rate=sample_rate)
         self.n_mels = n_mels
         self.sample_rate = sample_rate
-        if not 1 <= n_mels <= n_fft // 2 or sample_rate < 1:
-            raise InputError(f"there are 1 to n_fft / 2 bands at a rate above 0; got {n_mels=}, {sample_rate=}")
+        if n_mels > n_fft // 2:
+            raise InputError(f"there are 1 to n_fft / 2 bands; got {n_mels=}, {n_fft=}")
         bands = _triangles(n_fft // 2, n_mels, sample_rate)
         if (bands.sum(1) == 0).any():
             raise InputError(f"{n_mels} bands are too many for n_fft={n_fft}: some hold no frequency; take fewer")

@@ -21,9 +21,9 @@ def channels_of(shape: FeatureShape, axes: int, backbone: str) -> int:
             f"{backbone} reads features on one grid; got fields apart, {shape}: take a backbone such as LateConcat, or "
             "leave by_field of the stem as it is"
         )
-    channels = shape[0] if len(shape) == 1 + axes else None
+    channels = shape[0] if isinstance(shape, Sequence) and len(shape) == 1 + axes else None
     if channels is None:
-        raise InputError(f"{backbone} reads features (C, {', '.join(_AXES[axes])}); got {tuple(shape)}")
+        raise InputError(f"{backbone} reads features (C, {', '.join(_AXES[axes])}); got {shape}")
     return channels
 
 

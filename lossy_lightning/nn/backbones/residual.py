@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lossy_lightning.core import FeatureShape, InputError, valid_positions
+from lossy_lightning.core.arguments import check_integers, check_numbers
 from lossy_lightning.nn.layers import conv1d, conv2d, linear
 from lossy_lightning.nn.layers._padding import (
     mask,
@@ -66,8 +67,10 @@ class ResidualNet(nn.Module):
         last_bit_width: int = 32,
     ) -> None:
         super().__init__()
-        if isinstance(shape, dict) or len(shape) not in (2, 3) or shape[0] is None:
+        if not isinstance(shape, Sequence) or len(shape) not in (2, 3) or shape[0] is None:
             raise InputError(f"ResidualNet reads features (C, L) or (C, H, W); got {shape}")
+        check_integers(1, num_classes=num_classes, kernel_size=kernel_size)
+        check_numbers(0, 1, dropout=dropout)
         listed = isinstance(channels, Sequence) and isinstance(strides, Sequence)
         grows = listed and all(b % a == 0 for a, b in pairwise(channels))
         if not grows or not channels or len(strides) != len(channels) or kernel_size % 2 == 0:

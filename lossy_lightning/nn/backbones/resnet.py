@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 from lossy_lightning.core import FeatureShape, InputError
+from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.nn.backbones._resnet_blocks import (
     BasicBlock,
     BottleneckBlock,
@@ -77,7 +78,10 @@ class ResNet(nn.Module):
                 "depths (1 or more blocks), widths and strides describe the same stages; got "
                 f"{depths=}, {widths=}, {strides=}"
             )
-        if not 0 <= skip <= len(depths):
+        check_integers(1, num_classes=num_classes, entry_kernel=entry_kernel, entry_stride=entry_stride)
+        check_integers(1, entry_channels=widths[0] if entry_channels is None else entry_channels)
+        check_integers(0, skip=skip)
+        if skip > len(depths):
             raise InputError(f"skip is from 0 to {len(depths)}, so that a stage is left; got {skip}")
         self.entry = skip == 0
         if self.entry:

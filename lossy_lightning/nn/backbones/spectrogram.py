@@ -5,6 +5,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from lossy_lightning.core import FeatureShape, InputError
+from lossy_lightning.core.arguments import check_integers, check_numbers
 from lossy_lightning.nn.backbones._shapes import fixed_shape
 
 
@@ -40,8 +41,8 @@ class SpectrogramCNN(nn.Sequential):
             raise InputError(
                 f"SpectrogramCNN reads features of one fixed shape (C, H, W) of 10x10 or more; got {shape}"
             )
-        if not 0 <= dropout < 1:
-            raise InputError(f"dropout is in [0, 1); got {dropout}")
+        check_integers(1, num_classes=num_classes)
+        check_numbers(0, 1, dropout=dropout)
         depth, height, width = sizes
         rows, columns = (((size - 2) // 2 - 2) // 2 for size in (height, width))
         super().__init__(

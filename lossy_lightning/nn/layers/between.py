@@ -5,6 +5,7 @@ from collections.abc import Callable
 from torch import nn
 
 from lossy_lightning.core import InputError
+from lossy_lightning.core.arguments import check_maker
 
 
 def batch_norm(features: int, dimensions: int = 0) -> nn.BatchNorm1d | nn.BatchNorm2d:
@@ -44,7 +45,7 @@ def nonlinearity(input_bit_width: int, activation: Callable[[], nn.Module] | Non
         activation: Makes it instead.
 
     Raises:
-        ValueError: If ``activation`` is made already.
+        ValueError: If ``activation`` is made already, or makes nothing.
 
     Example:
         >>> nonlinearity(1), nonlinearity(4), nonlinearity(32), nonlinearity(32, nn.Hardtanh)
@@ -56,6 +57,7 @@ def nonlinearity(input_bit_width: int, activation: Callable[[], nn.Module] | Non
             f"each layer gets an activation of its own; got one that is made already: pass {kind}, the class"
         )
     if activation is not None:
+        check_maker("activation", activation)
         return [activation()]
     if input_bit_width == 1:
         return []

@@ -9,6 +9,7 @@ import brevitas.nn as bnn
 import brevitas.quant_tensor as bqt
 from torch import nn
 
+from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.nn.layers._quantizers import quantizers
 
 
@@ -36,7 +37,7 @@ def linear(
         A `brevitas.nn.QuantLinear`, weights initialised by Glorot uniform; it returns plain tensors.
 
     Raises:
-        ValueError: If a bit width is none of those.
+        ValueError: If a bit width is none of those, or a size no whole number above 0.
 
     Source:
         Hubara et al., Binarized Neural Networks, NeurIPS 2016, sections 1.1 and 1.3; Glorot & Bengio, AISTATS 2010.
@@ -134,6 +135,9 @@ class _Layer(nn.Module):
     bias: nn.Parameter | None
 
     def __init__(self, weight_bit_width: int, input_bit_width: int, **geometry: Any) -> None:
+        sizes = {name: size for name, size in geometry.items() if name not in ("bias", "padding")}
+        check_integers(1, **sizes)
+        check_integers(0, padding=geometry.get("padding", 0))
         super().__init__(**geometry, **quantizers(weight_bit_width, input_bit_width))
         self._arguments = geometry | {"weight_bit_width": weight_bit_width, "input_bit_width": input_bit_width}
 

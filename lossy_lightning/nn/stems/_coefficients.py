@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, Field, InputError, Stem
+from lossy_lightning.core.arguments import check_names
+from lossy_lightning.core.stem import check_spec
 from lossy_lightning.nn._errors import misconfiguration
 
 
@@ -88,6 +90,9 @@ def block_fields(spec: CodeSpec, stem: str, fields: Sequence[str] | None) -> lis
     Raises:
         ValueError: If one is not of such blocks.
     """
+    check_spec(stem, spec)
+    if fields is not None:
+        check_names("fields", fields)
     chosen = [spec.field(name) for name in fields] if fields is not None else [f for f in spec.fields if not f.constant]
     for index, field in enumerate(chosen):
         if len(field.low) != 64 or not field.ordinal or field.constant or (index and field.cells):

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from lossy_lightning.core import ByField, CodeSpec, Field, InputError, Stem
+from lossy_lightning.core.arguments import check_maker
 from lossy_lightning.functional import SAMPLING_FACTORS, jpeg_transform
 from lossy_lightning.nn.stems.space_to_depth import image_size
 
@@ -48,10 +49,8 @@ class BlockDCT(Stem):
         height, width = image_size(spec)
         if len(spec.low) != 3 or set(spec.low) != {0} or set(spec.high) != {255}:
             raise InputError(f"BlockDCT reads RGB pixels from 0 to 255; got {spec}: use PCM()")
-        if isinstance(then, nn.Module):
-            raise InputError(
-                f"then makes a stem; got {type(then).__name__}(...), which is made already: pass its class"
-            )
+        if then is not None:
+            check_maker("then", then, spec)
         if chroma_subsampling not in SAMPLING_FACTORS:
             raise InputError(f"chroma_subsampling must be one of {list(SAMPLING_FACTORS)}; got {chroma_subsampling!r}")
         self.factors = h, v = SAMPLING_FACTORS[chroma_subsampling]

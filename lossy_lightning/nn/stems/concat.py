@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, InputError, Stem
+from lossy_lightning.core.arguments import check_maker
 
 
 class Concat(Stem):
@@ -17,7 +18,7 @@ class Concat(Stem):
             after the other, and are on one grid.
 
     Raises:
-        ValueError: If there is no stem, one is made already, or their features are on different grids.
+        ValueError: If there is no stem, one is made already or is none, or their features are on different grids.
 
     Example:
         >>> from functools import partial
@@ -30,14 +31,9 @@ class Concat(Stem):
 
     def __init__(self, spec: CodeSpec, stems: Sequence[Callable[[CodeSpec], Stem]]) -> None:
         super().__init__(spec)
-        made = [stem for stem in stems if isinstance(stem, nn.Module)]
-        if made:
-            kind = type(made[0]).__name__
-            raise InputError(
-                f"Concat makes its stems itself, to fit the codes; got {kind}(...), which is made already: pass "
-                f"{kind}, or functools.partial({kind}, ...) with its further arguments"
-            )
-        self.stems = nn.ModuleList(stem(spec) for stem in stems)
+        if not isinstance(stems, Sequence) or isinstance(stems, str):
+            raise InputError(f"stems is a list of what makes them, such as [Scale, Bits]; got {stems!r}")
+        self.stems = nn.ModuleList(_made(f"stems[{i}]", stem, spec) for i, stem in enumerate(stems))
         shapes = [stem.shape for stem in self.stems]
         whole = [shape for shape in shapes if isinstance(shape, tuple)]
         if not whole or len(whole) < len(shapes) or len({shape[1:] for shape in whole}) > 1:
@@ -62,6 +58,14 @@ class Concat(Stem):
         """Adapt each stem."""
         for stem in self.stems:
             stem.adapt(codecs, spec, statistics)  # type: ignore[operator]  # a module list forgets that they are stems
+
+
+def _made(name: str, maker: Callable[[CodeSpec], Stem], spec: CodeSpec) -> Stem:
+    check_maker(name, maker, spec)
+    stem = maker(spec)
+    if not isinstance(stem, Stem):
+        raise InputError(f"{name} makes a Stem; got {stem!r}")
+    return stem
 
 
 def _join(parts: list[Tensor]) -> Tensor:

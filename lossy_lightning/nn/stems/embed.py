@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from lossy_lightning.core import CodeSpec, InputError
+from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.nn.stems._values import ValueStem, one_hot_channels, starts
 
 
@@ -20,13 +21,15 @@ class Embed(ValueStem):
         fields: Names of the fields to read; None: all.
 
     Raises:
-        ValueError: If ``shared`` is asked for channels of unequal range, or there are more than 65 535 rows.
+        ValueError: If ``dim`` is below 1, ``shared`` is asked for channels of unequal range, or there are more than
+            65 535 rows.
     """
 
     start: Tensor
 
     def __init__(self, spec: CodeSpec, dim: int, shared: bool = False, fields: Sequence[str] | None = None) -> None:
         super().__init__(spec, fields)
+        check_integers(1, dim=dim)
         spec = self.spec
         if shared and len(set(zip(spec.low, spec.high, strict=True))) > 1:
             raise InputError("Embed(shared=True) needs channels of one range; use shared=False for this code")

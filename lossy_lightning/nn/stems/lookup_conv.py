@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lossy_lightning.core import CodeSpec, InputError, valid_positions
+from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.nn.layers._tables import SummedTable
 from lossy_lightning.nn.stems._values import ValueStem
 
@@ -53,6 +54,7 @@ class LookupConv(ValueStem):
         fields: Sequence[str] | None = None,
     ) -> None:
         super().__init__(spec, fields)
+        check_integers(1, out_channels=out_channels)
         axes = len(spec.grid)
         self.kernel_size, self.stride = _each(kernel_size, axes), _each(stride, axes)
         self.padding = _each(padding, axes)

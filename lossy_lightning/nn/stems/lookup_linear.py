@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lossy_lightning.core import CodeSpec, valid_positions
+from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.nn.stems._values import ValueStem, fixed_grid, one_hot_channels, starts
 
 
@@ -23,7 +24,7 @@ class LookupLinear(ValueStem):
         fields: Names of the fields to read; None: all.
 
     Raises:
-        ValueError: If one position alone has more than 65 535 rows.
+        ValueError: If ``out_features`` is below 1, or one position alone has more than 65 535 rows.
 
     Example:
         >>> stem = LookupLinear(CodeSpec.uniform((1, 7, 7), 0, 15, ordinal=False), 64)
@@ -35,6 +36,7 @@ class LookupLinear(ValueStem):
 
     def __init__(self, spec: CodeSpec, out_features: int, fields: Sequence[str] | None = None) -> None:
         super().__init__(spec, fields)
+        check_integers(1, out_features=out_features)
         places = prod(fixed_grid(self.spec))
         rows = one_hot_channels(self.spec, "LookupLinear")
         self.shape = (out_features,)

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lossy_lightning.core import CodeSpec, InputError
+from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.nn.stems.scale import Scale
 
 
@@ -29,8 +30,9 @@ class SpaceToDepth(Scale):
 
     def __init__(self, spec: CodeSpec, patch: int = 2, fields: Sequence[str] | None = None) -> None:
         super().__init__(spec, fields)
+        check_integers(1, patch=patch)
         height, width = image_size(self.spec)
-        if patch < 1 or height % patch or width % patch:
+        if height % patch or width % patch:
             raise InputError(f"a patch divides height and width; got {patch=}, shape {self.spec.shape}")
         self.patch = patch
         self.shape = (len(self.spec.low) * patch**2, height // patch, width // patch)

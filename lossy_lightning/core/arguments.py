@@ -1,0 +1,82 @@
+"""Checks of arguments, so that all rooms refuse alike."""
+
+import inspect
+import math
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+from torch import nn
+
+from lossy_lightning.core.errors import InputError
+
+
+def check_integers(minimum: int, **numbers: Any) -> None:
+    """Raise an `InputError` if a number is not whole, or below a minimum; text and booleans are no numbers.
+
+    Example:
+        >>> check_integers(1, dim="3")
+        Traceback (most recent call last):
+        ...
+        lossy_lightning.core.errors.InputError: dim is a whole number of at least 1; got '3'
+    """
+    for name, number in numbers.items():
+        if not isinstance(number, Integral) or isinstance(number, bool) or number < minimum:
+            raise InputError(f"{name} is a whole number of at least {minimum}; got {number!r}")
+
+
+def check_numbers(minimum: float, maximum: float = math.inf, **numbers: Any) -> None:
+    """Raise an `InputError` if a number is none, or not from a minimum to a maximum; infinity and NaN are refused.
+
+    Example:
+        >>> check_numbers(0, 1, probability=1.5)
+        Traceback (most recent call last):
+        ...
+        lossy_lightning.core.errors.InputError: probability is a number from 0 to 1; got 1.5
+    """
+    for name, number in numbers.items():
+        real = isinstance(number, Real) and not isinstance(number, bool)
+        if not real or not math.isfinite(number) or not minimum <= number <= maximum:
+            allowed = f"of at least {minimum}" if maximum == math.inf else f"from {minimum} to {maximum}"
+            allowed = "" if minimum == -math.inf else f" {allowed}"
+            raise InputError(f"{name} is a number{allowed}; got {number!r}")
+
+
+def check_names(name: str, names: Any) -> None:
+    """Raise an `InputError` if names are not a list of texts, such as one text alone, which is one of letters."""
+    if isinstance(names, str):
+        raise InputError(f"{name} is a list of names, such as [{names!r}]; got {names!r}")
+    if not isinstance(names, Sequence) or not all(isinstance(each, str) for each in names):
+        raise InputError(f"{name} is a list of names; got {names!r}")
+
+
+def check_maker(name: str, maker: Any, *arguments: Any) -> None:
+    """Raise an `InputError` if what is to make a module cannot be called so: text, a module, or other parameters.
+
+    Args:
+        name: Of the part that is made.
+        maker: The class or function.
+        arguments: What it will be called with.
+    """
+    kind = type(maker).__name__
+    if isinstance(maker, nn.Module):
+        raise InputError(
+            f"{name} is made later, to fit the codes; got {kind}(...), which is made already: pass {kind}, or "
+            f"functools.partial({kind}, ...) with its further arguments"
+        )
+    if not callable(maker):
+        raise InputError(
+            f"{name} is a class or a function that makes a module; got {maker!r}: pass the class itself, or "
+            "functools.partial(...) of it (only configurations name classes by text)"
+        )
+    try:
+        inspect.signature(maker).bind(*arguments)
+    except TypeError as error:
+        told = getattr(maker, "__name__", repr(maker))
+        number = f"{len(arguments)} argument{'s' * (len(arguments) != 1)}"
+        raise InputError(
+            f"{name} is called with {number}, but {told}: {error}; pass "
+            f"functools.partial({told}, ...) with its further arguments"
+        ) from None
+    except ValueError:
+        pass  # some built-in callables have no signature
