@@ -8,7 +8,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
 from lossy_lightning.augmentation._adapted import Adapted
-from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, InputError
+from lossy_lightning.core import Codec, CodeSpec, CodeStatistics
 from lossy_lightning.core.arguments import check_integers, check_numbers
 
 _SILENT_SAMPLES = 16_000
@@ -226,9 +226,7 @@ class FrequencyStretch(_FrequencyFilling):
 
     def __init__(self, max_stretch: float) -> None:
         super().__init__()
-        check_numbers(0, 1, max_stretch=max_stretch)
-        if max_stretch == 1:
-            raise InputError(f"max_stretch is below 1; got {max_stretch}")
+        check_numbers(0, 1, excluded=1, max_stretch=max_stretch)
         self.max_stretch = max_stretch
 
     def filled(self, code: Tensor, fill: Tensor) -> Tensor:

@@ -25,8 +25,10 @@ def check_integers(minimum: int, **numbers: Any) -> None:
             raise InputError(f"{name} is a whole number of at least {minimum}; got {number!r}")
 
 
-def check_numbers(minimum: float, maximum: float = math.inf, **numbers: Any) -> None:
-    """Raise an `InputError` if a number is none, or not from a minimum to a maximum; infinity and NaN are refused.
+def check_numbers(minimum: float, maximum: float = math.inf, /, excluded: float | None = None, **numbers: Any) -> None:
+    """Raise an `InputError` if a number is none, not from a minimum to a maximum, or the excluded one.
+
+    Infinity and NaN are refused, too.
 
     Example:
         >>> check_numbers(0, 1, probability=1.5)
@@ -35,11 +37,13 @@ def check_numbers(minimum: float, maximum: float = math.inf, **numbers: Any) -> 
         lossy_lightning.core.errors.InputError: probability is a number from 0 to 1; got 1.5
     """
     for name, number in numbers.items():
-        real = isinstance(number, Real) and not isinstance(number, bool)
-        if not real or not math.isfinite(number) or not minimum <= number <= maximum:
-            allowed = f"of at least {minimum}" if maximum == math.inf else f"from {minimum} to {maximum}"
-            allowed = "" if minimum == -math.inf else f" {allowed}"
-            raise InputError(f"{name} is a number{allowed}; got {number!r}")
+        real = isinstance(number, Real)
+        if real and math.isfinite(number) and minimum <= number <= maximum and number != excluded:
+            continue
+        allowed = f" from {minimum} to {maximum}" if maximum < math.inf else f" of at least {minimum}"
+        allowed = "" if minimum == -math.inf else allowed
+        but = "" if excluded is None else f", but not {excluded}"
+        raise InputError(f"{name} is a number{allowed}{but}; got {number!r}")
 
 
 def check_names(name: str, names: Any) -> None:

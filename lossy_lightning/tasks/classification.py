@@ -71,10 +71,8 @@ class ClassificationTask(OriginTask):
                 "a datamodule that has them, such as an EncodedDataModule, or set both"
             )
         check_integers(2, num_classes=num_classes)
-        check_numbers(0, logit_scale=logit_scale)
-        check_numbers(0, 1, label_smoothing=label_smoothing)
-        if logit_scale == 0 or label_smoothing == 1:
-            raise InputError(f"logit_scale is above 0, label_smoothing below 1; got {logit_scale}, {label_smoothing}")
+        check_numbers(0, excluded=0, logit_scale=logit_scale)
+        check_numbers(0, 1, excluded=1, label_smoothing=label_smoothing)
         check_maker("stem", stem, spec)
         check_optimizers(optimizer, lr_scheduler)
         save_plain_hyperparameters(self)

@@ -64,9 +64,7 @@ class DistillationTask(ClassificationTask):
         label_smoothing: float = 0.0,
     ) -> None:
         check_numbers(0, 1, weight=weight)
-        check_numbers(0, temperature=temperature)
-        if temperature == 0:
-            raise InputError(f"temperature is above 0; got {temperature}")
+        check_numbers(0, excluded=0, temperature=temperature)
         if not isinstance(teacher, nn.Module | str | Path):
             raise InputError(f"teacher is a module, or the path of the checkpoint of a task; got {teacher!r}")
         super().__init__(spec, num_classes, stem, backbone, optimizer, lr_scheduler, logit_scale, label_smoothing)

@@ -13,7 +13,7 @@ def test_pixels_are_flipped_each_by_its_own_draw():
     assert sum(counts.values()) == 400
     assert 100 < counts[0, 0] < 200 > counts[1, 0] > 100
     assert 25 < counts[0, 1] < 75 > counts[1, 1] > 25
-    with pytest.raises(ValueError, match="horizontal_probability is from 0 to 1; got 2"):
+    with pytest.raises(ValueError, match="horizontal_probability is a number from 0 to 1; got 2"):
         PixelFlip(horizontal_probability=2)
 
 

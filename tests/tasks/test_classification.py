@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lossy_lightning.codecs import JPEG, PCM, VQ
-from lossy_lightning.core import CodeSpec, Stem
+from lossy_lightning.core import CodeSpec, InputError, Stem
 from lossy_lightning.data import Digits
 from lossy_lightning.functional import pad_codes
 from lossy_lightning.nn import MLP, Bits, CodebookSum, FrequencyNorm, LookupLinear, Scale
@@ -193,7 +193,7 @@ def test_a_checkpoint_loads_with_stem_and_backbone(digits, fitted):
 
 def test_a_checkpoint_does_not_load_with_another_backbone(fitted):
     path = fitted[0].checkpoint_callback.last_model_path
-    with pytest.raises(TypeError, match="stem"):
+    with pytest.raises(InputError, match=r"does not hold .stem. and .backbone.; pass them again"):
         ClassificationTask.load_from_checkpoint(path)
     with pytest.raises(RuntimeError, match="size mismatch"):
         ClassificationTask.load_from_checkpoint(path, stem=STEM, backbone=partial(MLP, hidden_features=(17,)))
@@ -429,7 +429,7 @@ def test_a_part_that_is_made_already_is_told_from_its_class(name):
     spec = CodeSpec.uniform((1, 4, 4), 0, 15, ordinal=False)
     made = {"stem": Bits(spec), "backbone": MLP((64,), 10)}[name]
     kind = type(made).__name__
-    with pytest.raises(ValueError, match=rf"got {name}={kind}\(.*made already: pass {name}={kind}, or functools"):
+    with pytest.raises(ValueError, match=rf"{name} is made later.*got {kind}\(.*already: pass {kind}, or functools"):
         ClassificationTask(spec, 10, **({"stem": STEM, "backbone": BACKBONE} | {name: made}))
 
 
@@ -457,7 +457,7 @@ def test_logits_are_scaled_and_so_is_their_loss(digits):
     torch.testing.assert_close(task(batch[0]), 3 * plain(batch[0]))
     expected = torch.nn.functional.cross_entropy(3 * plain(batch[0]), batch[1])
     torch.testing.assert_close(task.evaluate(batch, "val")[1], expected)
-    with pytest.raises(ValueError, match="logit_scale is above 0; got 0"):
+    with pytest.raises(ValueError, match="logit_scale is a number of at least 0, but not 0; got 0"):
         make_task(digits, logit_scale=0)
 
 
@@ -470,7 +470,7 @@ def test_labels_are_smoothed_in_training_only(digits):
     torch.testing.assert_close(task.evaluate(batch, "val")[1], right)
     torch.testing.assert_close(task.evaluate(batch, "test")[1], right)
     for share in (-0.1, 1.0):
-        with pytest.raises(ValueError, match=rf"label_smoothing is in \[0, 1\); got {share}"):
+        with pytest.raises(ValueError, match=f"label_smoothing is a number from 0 to 1, but not 1; got {share}"):
             make_task(digits, label_smoothing=share)
 
 
@@ -481,3 +481,53 @@ def test_a_fit_may_follow_a_look_at_the_untrained_network(digits, stage):
     trainer = fast(limit_train_batches=1, limit_val_batches=1)
     trainer.fit(task, digits)
     assert {"train_loss", "val_loss"} <= set(trainer.callback_metrics)
+
+
+SMALL = CodeSpec.uniform((1, 4, 4), 0, 15, ordinal=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"stem": "Bits"}, "stem is a class or a function that makes a module; got 'Bits'"),
+        ({"backbone": None}, "backbone is a class or a function that makes a module; got None"),
+        ({"backbone": lambda shape, num_classes: None}, "backbone makes a torch.nn.Module; .* made None"),
+        ({"num_classes": "10"}, "num_classes is a whole number of at least 2; got '10'"),
+        ({"optimizer": 1e-3}, "optimizer is what makes one, such as torch.optim.Adam, .*; got 0.001"),
+        ({"optimizer": "Adam"}, "optimizer is what makes one, .*; got 'Adam'"),
+        ({"lr_scheduler": 0.1}, "lr_scheduler is what makes one, .*; got 0.1"),
+        ({"logit_scale": "3"}, "logit_scale is a number of at least 0, but not 0; got '3'"),
+    ],
+)
+def test_arguments_of_another_kind(arguments, message):
+    arguments = {"num_classes": 10, "stem": Bits, "backbone": partial(MLP, hidden_features=())} | arguments
+    with pytest.raises(InputError, match=message):
+        ClassificationTask(SMALL, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (torch.zeros(2, 3), r"one class an example, \(N,\) of whole numbers; got targets torch.float32 \(2, 3\)"),
+        (torch.zeros(2, 4, 4, dtype=torch.long), r"got targets torch.int64 \(2, 4, 4\)"),
+        (["a", "b"], "got targets list"),
+        (torch.tensor([0, 3]), "classes are 0 to 2, as num_classes says; Target 3"),
+    ],
+)
+def test_targets_of_another_kind(target, message):
+    task = ClassificationTask(SMALL, 3, Bits, partial(MLP, hidden_features=()))
+    with pytest.raises(InputError, match=message):
+        task.training_step((torch.zeros(2, *SMALL.shape, dtype=torch.uint8), target), 0)
+
+
+def test_a_backbone_of_other_classes():
+    task = ClassificationTask(SMALL, 3, Bits, lambda shape, num_classes: nn.Flatten())
+    batch = torch.zeros(2, *SMALL.shape, dtype=torch.uint8), torch.zeros(2, dtype=torch.long)
+    with pytest.raises(InputError, match=r"makes logits \(N, 3\), one for each class; Flatten made \(2, 64\)"):
+        task.training_step(batch, 0)
+
+
+def test_an_optimizer_that_refuses_its_arguments():
+    task = ClassificationTask(SMALL, 3, Bits, MLP, optimizer=partial(torch.optim.SGD, lr=-1))
+    with pytest.raises(InputError, match="optimizer or lr_scheduler refuse their arguments: Invalid learning rate: -1"):
+        task.configure_optimizers()

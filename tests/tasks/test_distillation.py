@@ -117,7 +117,11 @@ def test_a_teacher_from_a_checkpoint_on_the_command_line(tmp_path, monkeypatch):
 
 def test_mistakes(digits, tmp_path):
     for wrong in ({"weight": 1.5}, {"weight": -0.1}, {"temperature": 0.0}):
-        with pytest.raises(ValueError, match="weight is from 0 to 1 and temperature above 0; got"):
+        with pytest.raises(
+            ValueError, match=r"(weight is a number from 0 to 1|temperature is a number .*, but not 0); got"
+        ):
             make_student(digits, nn.Identity(), **wrong)
+    with pytest.raises(ValueError, match="teacher is a module, or the path of the checkpoint of a task; got None"):
+        make_student(digits, None)
     with pytest.raises(ValueError, match=r"there is no checkpoint .*; train the teacher first"):
         trainer().fit(make_student(digits, tmp_path / "none.ckpt"), digits)

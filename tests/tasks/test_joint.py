@@ -109,5 +109,5 @@ def test_any_quantizer_is_a_bottleneck(digits):
 def test_mistakes(digits):
     with pytest.raises(ValueError, match="trained on samples as they are"):
         make_task(Digits(VQ((2, 2), 16)))
-    with pytest.raises(ValueError, match="reconstruction_weight is 0 or more; got -1"):
+    with pytest.raises(ValueError, match="reconstruction_weight is a number of at least 0; got -1"):
         make_task(digits, weight=-1)

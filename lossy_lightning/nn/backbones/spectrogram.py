@@ -42,7 +42,7 @@ class SpectrogramCNN(nn.Sequential):
                 f"SpectrogramCNN reads features of one fixed shape (C, H, W) of 10x10 or more; got {shape}"
             )
         check_integers(1, num_classes=num_classes)
-        check_numbers(0, 1, dropout=dropout)
+        check_numbers(0, 1, excluded=1, dropout=dropout)
         depth, height, width = sizes
         rows, columns = (((size - 2) // 2 - 2) // 2 for size in (height, width))
         super().__init__(

@@ -517,7 +517,7 @@ def test_pixels_on_a_coarser_grid_are_of_images_of_one_size(make):
 
 def test_what_follows_the_convolution_is_a_class():
     spec = PCM().spec((3, 32, 32))
-    with pytest.raises(ValueError, match=r"then makes a stem; got Identity\(...\), which is made already"):
+    with pytest.raises(ValueError, match=r"then is made later, .*; got Identity\(...\), which is made already"):
         BlockDCT(spec, then=torch.nn.Identity())
 
 
