@@ -83,11 +83,16 @@ def keep_random_state(*devices: torch.device) -> Iterator[None]:
         >>> torch.equal(first, torch.rand(1))
         True
     """
-    state = random_state(*devices)
+    python, numpy, own = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    cuda = {index: torch.cuda.get_rng_state(index) for index in _cuda(devices)}
     try:
         yield
     finally:
-        set_random_state(state)
+        random.setstate(python)
+        np.random.set_state(numpy)
+        torch.set_rng_state(own)
+        for index, state in cuda.items():
+            torch.cuda.set_rng_state(state, index)
 
 
 def random_state(*devices: torch.device) -> dict[str, Any]:

@@ -59,8 +59,13 @@ def test_other_subcommands_take_a_checkpoint(run, tmp_path, monkeypatch):
 def test_a_fit_goes_on(run, tmp_path):
     run("fit")
     run("fit", "--ckpt_path", str(checkpoint(tmp_path)), max_epochs=2)
-    last = tmp_path / "lightning_logs" / "version_1" / "checkpoints" / "last.ckpt"
-    assert torch.load(last, weights_only=True)["epoch"] == 1
+    run("fit", max_epochs=2)
+    lasts = [tmp_path / "lightning_logs" / f"version_{version}" / "checkpoints" / "last.ckpt" for version in (1, 2)]
+    resumed, whole = (torch.load(last, weights_only=True) for last in lasts)
+    assert resumed["epoch"] == 1
+    assert "RandomStates" in resumed["callbacks"]
+    for name, value in whole["state_dict"].items():
+        assert torch.equal(value, resumed["state_dict"][name]), name
 
 
 def steadily(figures):
