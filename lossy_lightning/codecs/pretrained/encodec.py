@@ -189,7 +189,7 @@ def _load(folder: Path | None) -> Any:
         ) from error
     with warnings.catch_warnings(), torch.random.fork_rng([]), torch.no_grad():
         warnings.simplefilter("ignore", FutureWarning)  # encodec normalises weights as older torch did
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)  # no GPU's
         model = EncodecModel.encodec_model_24khz(pretrained=folder is not None, repository=folder)
         if folder is None:
             _fill_codebooks(model)
