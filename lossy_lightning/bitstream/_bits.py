@@ -7,6 +7,7 @@ signed ones for wrap-around.
 # mypy: allow-untyped-defs, allow-untyped-calls
 # Numba finds the types of a kernel where it is called.
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,8 +18,7 @@ from numba.extending import intrinsic
 
 from .compile import inlined
 
-_U1, _U2, _U3, _U4, _U5, _U6, _U7, _U8 = (np.uint64(i) for i in range(1, 9))
-_U16, _U24, _U32, _U40, _U48, _U56, _U63, _U64 = (np.uint64(i) for i in (16, 24, 32, 40, 48, 56, 63, 64))
+_U1, _U3, _U7, _U56, _U63 = (np.uint64(i) for i in (1, 3, 7, 56, 63))
 
 
 def _borrow(typing_context, array):
@@ -71,19 +71,19 @@ def _copy_word(typing_context, source, index, target, at):
 copy_word: Callable[..., Any] = intrinsic(_copy_word)
 
 
-@inlined
-def load64(data, index):
-    """The eight bytes from ``index`` on as one big-endian number; the compiler makes it one load."""
-    return (
-        (np.uint64(data[index]) << _U56)
-        | (np.uint64(data[index + _U1]) << _U48)
-        | (np.uint64(data[index + _U2]) << _U40)
-        | (np.uint64(data[index + _U3]) << _U32)
-        | (np.uint64(data[index + _U4]) << _U24)
-        | (np.uint64(data[index + _U5]) << _U16)
-        | (np.uint64(data[index + _U6]) << _U8)
-        | np.uint64(data[index + _U7])
-    )
+def _load64(typing_context, data, index):
+
+    def build(context, builder, signature, arguments):
+        view = cgutils.create_struct_proxy(signature.args[0])(context, builder, value=arguments[0])
+        byte = builder.gep(view.data, [arguments[1]])
+        word = builder.load(builder.bitcast(byte, ir.IntType(64).as_pointer()), align=1)
+        return builder.bswap(word) if sys.byteorder == "little" else word
+
+    return types.uint64(data, types.uint64), build
+
+
+#: The eight bytes from ``index`` on as one big-endian number.
+load64: Callable[..., Any] = intrinsic(_load64)
 
 
 @inlined

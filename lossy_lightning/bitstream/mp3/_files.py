@@ -5,9 +5,10 @@
 
 import numpy as np
 
+from .._bits import borrowed
 from .._status import OK
-from ..compile import entry
-from ._frames import PADDING, decode_frame, end_main_data
+from ..compile import entry, kernel
+from ._frames import decode_frame, end_main_data
 from ._headers import next_frame, start_file
 
 
@@ -23,29 +24,42 @@ def measure_files(data, bounds, files, lenient):
 
 
 @entry
-def decode_files(data, bounds, files, starts, frames, granules, levels, spare, tables, lenient):
+def decode_files(data, bounds, files, starts, frames, granules, levels, spare, stream, tables, lenient):
     """Decode every file; ``starts`` says for each where its frames, granules, levels and spare bytes begin."""
-    longest = 0
-    for i in range(len(files)):
-        longest = max(longest, bounds[i + 1] - bounds[i])
-    stream, side, regions = np.empty(longest + PADDING, np.uint8), np.empty(64, np.uint8), np.empty(3, np.int64)
-    steps = np.empty(2, np.int64)
     for i in range(len(files)):
         file = files[i]
-        if start_file(data, file, bounds[i], bounds[i + 1], lenient) != OK:
-            continue
-        steps[0], steps[1] = 1152 * file.channels, 1152
-        own_frames, own_granules, own_spare = frames[starts[i, 0] :], granules[starts[i, 1] :], spare[starts[i, 3] :]
-        place = np.int64(levels.ctypes.data) + 2 * starts[i, 2]
-        while next_frame(data, file, lenient):
-            error = decode_frame(
-                data, file, own_frames, own_granules, place, steps, stream, own_spare, side, regions, tables, levels
+        if start_file(data, file, bounds[i], bounds[i + 1], lenient) == OK:
+            place = np.int64(levels.ctypes.data) + 2 * starts[i, 2]
+            decode_file(
+                borrowed(data),
+                file,
+                borrowed(frames[starts[i, 0] :]),
+                borrowed(granules[starts[i, 1] :]),
+                place,
+                1152 * file.channels,
+                1152,
+                borrowed(stream),
+                borrowed(spare[starts[i, 3] :]),
+                tables[0],
+                borrowed(levels),
+                lenient,
             )
-            if error != OK:
-                if not lenient:
-                    break
-                file.error, file.whole = OK, 0
-                file.left_out += 1
-            file.number += 1
-            file.position += file.size
-        end_main_data(stream, 8 * file.fed, file, own_frames, own_spare)
+
+
+@kernel
+def decode_file(
+    data, file, frames, granules, place, granule_bytes, channel_bytes, stream, spare, tables, levels, lenient
+):
+    """Decode the frames from ``position`` on; levels go to the address ``place`` and on from there."""
+    while next_frame(data, file, lenient):
+        error = decode_frame(
+            data, file, frames, granules, place, granule_bytes, channel_bytes, stream, spare, tables, levels
+        )
+        if error != OK:
+            if not lenient:
+                return
+            file.error, file.whole = OK, 0
+            file.left_out += 1
+        file.number += 1
+        file.position += file.size
+    end_main_data(stream, 8 * file.fed, file, frames, spare)

@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from .._bits import at_address, borrowed, top_bits, window
+from .._bits import at_address, top_bits, window
 from .._status import OK, fail
 from ..compile import inlined, kernel
 from ._huffman import MOST_BITS, read_levels
@@ -20,6 +20,14 @@ PADDING = MOST_BITS // 8 + 32  # bytes behind the main data of a file, which may
 def granules_of(file):
     """Granules of a frame."""
     return np.int64(2) if file.version == 0 else np.int64(1)
+
+
+@inlined
+def _copy(source, start, target, at, count):
+    """Copy bytes; unsigned indices make it a plain copy of memory."""
+    start, at = np.uint64(start), np.uint64(at)
+    for i in range(np.uint64(count)):
+        target[at + i] = source[start + i]
 
 
 @kernel
@@ -46,7 +54,7 @@ def end_main_data(stream, stop, file, frames, spare):
 
 
 @kernel
-def decode_frame(data, file, frames, granules, place, steps, stream, spare, side, bounds, tables, levels):
+def decode_frame(data, file, frames, granules, place, granule_bytes, channel_bytes, stream, spare, tables, levels):
     """Decode the frame at ``position`` as the file's next one.
 
     Args:
@@ -55,11 +63,10 @@ def decode_frame(data, file, frames, granules, place, steps, stream, spare, side
         frames: Records of the file's frames.
         granules: Records of its granules and channels.
         place: Address of the first granule's levels.
-        steps: Bytes from a granule to the next one, and from a channel to the next one.
+        granule_bytes: From a granule's levels to the next one's.
+        channel_bytes: From a channel's levels to the next one's.
         stream: Main data so far; the frame's are appended.
         spare: Gets the bits that code nothing.
-        side: Room for side information.
-        bounds: Room for a granule's regions.
         tables: Of the Huffman codes.
         levels: Any int16 array, for its type.
 
@@ -73,17 +80,15 @@ def decode_frame(data, file, frames, granules, place, steps, stream, spare, side
     if body < 0:
         return fail(file, TOO_SMALL, file.position, file.number, file.size)
     start = file.fed
-    for i in range(side_bytes):
-        side[i] = data[at + i]
-    for i in range(body):
-        stream[start + i] = data[at + side_bytes + i]
     file.fed += body
+    _copy(data, at + side_bytes, stream, start, body)
+    _copy(data, at, stream, file.fed, side_bytes)  # where reading on does no harm
     if protected and not crc_is_right(data, file.position, side_bytes):
         return fail(file, BAD_CRC, file.position, file.number, 0)
     frame = frames[file.taken]
     first = file.taken * granules_of(file) * file.channels
     frame.header, frame.size = file.header, file.size
-    error = read_side_info(side, file.version, file.channels, frame, granules, first)
+    error = read_side_info(stream, file.fed, file.version, file.channels, frame, granules, first)
     if error != OK:
         return fail(file, error, file.position, file.number, 0)
     begin = start - np.int64(frame.main_data_begin)
@@ -99,16 +104,14 @@ def decode_frame(data, file, frames, granules, place, steps, stream, spare, side
             granule = granules[first + i * file.channels + channel]
             out = at_address(
                 levels,
-                np.uint64(place + (file.taken * granules_of(file) + i) * steps[0] + channel * steps[1]),
+                np.uint64(place + (file.taken * granules_of(file) + i) * granule_bytes + channel * channel_bytes),
             )
             earlier = granules[first + channel]
             start, end = end, end + np.int64(granule.part2_3_length)
             if end > 8 * file.fed:
                 error = TOO_LONG
             else:
-                error = _decode_granule(
-                    borrowed(stream), start, end, file, frame, granule, earlier, i, channel, bounds, tables, out
-                )
+                error = _decode_granule(stream, start, end, file, frame, granule, earlier, i, channel, tables, out)
             if error != OK:
                 file.spare, file.whole = before, whole
                 return fail(file, error, file.position, file.number, 0)
@@ -118,8 +121,8 @@ def decode_frame(data, file, frames, granules, place, steps, stream, spare, side
     return OK
 
 
-@inlined
-def _decode_granule(stream, start, end, file, frame, granule, earlier, number, channel, bounds, tables, out):
+@kernel
+def _decode_granule(stream, start, end, file, frame, granule, earlier, number, channel, tables, out):
     """Scale factors and levels of a granule and channel, bits ``start`` to ``end``: what is wrong."""
     position = np.uint64(start)
     if file.version == 0:
@@ -130,8 +133,8 @@ def _decode_granule(stream, start, end, file, frame, granule, earlier, number, c
         position = read_mpeg2(stream, position, granule, intensity)
     if position > np.uint64(end):
         return BAD_CODES
-    find_regions(granule, file.version, file.rate, bounds)
-    left = read_levels(stream, position, np.uint64(end), granule, bounds, tables, out)
+    first, second = find_regions(granule, file.version, file.rate)
+    left = read_levels(stream, position, np.uint64(end), granule, first, second, tables, out)
     if left <= -MOST_BITS:
         return BAD_TABLE
     granule.stuffing = max(left, 0)

@@ -6,14 +6,14 @@
 import numpy as np
 
 from .._bits import window
-from ..compile import inlined, kernel
+from ..compile import kernel
 from ._bands import MPEG1_BITS, MPEG2_BITS, MPEG2_RANGES, NUM_PLACES, PARTITIONS
 
 _GROUPS = np.array([0, 6, 11, 16, 21])  # bands that share a bit of scfsi
 _64 = np.uint64(64)
 
 
-@inlined
+@kernel
 def _run(stream, position, size, factors, first, last):
     """Scale factors of ``size`` bits each, into places ``first`` to ``last``; the position behind them."""
     if size == 0:

@@ -50,13 +50,13 @@ def _take(side, position, size):
 
 
 @kernel
-def read_side_info(side, version, channels, frame, granules, first):
-    """The side information of a frame: into ``frame`` and ``granules``, from the one with number ``first`` on.
+def read_side_info(side, start, version, channels, frame, granules, first):
+    """The side information at ``start``: into ``frame`` and ``granules``, from the one with number ``first`` on.
 
     Returns:
         What is wrong.
     """
-    position = np.uint64(0)
+    position = np.uint64(8 * start)
     if version == 0:
         position, frame.main_data_begin = _take(side, position, 9)
         position, frame.private_bits = _take(side, position, 5 if channels == 1 else 3)
@@ -118,15 +118,13 @@ def _read_granule(side, position, version, granule):
     return position + np.uint64(2), error
 
 
-@kernel
-def find_regions(granule, version, rate, bounds):
-    """Where each region of a granule's ``big_values`` ends, in levels (ISO 11172-3, 2.4.2.7)."""
-    bounds[1], bounds[2] = 576, 576
+@inlined
+def find_regions(granule, version, rate):
+    """Where the first two regions of a granule's ``big_values`` end, in levels (ISO 11172-3, 2.4.2.7)."""
     if granule.block_type == 0:
         first = np.int64(granule.region0_count) + 1
-        bounds[0] = _LONG_BANDS[version, rate, first]
-        bounds[1] = _LONG_BANDS[version, rate, first + np.int64(granule.region1_count) + 1]
-    elif granule.block_type == 2:
-        bounds[0] = 72 if version == 2 and rate == 2 else 36
-    else:
-        bounds[0] = _LONG_BANDS[version, rate, 8]
+        second = first + np.int64(granule.region1_count) + 1
+        return _LONG_BANDS[version, rate, first], _LONG_BANDS[version, rate, second]
+    if granule.block_type == 2:
+        return np.int64(72) if version == 2 and rate == 2 else np.int64(36), np.int64(576)
+    return _LONG_BANDS[version, rate, 8], np.int64(576)

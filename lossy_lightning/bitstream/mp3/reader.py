@@ -13,6 +13,7 @@ from .._pool import check_threads, in_threads
 from ._bands import SAMPLE_RATES
 from ._errors import describe
 from ._files import decode_files, measure_files
+from ._frames import PADDING
 from ._huffman import tables
 from ._layout import FILE, FRAME, GRANULE
 from .frames import MP3Frames
@@ -120,7 +121,8 @@ def _decode(
     frames, granules = zero_records((num_frames,), FRAME), zero_records((num_granules,), GRANULE)
     levels, spare = empty_coefficients(num_levels + 16), np.empty(num_spare, np.uint8)
     files = zero_records((len(measured),), FILE)
-    decode_files(data, bounds, files, starts, frames, granules, levels, spare, tables(), lenient)
+    stream = np.empty(int(np.diff(bounds).max()) + PADDING, np.uint8)
+    decode_files(data, bounds, files, starts, frames, granules, levels, spare, stream, tables(), lenient)
     return [
         _record(file, start, frames, granules, levels, spare)
         for file, start in zip(files, starts.tolist(), strict=False)
