@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lossy_lightning.bitstream.mp3 import read_frames, read_frames_batch
+from lossy_lightning.bitstream.mp3 import read_frames, read_frames_batch, read_headers, read_windows
 
 from .mp3_files import lame
 
@@ -84,3 +84,36 @@ def test_a_frame_cut_off_is_left_out():
     frames, whole = read_frames(data[:-10], lenient=True), read_frames(data)
     assert frames.left_out == 1
     assert (frames.levels == whole.levels[:-2]).all()
+
+
+def spare_bits(frames):
+    """Bits that code nothing, and where those of each frame begin."""
+    stuffing = frames.granules["stuffing"].reshape(len(frames.frames), -1).sum(1, dtype=int)
+    bounds = np.concatenate([[0], (stuffing + frames.frames["ancillary"]).cumsum()])
+    return np.unpackbits(np.frombuffer(frames.spare, np.uint8)), bounds
+
+
+@pytest.mark.parametrize(("sample_rate", "channels", "bit_rate"), SETTINGS)
+def test_windows_are_parts_of_the_whole(sample_rate, channels, bit_rate):
+    data, generator = lame(sample_rate, channels, bit_rate), np.random.default_rng(0)
+    whole, (header,) = read_frames(data), read_headers([data])
+    per_frame, count = header.granules_per_frame, header.num_frames
+    assert (per_frame, count) == (len(whole.levels) // len(whole.frames), len(whole.frames))
+    bits, bounds = spare_bits(whole)
+    for start in generator.integers(0, count + 1, 10).tolist():
+        stop = int(generator.integers(start, count + 1))
+        (part,) = read_windows([data], [(start, stop - start)])
+        assert (part.levels == whole.levels[start * per_frame : stop * per_frame]).all()
+        assert (part.granules == whole.granules[start * per_frame : stop * per_frame]).all()
+        assert (part.frames == whole.frames[start:stop]).all()
+        assert (spare_bits(part)[0][: bounds[stop] - bounds[start]] == bits[bounds[start] : bounds[stop]]).all()
+
+
+def test_windows_that_leave_the_file_are_told():
+    data = lame()
+    good, bad, empty = read_windows([data, data, b""], [(3, 2), (3, 100), (0, 0)], num_threads=2)
+    assert len(good.frames) == 2
+    assert "got a window that ends before frame 103" in str(bad)
+    assert "the file is empty" in str(empty)
+    with pytest.raises(ValueError, match="for each of 1 files"):
+        read_windows([data], [(-1, 2)])

@@ -47,10 +47,47 @@ def _keep_spare(stream, start, count, file, spare):
 
 @kernel
 def end_main_data(stream, stop, file, frames, spare):
-    """Note the bits between the last frame's granules and the bit ``stop``, if no frame is lost between them."""
+    """Note the bits between the last frame's granules and the bit ``stop``, once, if no frame is lost between them."""
     if file.taken > 0 and file.whole:
         frames[file.taken - 1].ancillary = stop - file.used
         _keep_spare(stream, file.used, stop - file.used, file, spare)
+    file.whole = 0
+
+
+@kernel
+def feed(data, file, stream):
+    """Append the main data of the frame at ``position``: where its side information begins, and where its main data."""
+    at = file.position + (4 if file.header & 0x10000 else 6)  # behind a CRC
+    start, body = file.fed, file.size - (at - file.position) - SIDE_BYTES[file.version, file.channels]
+    if body > 0:
+        _copy(data, at + SIDE_BYTES[file.version, file.channels], stream, start, body)
+        file.fed += body
+    return at, start
+
+
+@kernel
+def open_frame(data, file, frames, granules, stream, spare):
+    """Read the frame at ``position`` up to its granules, as the file's next one: what is wrong, and its first bit."""
+    at, start = feed(data, file, stream)
+    side_bytes = SIDE_BYTES[file.version, file.channels]
+    if at + side_bytes > file.position + file.size:
+        return fail(file, TOO_SMALL, file.position, file.number, file.size), np.int64(0)
+    if file.header & 0x10000 == 0 and not crc_is_right(data, file.position, side_bytes):
+        return fail(file, BAD_CRC, file.position, file.number, 0), np.int64(0)
+    _copy(data, at, stream, file.fed, side_bytes)  # where reading on does no harm
+    frame = frames[file.taken]
+    frame.header, frame.size, frame.ancillary = file.header, file.size, 0
+    first = file.taken * granules_of(file) * file.channels
+    error = read_side_info(stream, file.fed, file.version, file.channels, frame, granules, first)
+    if error != OK:
+        return fail(file, error, file.position, file.number, 0), np.int64(0)
+    begin = start - np.int64(frame.main_data_begin)
+    if begin < file.usable:
+        return fail(file, NO_RESERVOIR, file.position, file.number, file.usable - begin), np.int64(0)
+    if 8 * begin < file.used:
+        return fail(file, OVERLAP, file.position, file.number, file.used - 8 * begin), np.int64(0)
+    end_main_data(stream, 8 * begin, file, frames, spare)
+    return OK, 8 * begin
 
 
 @kernel
@@ -73,47 +110,23 @@ def decode_frame(data, file, frames, granules, place, granule_bytes, channel_byt
     Returns:
         What is wrong.
     """
-    protected = file.header & 0x10000 == 0
-    at = file.position + (6 if protected else 4)
-    side_bytes = SIDE_BYTES[file.version, file.channels]
-    body = file.size - (at - file.position) - side_bytes
-    if body < 0:
-        return fail(file, TOO_SMALL, file.position, file.number, file.size)
-    start = file.fed
-    file.fed += body
-    _copy(data, at + side_bytes, stream, start, body)
-    _copy(data, at, stream, file.fed, side_bytes)  # where reading on does no harm
-    if protected and not crc_is_right(data, file.position, side_bytes):
-        return fail(file, BAD_CRC, file.position, file.number, 0)
-    frame = frames[file.taken]
-    first = file.taken * granules_of(file) * file.channels
-    frame.header, frame.size = file.header, file.size
-    error = read_side_info(stream, file.fed, file.version, file.channels, frame, granules, first)
+    error, end = open_frame(data, file, frames, granules, stream, spare)
     if error != OK:
-        return fail(file, error, file.position, file.number, 0)
-    begin = start - np.int64(frame.main_data_begin)
-    if begin < file.usable:
-        return fail(file, NO_RESERVOIR, file.position, file.number, file.usable - begin)
-    if 8 * begin < file.used:
-        return fail(file, OVERLAP, file.position, file.number, file.used - 8 * begin)
-    before, whole = file.spare, file.whole
-    end_main_data(stream, 8 * begin, file, frames, spare)
-    end = 8 * begin
+        return error
+    frame, before = frames[file.taken], file.spare
+    first = file.taken * granules_of(file)
     for i in range(granules_of(file)):
         for channel in range(file.channels):
-            granule = granules[first + i * file.channels + channel]
-            out = at_address(
-                levels,
-                np.uint64(place + (file.taken * granules_of(file) + i) * granule_bytes + channel * channel_bytes),
-            )
-            earlier = granules[first + channel]
+            granule = granules[(first + i) * file.channels + channel]
+            earlier = granules[first * file.channels + channel]
+            out = at_address(levels, np.uint64(place + (first + i) * granule_bytes + channel * channel_bytes))
             start, end = end, end + np.int64(granule.part2_3_length)
             if end > 8 * file.fed:
                 error = TOO_LONG
             else:
                 error = _decode_granule(stream, start, end, file, frame, granule, earlier, i, channel, tables, out)
             if error != OK:
-                file.spare, file.whole = before, whole
+                file.spare = before
                 return fail(file, error, file.position, file.number, 0)
             _keep_spare(stream, end - np.int64(granule.stuffing), np.int64(granule.stuffing), file, spare)
     file.used, file.whole = end, 1
