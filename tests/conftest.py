@@ -20,6 +20,12 @@ def _one_thread():
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    """The user's cache folder is not for tests."""
+    monkeypatch.setenv("LOSSY_CACHE", str(tmp_path / "user's cache"))
+
+
 @pytest.fixture
 def data_root():
     """Folder of the real data sets; a test that needs it skips where it is not set."""

@@ -137,6 +137,8 @@ class FileCodec(Codec):
     """Shape of the signals that files of one folder are read as; None varies."""
     pitch: tuple[int, ...]
     """Samples along each axis, without channels, from one possible start of a crop to the next."""
+    header_bytes: int | None = None
+    """How much of a file's beginning `measure` needs nearly always; None: all of it."""
 
     @abstractmethod
     def read(self, data: bytes) -> tuple[Tensor, tuple[int, ...]]:

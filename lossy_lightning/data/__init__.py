@@ -1,6 +1,7 @@
 """Data sets seen through codecs."""
 
 from lossy_lightning.data.audio import read_sound
+from lossy_lightning.data.bad_files import BadFiles
 from lossy_lightning.data.cache import EncodedDataset
 from lossy_lightning.data.coded_folder import CodedFolder, JPEGFolder
 from lossy_lightning.data.encoded import EncodedDataModule
@@ -19,6 +20,7 @@ __all__ = [
     "CIFAR10",
     "MNIST",
     "AudioFolder",
+    "BadFiles",
     "CodedFolder",
     "Digits",
     "EncodedDataModule",

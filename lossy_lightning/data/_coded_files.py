@@ -1,8 +1,8 @@
 """Codes of files, read by whole batches."""
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from math import prod
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -10,13 +10,15 @@ from torch import Tensor
 
 from lossy_lightning.bitstream import read_file
 from lossy_lightning.core import FileCodec, FileInfo, InputError, RandomKey
+from lossy_lightning.data._file_source import FileSource
 from lossy_lightning.data._read_ahead import ReadAheadLoader
-from lossy_lightning.data.source import SAMPLE, Source, drawn_key
+from lossy_lightning.data.bad_files import BadFile, BadFileLog, FileBatch, Reason
+from lossy_lightning.data.source import SAMPLE
 from lossy_lightning.functional import pad_codes
 
 _FILES_AT_ONCE = 64  # lest they leave the processor's cache; a call costs as much as some small files
 _BYTES_AT_ONCE = 2**20
-_NOT_READ = InputError("it was not read")
+_Code = Tensor | BadFile
 
 
 class PlannedFile(NamedTuple):
@@ -33,18 +35,17 @@ class PlannedFile(NamedTuple):
     place: tuple[float, ...]
 
 
-class CodedFiles(Source):
+class CodedFiles(FileSource):
     """Codes of files and their classes; a list of indices is read at once and batched.
 
     Args:
         files: Paths and class numbers.
         codec_of: Codec of a class.
         crop: Samples along each axis of the part that is taken; None for whole signals.
-        random: Whether that part is drawn at random, else it is the middle.
+        random: Whether that part is drawn at random, for training, else it is the middle.
         num_threads: Threads that read a batch.
-        lenient: Whether files that are cut off are read as far as they go.
-        skipped: List of the paths of files that cannot be read and are left out, with one warning each; None if such a
-            file is an error.
+        max_samples: Larger signals are bad; samples of a channel.
+        log: Of bad files.
     """
 
     loader = ReadAheadLoader
@@ -56,100 +57,91 @@ class CodedFiles(Source):
         crop: tuple[int, ...] | None,
         random: bool,
         num_threads: int,
-        lenient: bool,
-        skipped: list[str] | None,
+        max_samples: int,
+        log: BadFileLog,
     ) -> None:
-        self.files = files
+        super().__init__(files, log, refills=random)
         self.codec_of = codec_of
         self.crop = crop
         self.random = random
         self.num_threads = num_threads
-        self.lenient = lenient
-        self.skipped = skipped
+        self.max_samples = max_samples
         codec = codec_of(0)
         self._channels, sizes = codec.signal_shape[0], codec.signal_shape[1:]
         spec = codec.spec((self._channels, *(sizes if crop is None else crop)))
         self._shape, self._dtype = spec.shape, np.dtype(str(spec.dtype).removeprefix("torch."))
 
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        (planned,) = self.plan([index], drawn_key())
+    def load(self, index: int, key: RandomKey) -> tuple[Tensor, int] | BadFile:
+        """A code and its class, or what is wrong with the file."""
+        (planned,) = self._plan([index], key)
         (code,) = self._codes([planned], None)
-        if isinstance(code, ValueError):
-            raise _named(planned.path, code) from code
-        return code, planned.target
+        return code if isinstance(code, BadFile) else (code, planned.target)
 
-    def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, ...]:
-        return self.fetch(indices, drawn_key())
+    def fetch(self, indices: Sequence[int], key: RandomKey) -> Any:
+        """A batch of codes and targets, and grid sizes if signals are whole; several threads may read at once.
 
-    def fetch(self, indices: Sequence[int], key: RandomKey) -> tuple[Tensor, ...]:
-        """One batch; several threads may read at once."""
-        return self.read(self.plan(indices, key))
+        Returns:
+            The batch, or a `FileBatch` if there are bad files.
+        """
+        plan = self._plan(indices, key)
+        batch, bad = self._read(plan)
+        for following in self.followers(indices[-1]) if plan else ():
+            if batch is not None:
+                break
+            batch, more = self._read(self._plan([following], key))
+            bad += more
+        return FileBatch(batch, bad) if bad else batch
 
-    def collate(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def collate(self, batch: Any) -> Any:
         """The batch itself, which `fetch` has put together."""
         return batch
 
     def sample(self, indices: Sequence[int]) -> Iterator[tuple[Tensor, ...]]:
         """One batch."""
-        yield self.fetch(indices, SAMPLE)
+        read = self.fetch(indices, SAMPLE)
+        batch, bad = read if isinstance(read, FileBatch) else (read, [])
+        self.log.add(bad)
+        if batch is not None:
+            yield batch
 
-    def describe(self, index: int) -> str:
-        """Path of the file."""
-        return self.files[index][0]
-
-    def plan(self, indices: Sequence[int], key: RandomKey) -> list[PlannedFile]:
-        """What to read for a batch; places are drawn here."""
+    def _plan(self, indices: Sequence[int], key: RandomKey) -> list[PlannedFile]:
         axes = len(self.codec_of(0).pitch)
         places = (tuple(key.of(index).uniform(axes)) if self.random else (0.5,) * axes for index in indices)
         return [PlannedFile(*self.files[index], place) for index, place in zip(indices, places, strict=True)]
 
-    def read(self, plan: Sequence[PlannedFile]) -> tuple[Tensor, ...]:
-        """A batch of codes and targets, and grid sizes if signals are whole."""
-        batch = None if self.crop is None else self._empty(len(plan), *self._shape)
-        codes = self._codes(plan, None if batch is None else batch.unbind())
-        good = [i for i, code in enumerate(codes) if not self._is_skipped(plan[i].path, code)]
+    def _read(self, plan: Sequence[PlannedFile]) -> FileBatch:
+        rows = None if self.crop is None else self._empty(len(plan), *self._shape)
+        codes = self._codes(plan, None if rows is None else rows.unbind())
+        good = [i for i, code in enumerate(codes) if isinstance(code, Tensor)]
+        bad = [code for code in codes if isinstance(code, BadFile)]
         if not good:
-            raise InputError(f"none of the {len(plan)} files of a batch can be read; check the folder")
+            return FileBatch(None, bad)
         targets = torch.tensor([plan[i].target for i in good])
-        if batch is None:
+        if rows is None:
             code, grid_size = pad_codes([code for code in codes if isinstance(code, Tensor)])
-            return code, targets, grid_size
-        return (batch if len(good) == len(plan) else batch[good]), targets
+            return FileBatch((code, targets, grid_size), bad)
+        return FileBatch((rows if len(good) == len(plan) else rows[good], targets), bad)
 
-    def _is_skipped(self, path: str, code: Tensor | ValueError) -> bool:
-        if not isinstance(code, ValueError):
-            return False
-        if self.skipped is None:
-            raise _named(path, code) from code
-        if path not in self.skipped:
-            self.skipped.append(path)
-            warnings.warn(f"{path} is skipped ({len(self.skipped)} so far): {code}", stacklevel=2)
-        return True
-
-    def _codes(self, plan: Sequence[PlannedFile], rows: Sequence[Tensor] | None) -> list[Tensor | ValueError]:
+    def _codes(self, plan: Sequence[PlannedFile], rows: Sequence[Tensor] | None) -> list[_Code]:
         """Code of each file, in its row if there are some, or what is wrong with it."""
-        codes: list[Tensor | ValueError] = []
+        codes: list[_Code] = []
         while len(codes) < len(plan):
             codes += self._some(plan[len(codes) :], None if rows is None else rows[len(codes) :])
         return codes
 
-    def _some(self, plan: Sequence[PlannedFile], rows: Sequence[Tensor] | None) -> list[Tensor | ValueError]:
+    def _some(self, plan: Sequence[PlannedFile], rows: Sequence[Tensor] | None) -> list[_Code]:
         """Codes of the first files: of many small, or of few large ones, one for each thread at least."""
-        codes: list[Tensor | ValueError] = []
+        codes: list[_Code] = []
         contents: dict[FileCodec, dict[int, bytes]] = {}
         total = 0
         for i, planned in enumerate(plan[: _FILES_AT_ONCE * self.num_threads]):
             if i >= self.num_threads and total > _BYTES_AT_ONCE * self.num_threads:
                 break
-            try:
-                content = read_file(planned.path)
-            except OSError as error:
-                codes.append(InputError(f"it cannot be opened: {error.strerror}"))
+            content = read_content(planned.path)
+            if isinstance(content, BadFile):
+                codes.append(content)
                 continue
-            codes.append(_NOT_READ)
+            codes.append(BadFile(planned.path, Reason.BROKEN, "it was not read"))
             contents.setdefault(self.codec_of(planned.target), {})[i] = content
             total += len(content)
         for codec, some in contents.items():
@@ -162,17 +154,18 @@ class CodedFiles(Source):
         contents: dict[int, bytes],
         plan: Sequence[PlannedFile],
         rows: Sequence[Tensor] | None,
-        codes: list[Tensor | ValueError],
+        codes: list[_Code],
     ) -> None:
         """Put the codes of some files in their places."""
         filled: dict[int, Tensor] = {}
         windows = []
         strides = self._strides(codec)
         for i, info in zip(contents, codec.measure(list(contents.values())), strict=True):
-            window = info if isinstance(info, ValueError) else self._window(codec, strides, info, plan[i].place)
-            if isinstance(window, ValueError):
-                codes[i] = window
+            wrong = what_is_wrong(plan[i].path, info, self.crop, self.max_samples)
+            if wrong is not None or isinstance(info, ValueError):
+                codes[i] = wrong or codes[i]
                 continue
+            window = self._window(codec, strides, info, plan[i].place)
             windows.append(window)
             filled[i] = (
                 self._empty(1, self._shape[0], *(part.stop - part.start for part in window))[0]
@@ -180,10 +173,14 @@ class CodedFiles(Source):
                 else rows[i]
             )
         errors = codec.read_into(
-            [contents[i] for i in filled], list(filled.values()), windows, self.lenient, self.num_threads
+            [contents[i] for i in filled],
+            list(filled.values()),
+            windows,
+            self.log.policy.lenient,
+            self.num_threads,
         )
         for (i, row), error in zip(filled.items(), errors, strict=True):
-            codes[i] = row if error is None else error
+            codes[i] = row if error is None else _refused(plan[i].path, error, Reason.BROKEN)
 
     def _strides(self, codec: FileCodec) -> tuple[int, ...]:
         """Positions of the grid from one possible start of a crop to the next; none if signals are whole."""
@@ -195,7 +192,7 @@ class CodedFiles(Source):
 
     def _window(
         self, codec: FileCodec, strides: tuple[int, ...], info: FileInfo, place: tuple[float, ...]
-    ) -> tuple[slice, ...] | ValueError:
+    ) -> tuple[slice, ...]:
         """The part of a file's grid that is read."""
         sizes = info.signal_shape[1:]
         if self.crop is None:
@@ -203,11 +200,6 @@ class CodedFiles(Source):
             grid = info.grid if same else codec.spec((self._channels, *sizes)).grid
             return tuple(slice(0, size) for size in grid)
         choices = [(size - crop) // pitch + 1 for size, crop, pitch in zip(sizes, self.crop, codec.pitch, strict=True)]
-        if min(choices) < 1:
-            return InputError(
-                f"the signal has {' x '.join(map(str, sizes))} samples, less than the crop of "
-                f"{' x '.join(map(str, self.crop))}"
-            )
         # Codes may be longer than their share of the signal: an encoder's delay comes on top.
         window = []
         for part, count, stride, size in zip(place, choices, strides, self._shape[1:], strict=True):
@@ -222,5 +214,43 @@ class CodedFiles(Source):
         return torch.from_numpy(np.empty(sizes, self._dtype)).movedim(-1, 1)
 
 
-def _named(path: str, error: ValueError) -> ValueError:
-    return InputError(f"{path}: {error}; repair or remove it, or use skip_bad=True")
+def read_content(path: str, max_bytes: int | None = None) -> bytes | BadFile:
+    """Bytes of a file, or what is wrong with it.
+
+    Args:
+        path: Of the file.
+        max_bytes: That are read; None for all.
+    """
+    try:
+        content = read_file(path, max_bytes)
+    except OSError as error:
+        return BadFile.from_os(path, error)
+    return content if content else BadFile(path, Reason.EMPTY, "it has no bytes")
+
+
+def what_is_wrong(
+    path: str, info: FileInfo | ValueError, crop: tuple[int, ...] | None, max_samples: int
+) -> BadFile | None:
+    """What the headers of a file tell against it; None if nothing.
+
+    Args:
+        path: Of the file.
+        info: What a codec says of the headers.
+        crop: Of the signal, if it is cropped.
+        max_samples: Of a channel.
+    """
+    if isinstance(info, ValueError):
+        return _refused(path, info, Reason.FORMAT)
+    sizes = info.signal_shape[1:]
+    measures = " x ".join(map(str, sizes))
+    if prod(sizes) > max_samples:
+        return BadFile(path, Reason.TOO_LARGE, f"the signal has {measures} samples, more than {max_samples}")
+    if crop is not None and any(size < wanted for size, wanted in zip(sizes, crop, strict=True)):
+        wanted = " x ".join(map(str, crop))
+        return BadFile(path, Reason.UNFIT, f"the signal has {measures} samples, less than the crop of {wanted}")
+    return None
+
+
+def _refused(path: str, error: ValueError, reason: Reason) -> BadFile:
+    """What a codec says against a file: readers raise plain errors, the codec itself those of this package."""
+    return BadFile(path, Reason.UNFIT if isinstance(error, InputError) else reason, str(error))

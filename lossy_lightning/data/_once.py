@@ -4,16 +4,17 @@ import io
 import os
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 from torch import Tensor
 
 from lossy_lightning.core import InputError, RandomKey, TrainableCodec
+from lossy_lightning.data._disk import locked, told_of_disk
 from lossy_lightning.data._loading import read_once
+from lossy_lightning.data.bad_files import BadFile, sift
 from lossy_lightning.data.source import Source
 
 
@@ -28,12 +29,12 @@ def make_once(path: Path, make: Callable[[], Any]) -> Any:
     """
     if is_intact(path):
         return load(path)  # without a lock, so from a folder that may not be written to
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
+    with locked(path):
         if is_intact(path):
             return load(path)
         value = make()
-        save(value, path)
+        with told_of_disk(path.parent):
+            save(value, path)
         return value
 
 
@@ -44,7 +45,7 @@ def fit_once(
     num_workers: int = 0,
     batch_size: int = 1024,
 ) -> None:
-    """Fit a codec to the signals of a split, or load what was fitted to them before; global generators stay.
+    """Fit a codec to the signals of a split, or load what was fitted to them before; torch's random numbers stay.
 
     Args:
         codec: Not fitted yet.
@@ -58,7 +59,7 @@ def fit_once(
 
     def fit() -> dict[str, Any]:
         with key.everywhere():
-            return codec.fit(loader).state_dict()
+            return codec.fit(_signals(loader, examples)).state_dict()
 
     codec.load_state_dict(make_once(path.with_suffix(".codec"), fit))
 
@@ -99,5 +100,15 @@ def is_intact(path: Path) -> bool:
     return True
 
 
-def _stack_signals(pairs: list[tuple[Tensor, Any]]) -> Tensor:
-    return torch.stack([signal for signal, _ in pairs])
+def _signals(batches: Iterable[tuple[Tensor | None, list[BadFile]]], examples: Source) -> Iterator[Tensor]:
+    """Batches of signals; bad files are noted."""
+    for signals, bad in batches:
+        if examples.log is not None:
+            examples.log.add(bad)
+        if signals is not None:
+            yield signals
+
+
+def _stack_signals(items: list[Any]) -> tuple[Tensor | None, list[BadFile]]:
+    pairs, bad = sift(items)
+    return (torch.stack([signal for signal, _ in pairs]) if pairs else None), bad

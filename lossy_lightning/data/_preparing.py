@@ -58,7 +58,11 @@ class Preparation(NamedTuple):
             write_codes(folder, signals, encode, spec, self.num_workers, on_host)
 
         folder = self._path(split, signals, self.codecs.fingerprint())
-        return open_codes(folder, write)
+        dataset = open_codes(folder, write)
+        if signals.log is not None:
+            signals.log.add(dataset.bad)
+            signals.log.tell()
+        return dataset
 
     def statistics(
         self, examples: Source, spec: CodeSpec, encode: Callable[[Tensor, Any], Tensor] | None

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-import torch
+from lossy_lightning.data._file_source import FileLoader
+from lossy_lightning.data.bad_files import FileBatch
 
-from lossy_lightning.data._epoch_loader import EpochLoader
 
-
-class ReadAheadLoader(EpochLoader):
+class ReadAheadLoader(FileLoader):
     """A loader whose workers are threads of this process.
 
     It is for data sets that leave the GIL to others while they read, and whose ``__getitems__`` several threads may
@@ -20,13 +19,13 @@ class ReadAheadLoader(EpochLoader):
     Args: as of `torch.utils.data.DataLoader`.
     """
 
-    def batches(self) -> Iterator[Any]:
-        """The batches of an epoch, in the order of the sampler."""
-        return self._read_ahead() if self.num_workers > 0 else super().batches()
+    def read_batches(self) -> Iterator[Any]:
+        """Batches, which threads read if there are workers."""
+        return self._read_ahead() if self.num_workers > 0 else super().read_batches()
 
     def _read_ahead(self) -> Iterator[Any]:
         read: Any = self.dataset
-        waiting: deque[Future[tuple[torch.Tensor, ...]]] = deque()
+        waiting: deque[Future[Any]] = deque()
         pool = ThreadPoolExecutor(self.num_workers, "read-ahead")
         try:
             for indices in self.batch_sampler or ():
@@ -39,5 +38,9 @@ class ReadAheadLoader(EpochLoader):
             # A loop that was left early is cleaned up by whatever thread collects it, perhaps one of these.
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _pinned(self, batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        return tuple(tensor.pin_memory() for tensor in batch) if self.pin_memory else batch
+    def _pinned(self, batch: Any) -> Any:
+        if not self.pin_memory or batch is None:
+            return batch
+        if isinstance(batch, FileBatch):
+            return batch._replace(batch=self._pinned(batch.batch))
+        return tuple(tensor.pin_memory() for tensor in batch)

@@ -3,7 +3,7 @@
 import os
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lossy_lightning.data._once import load, save
 
 _SEAL = "seal.pt"
+_BLOCK = 2**20
 _HEAD = 4096  # bytes, NumPy's header among them
 
 
@@ -33,6 +34,19 @@ def is_sealed(folder: Path) -> bool:
 def checksum(codes: NDArray[Any]) -> int:
     """Checksum of all codes."""
     return zlib.crc32(codes.reshape(-1).view(np.uint8).data)
+
+
+def file_checksum(file: BinaryIO, start: int, length: int) -> int | None:
+    """Checksum of a part of a file; None if the file ends before it does."""
+    file.seek(start)
+    total = 0
+    while length:
+        block = file.read(min(length, _BLOCK))
+        if not block:
+            return None
+        total = zlib.crc32(block, total)
+        length -= len(block)
+    return total
 
 
 def _mark(folder: Path) -> list[int]:

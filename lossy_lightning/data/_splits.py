@@ -8,7 +8,9 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from lossy_lightning.core import RandomKey
+from lossy_lightning.core import RandomKey, keep_random_state
+from lossy_lightning.data._file_source import collate_good
+from lossy_lightning.data.bad_files import BadFile
 from lossy_lightning.data.source import Part, Source, Stream
 from lossy_lightning.functional import pad_codes
 
@@ -83,29 +85,53 @@ class TransformedSource(Source):
         self.signals = signals
         self.transform = transform
         self.encode = encode
+        self.loader = signals.loader
+        self.log = signals.log
 
     def __len__(self) -> int:
         return len(self.signals)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Any]:
-        signal, target = self.signals[index]
-        signal = self.transform(signal)
-        return (signal if self.encode is None else self.encode(signal[None], [target])[0]), target
+        return self._made(*self.signals[index])
 
-    def fetch(self, indices: Sequence[int], key: RandomKey) -> list[tuple[Tensor, Any]]:
-        """Pairs, each drawn by itself."""
-        return self.fetch_each(indices, key)
+    def collate(self, batch: Any) -> Any:
+        """As the signals, whose bad files are left out."""
+        return collate_good(batch, default_collate)
+
+    def fetch(self, indices: Sequence[int], key: RandomKey) -> Any:
+        """Pairs, each drawn by itself, and bad files as the signals have them."""
+        if self.log is None:
+            return self.fetch_each(indices, key)
+        items = self.signals.fetch(indices, key)  # there may be more, in place of bad ones
+        with keep_random_state():
+            for number, item in enumerate(items):
+                if not isinstance(item, BadFile):
+                    key.of("transform", indices[min(number, len(indices) - 1)], number).seed_globally()
+                    items[number] = self._made(*item)
+        return items
 
     def describe(self, index: int) -> str:
         """As the signals."""
         return self.signals.describe(index)
 
+    def fingerprint(self) -> str:
+        """As the signals."""
+        return self.signals.fingerprint()
+
+    def _made(self, signal: Tensor, target: Any) -> tuple[Tensor, Any]:
+        signal = self.transform(signal)
+        return (signal if self.encode is None else self.encode(signal[None], [target])[0]), target
+
 
 class PaddedSource(TransformedSource):
     """Transformed signals of different size, encoded at reading; batches are ``(code, target, grid_size)``, padded."""
 
-    def collate(self, batch: Any) -> tuple[Tensor, Any, Tensor]:
+    def collate(self, batch: Any) -> Any:
         """Batch of some codes and targets."""
-        codes, targets = zip(*batch, strict=True)
-        code, grid_size = pad_codes(codes)
-        return code, default_collate(list(targets)), grid_size
+        return collate_good(batch, _padded)
+
+
+def _padded(pairs: list[tuple[Tensor, Any]]) -> tuple[Tensor, Any, Tensor]:
+    codes, targets = zip(*pairs, strict=True)
+    code, grid_size = pad_codes(codes)
+    return code, default_collate(list(targets)), grid_size

@@ -85,8 +85,8 @@ def sample_statistics(
 
 
 def fingerprint_examples(examples: Source) -> str:
-    """Text that tells two splits apart: their length, and a hash of 64 examples, as `read_sample` takes them."""
-    digest = hashlib.sha256()
+    """Text that tells two splits apart: their length, their fingerprint, and a hash of 64 examples of `read_sample`."""
+    digest = hashlib.sha256(f"2 {examples.fingerprint()}".encode())  # the number is of what caches hold
     for signals, *targets in read_sample(examples, 64):
         digest.update(f"{signals.dtype}{tuple(signals.shape)}{targets}".encode())
         digest.update(signals.contiguous().numpy().tobytes())

@@ -1,25 +1,23 @@
 """Sound files: read, checked, resampled, cropped."""
 
-import re
-import warnings
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import soundfile
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lossy_lightning.core import InputError, RandomKey
-from lossy_lightning.data.source import Source
+from lossy_lightning.data._file_source import FileSource
+from lossy_lightning.data._listing import ListedFiles
+from lossy_lightning.data._resampling import MAX_RATIO, block_length, ratio, resample
+from lossy_lightning.data._sound_files import OpenSound, open_sound, read_blocks
+from lossy_lightning.data.bad_files import BadFile, BadFileError, BadFileLog, Reason
 
 #: Endings of the files that count as sounds.
 SOUND_EXTENSIONS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")
-#: What libsndfile notes of a WAV, AIFF or AU file that is shorter than its header says; it reads what there is.
-_SHORTENED = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
-_STREAMED = 0x7FFF0000  # from here on, lengths in headers stand for one that the writer did not know
-_MP3_LEAST = 0.9  # of the samples that a header promises, which may be an estimate
 
 
 class SoundFormat(NamedTuple):
@@ -29,17 +27,22 @@ class SoundFormat(NamedTuple):
         sample_rate: Rate in Hz; files of another rate are resampled.
         num_samples: Length to which sounds are cropped or, with zeros at the end, padded; None for whole sounds.
         channels: Number of channels that files must have; None averages those that they have to one.
+        max_seconds: That a whole sound may last.
+        lenient: Whether files that are cut off are read as far as they go.
     """
 
     sample_rate: int
     num_samples: int | None = None
     channels: int | None = None
+    max_seconds: float = 3600.0
+    lenient: bool = False
 
 
 def read_sound(path: str | Path, form: SoundFormat, place: float = 0.5) -> Tensor:
-    """Samples of a sound file, of any format that libsndfile reads; of a crop, only that part is read from disk.
+    """Samples of a sound file, of any format that libsndfile reads; of a crop, only that part is kept.
 
-    MP3 files are an exception: they are read whole, because a frame needs earlier ones, and cropped then.
+    Formats that cannot be read from the middle, such as MP3, whose frames need earlier ones, are decoded up to there.
+    How long a sound is follows from its data: headers may state another length, or none.
 
     Samples are read as float32, of which 1 is the greatest 16-bit sample, checked, resampled if the file's rate is
     another, rounded, and clipped: lossy formats overshoot.
@@ -53,143 +56,129 @@ def read_sound(path: str | Path, form: SoundFormat, place: float = 0.5) -> Tenso
         ``(channels, samples)`` int16.
 
     Raises:
-        ValueError: If the file cannot be decoded, is empty or cut off, has samples that are not finite, or its
-            channels are not those of the form; the message names the path.
+        ValueError: If the file cannot be decoded, is empty, cut off or too long, has samples that are not finite, or
+            its channels are not those of the form; the message names the path.
     """
+    sound = load_sound(str(path), form, place)
+    if isinstance(sound, BadFile):
+        raise InputError(f"{path} cannot be read: {sound.message}")
+    return sound
+
+
+def load_sound(path: str, form: SoundFormat, place: float) -> Tensor | BadFile:
+    """As `read_sound`, but what is wrong with a bad file is returned."""
     try:
-        with soundfile.SoundFile(path) as file:
-            _check_length(file)
-            samples = _part(file, form, place) if file.format != "MP3" else _part_of_mp3(file, form, place)
-            rate = file.samplerate
-        if not samples.isfinite().all():
-            raise InputError("it has samples that are NaN or infinite")
-    except (soundfile.LibsndfileError, OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {str(error).split(': ')[-1]}") from error
-    if form.channels is None:
-        samples = samples.mean(0, keepdim=True)
-    elif len(samples) != form.channels:
-        raise InputError(f"{path} has {len(samples)} channels, the first file has {form.channels}; use mono=True")
-    if rate != form.sample_rate:
-        samples = _resample(rate, form.sample_rate)(samples)
-    if form.num_samples is not None:
-        missing = form.num_samples - samples.shape[1]
-        samples = torch.nn.functional.pad(samples, (0, missing))  # a negative number of zeros crops
-    return (samples * 32768).round().clamp(-32768, 32767).to(torch.int16)
+        with open_sound(path) as sound:
+            wrong = _what_is_wrong(path, sound, form)
+            return wrong or _samples(path, sound, form, place)
+    except BadFileError as error:
+        return error.bad
 
 
-class SoundFiles(Source):
+def look_at_sound(path: str, form: SoundFormat) -> BadFile | None:
+    """What a sound file tells against it without being decoded; None if nothing."""
+    try:
+        with open_sound(path) as sound:
+            return _what_is_wrong(path, sound, form)
+    except BadFileError as error:
+        return error.bad
+
+
+class SoundFiles(FileSource):
     """Sounds ``(channels, samples)`` int16 of some files, and their classes.
 
     Args:
         files: Paths and class numbers.
         form: What the sounds are brought to.
-        random: Whether crops are drawn at random at each reading, else they are the middle.
+        log: Of bad files.
+        random: Whether crops are drawn at random at each reading, for training, else they are the middle.
     """
 
-    def __init__(self, files: Sequence[tuple[str, int]], form: SoundFormat, random: bool = False) -> None:
-        self.files = files
+    def __init__(self, files: ListedFiles, form: SoundFormat, log: BadFileLog, random: bool = False) -> None:
+        super().__init__(files, log, refills=random)
         self.form = form
         self.random = random
 
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+    def load(self, index: int, key: RandomKey) -> tuple[Tensor, int] | BadFile:
+        """A sound and its class, or what is wrong with the file."""
         path, target = self.files[index]
-        place = torch.rand(()).item() if self.random else 0.5
-        try:
-            return read_sound(path, self.form, place), target
-        except ValueError as error:
-            raise InputError(f"{error}; repair or remove it, or use skip_bad=True") from error
-
-    def fetch(self, indices: Sequence[int], key: RandomKey) -> list[tuple[Tensor, int]]:
-        """Pairs, each drawn by itself."""
-        return self.fetch_each(indices, key)
-
-    def describe(self, index: int) -> str:
-        """Path of the file."""
-        return self.files[index][0]
+        place = key.uniform(1)[0] if self.random else 0.5
+        sound = load_sound(path, self.form, place)
+        return sound if isinstance(sound, BadFile) else (sound, target)
 
 
-def bad_files(paths: Sequence[str], form: SoundFormat) -> dict[str, str]:
-    """Files that cannot be read, and what is wrong with each; all of them are read.
-
-    Args:
-        paths: Of the files.
-        form: What their sounds are brought to.
-    """
-    bad = {}
-    for path in paths:
-        try:
-            read_sound(path, form)
-        except ValueError as error:
-            bad[path] = str(error)
-    return bad
-
-
-def warn_of(bad: dict[str, str], total: int, root: Path) -> None:
-    """Say in one warning which files are left out, why, and how many they are."""
-    if bad:
-        listed = "; ".join(bad.values())
-        warnings.warn(f"{len(bad)} of {total} files in {root} are skipped: {listed}", stacklevel=2)
-
-
-def num_channels(path: str) -> int:
-    """Number of channels of a sound file.
+def num_channels(files: ListedFiles) -> int:
+    """Number of channels of the first sound file that can be opened.
 
     Raises:
-        ValueError: If the file cannot be opened.
+        ValueError: If there is none.
     """
-    try:
-        channels: int = soundfile.info(path).channels
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise InputError(f"{path} cannot be opened: {str(error).split(': ')[-1]}; repair or remove it") from error
-    return channels
+    for path, _ in files:
+        try:
+            with open_sound(path) as sound:
+                return int(sound.file.channels)
+        except BadFileError:
+            continue
+    raise InputError(f"none of {len(files)} sound files can be opened, such as {files[0][0] if files else 'none'}")
 
 
-def _check_length(file: soundfile.SoundFile) -> None:
-    """Check that no samples are missing from a file whose header states how many bytes they take."""
-    for stated, there in _SHORTENED.findall(file.extra_info):
-        if int(there) < int(stated) < _STREAMED:
-            raise InputError(f"it is cut off, {there} of {stated} bytes of samples are there")
+def _what_is_wrong(path: str, sound: OpenSound, form: SoundFormat) -> BadFile | None:
+    file, wanted = sound.file, form.sample_rate
+    if sound.is_cut and not form.lenient:
+        return BadFile(path, Reason.BROKEN, f"it is cut off or damaged, {sound.is_cut}")
+    if not sound.total:
+        return BadFile(path, Reason.EMPTY, "it has no samples")
+    if form.channels not in (None, file.channels):
+        message = f"it has {file.channels} channels, the first file has {form.channels}; use mono=True"
+        return BadFile(path, Reason.UNFIT, message)
+    if max(ratio(file.samplerate, wanted)) > MAX_RATIO:
+        message = f"its rate of {file.samplerate} Hz has no ratio to {wanted} Hz of numbers up to {MAX_RATIO}"
+        return BadFile(path, Reason.UNFIT, f"{message}: resample it")
+    seconds = sound.total / file.samplerate
+    if form.num_samples is None and seconds > form.max_seconds:
+        message = f"it lasts {seconds:.0f} seconds, more than max_seconds={form.max_seconds:g}: crop it, or raise that"
+        return BadFile(path, Reason.TOO_LARGE, message)
+    return None
 
 
-def _part(file: soundfile.SoundFile, form: SoundFormat, place: float) -> Tensor:
-    """The samples ``(channels, samples)`` of the file that make the sound, at the file's rate."""
-    start, length = _where(int(file.frames), file.samplerate, form, place)
-    if start:  # some streams cannot seek at all
-        file.seek(start)
-    return _read(file, length, least=length)
+def _samples(path: str, sound: OpenSound, form: SoundFormat, place: float) -> Tensor | BadFile:
+    """Samples of a sound, int16; only blocks of it are there in other forms."""
+    rate, wanted = sound.file.samplerate, form.sample_rate
+    length = sound.total
+    if form.num_samples is not None:
+        length = min(length, -(-form.num_samples * rate // wanted))
+    start = round(place * (sound.total - length))
+    up, down = ratio(rate, wanted)
+    channels = form.channels or 1
+    expected = -(-length * up // down)
+    size = expected if form.num_samples is None else form.num_samples
+    samples = np.zeros((channels, size), np.int16)
+    blocks = _Counted(read_blocks(sound, path, start, length, block_length(rate, wanted)))
+    end = 0
+    for part in resample(_mixed(blocks, form.channels is None), rate, wanted):
+        taken = part[:, : size - end]
+        np.multiply(taken, 32768, out=taken)
+        samples[:, end : end + taken.shape[1]] = taken.round().clip(-32768, 32767)
+        end += taken.shape[1]
+    if blocks.count < length and not (form.lenient and blocks.count):
+        message = f"it is cut off or damaged, {blocks.count} of {length} samples can be decoded"
+        return BadFile(path, Reason.BROKEN, message)
+    return torch.from_numpy(samples if form.num_samples is not None else samples[:, :end])
 
 
-def _part_of_mp3(file: soundfile.SoundFile, form: SoundFormat, place: float) -> Tensor:
-    """The same of an MP3 file: after a seek, its first frames would decode to zeros, and the length is an estimate."""
-    samples = _read(file, int(file.frames), least=round(_MP3_LEAST * file.frames))
-    start, length = _where(samples.shape[1], file.samplerate, form, place)
-    return samples[:, start : start + length]
+class _Counted:
+    """Blocks, and the number of samples that came."""
+
+    def __init__(self, blocks: Iterable[NDArray[np.float32]]) -> None:
+        self.blocks = blocks
+        self.count = 0
+
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        for block in self.blocks:
+            self.count += block.shape[1]
+            yield block
 
 
-def _where(total: int, rate: int, form: SoundFormat, place: float) -> tuple[int, int]:
-    """First sample and number of samples of a sound in a file of ``total`` samples."""
-    if not total:
-        raise InputError("it has no samples")
-    if form.num_samples is None:
-        return 0, total
-    length = min(total, -(-form.num_samples * rate // form.sample_rate))
-    return round(place * (total - length)), length
-
-
-def _read(file: soundfile.SoundFile, length: int, least: int) -> Tensor:
-    samples = torch.from_numpy(file.read(length, dtype="float32", always_2d=True)).T
-    if samples.shape[1] < least:
-        raise InputError(f"it is cut off or damaged, {samples.shape[1]} of {length} samples can be decoded")
-    return samples
-
-
-@lru_cache(16)
-def _resample(rate: int, wanted: int) -> Callable[[Tensor], Tensor]:
-    from torchaudio.transforms import Resample  # slow to import
-
-    # Kept, because making its filter takes longer than filtering a clip.
-    resample: Callable[[Tensor], Tensor] = Resample(rate, wanted)
-    return resample
+def _mixed(blocks: Iterable[NDArray[np.float32]], mono: bool) -> Iterator[NDArray[np.float32]]:
+    for block in blocks:
+        yield block.mean(0, keepdims=True) if mono and len(block) > 1 else block

@@ -1,6 +1,7 @@
 """The codes of a split on disk, memory-mapped and fetched by whole batches."""
 
 import math
+import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -9,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
 from torch import Tensor
 from torch.utils.data import default_collate
 
 from lossy_lightning.core import CodeStatistics, InputError, RandomKey
+from lossy_lightning.data._disk import locked
 from lossy_lightning.data._once import load
 from lossy_lightning.data._seal import checksum, is_sealed, write_seal
+from lossy_lightning.data.bad_files import BadFile, Reason
 from lossy_lightning.data.source import Source
 from lossy_lightning.functional import pad_codes
 
@@ -36,6 +38,7 @@ class EncodedDataset(Source):
             ``(code, target, grid_size)``, padded.
         targets: ``(N,)`` int64 if all targets are integers, else a list.
         statistics: Mean and standard deviation of each channel.
+        bad: Files that were left out, for they are bad.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -46,6 +49,7 @@ class EncodedDataset(Source):
         self.grid_sizes: Tensor | None = meta["grid_sizes"]
         self.targets: Tensor | list[Any] = meta["targets"]
         self.statistics = CodeStatistics(meta["mean"], meta["std"])
+        self.bad = [BadFile(path, Reason[reason], message) for path, reason, message in meta["bad"]]
         self._checksum: int = meta["checksum"]
         if self.grid_sizes is not None:
             values = len(self.statistics.mean) * self.grid_sizes.prod(1)
@@ -111,8 +115,11 @@ def open_codes(folder: Path, write: Callable[[], None]) -> EncodedDataset:
     dataset = _open_sealed(folder)
     if dataset is not None:
         return dataset
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
+    if folder.exists() and not os.access(folder.parent, os.W_OK):  # on a read-only disk, nobody else writes
+        dataset = EncodedDataset(folder)
+        dataset.check()
+        return dataset
+    with locked(folder):
         dataset = _open_sealed(folder)
         if dataset is None and folder.exists():
             dataset = _open_checked(folder)

@@ -7,16 +7,17 @@ from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from lossy_lightning.core import FileCodec, InputError
+from lossy_lightning.core import FileCodec, FileInfo, InputError
 from lossy_lightning.data._arguments import CodeArguments, Unpack
-from lossy_lightning.data._coded_files import CodedFiles
+from lossy_lightning.data._coded_files import CodedFiles, read_content, what_is_wrong
+from lossy_lightning.data._file_data import FileDataModule
+from lossy_lightning.data._listing import ListedFiles, class_files, class_names
 from lossy_lightning.data._splits import Split
-from lossy_lightning.data.encoded import EncodedDataModule
-from lossy_lightning.data.folders import class_files, class_names
+from lossy_lightning.data.bad_files import BadFile, BadFiles
 from lossy_lightning.data.source import Source
 
 
-class CodedFolder(EncodedDataModule):
+class CodedFolder(FileDataModule):
     """Files of a standard in ``<root>/{train,val,test}/<class>/``, read straight to codes, never decoded.
 
     If there is no folder ``test``, the folder ``val`` is the test split, and validation is a part of ``train``. Files
@@ -30,12 +31,12 @@ class CodedFolder(EncodedDataModule):
             training, the middle otherwise. It is a multiple of the codec's `pitch` (JPEG: 16, of 4:1:1 32). None for
             whole signals; batches are padded if they differ in size.
         num_threads: Threads that read a batch together, for each worker or without one.
-        skip_bad: Whether files that cannot be read are left out, with a warning that names and counts them.
-        lenient: Whether files that are cut off are read as far as they go.
+        bad_files: What becomes of files that cannot be used; the headers of all are looked at before training.
+        max_samples: Files with more samples of a channel, such as pixels, are bad.
         arguments: As of `EncodedDataModule`.
 
     Raises:
-        ValueError: If the crop is no such multiple, or there is no thread.
+        ValueError: If the crop is no such multiple, or a number or the policy is out of range.
         MisconfigurationException: If a codec is no `FileCodec`.
         FileNotFoundError: If the folders are missing.
 
@@ -51,13 +52,14 @@ class CodedFolder(EncodedDataModule):
         root: str | Path,
         crop: int | None = None,
         num_threads: int = 1,
-        skip_bad: bool = False,
-        lenient: bool = False,
+        bad_files: BadFiles = BadFiles.REFUSE,
+        max_samples: int = 2**27,
         **arguments: Unpack[CodeArguments],
     ) -> None:
-        super().__init__(codec, root, transform=None, **arguments)
-        if not isinstance(num_threads, int) or num_threads < 1:
-            raise InputError(f"num_threads must be an integer, at least 1; got {num_threads!r}")
+        super().__init__(codec, root, bad_files, transform=None, **arguments)
+        for name, number in (("num_threads", num_threads), ("the greatest number of samples", max_samples)):
+            if not isinstance(number, int) or number < 1:
+                raise InputError(f"{name} must be an integer, at least 1; got {number!r}")
         codecs = [each for each in self.codecs.named.values() if isinstance(each, FileCodec)]
         if len(codecs) < len(self.codecs.named):
             (foreign, *_) = (each for each in self.codecs.named.values() if not isinstance(each, FileCodec))
@@ -70,10 +72,8 @@ class CodedFolder(EncodedDataModule):
             raise InputError(f"crop must be a multiple of {pitch} pixels; got {crop!r}")
         self.crop = crop
         self.num_threads = num_threads
-        self.skip_bad = skip_bad
-        self.lenient = lenient
+        self.max_samples = max_samples
         self._extensions = tuple(sorted({extension for each in codecs for extension in each.extensions}))
-        self._skipped: list[str] | None = [] if skip_bad else None
         channels, *sizes = codec.signal_shape
         self.signal_shape = (channels, *((crop,) * len(sizes)))
         self.classes = tuple(class_names(self.root))
@@ -81,15 +81,45 @@ class CodedFolder(EncodedDataModule):
 
     def codes(self, split: Split) -> Source | None:
         """Codes of a split's files, and their classes."""
-        files = self._examples(self._files, split)
+        files = self.good_files(split)
         if files is None:
             return None
-        listed: Any = [files[i] for i in range(len(files))]
         codec_of: Any = partial(self.codecs.of, split)
-        crop = None if self.crop is None else (self.crop,) * (len(self.signal_shape) - 1)
-        return CodedFiles(listed, codec_of, crop, split == "train", self.num_threads, self.lenient, self._skipped)
+        crop = self._crop()
+        return CodedFiles(files, codec_of, crop, split == "train", self.num_threads, self.max_samples, self.log)
 
-    def _files(self, split: Split) -> Any:
+    def listed(self, split: Split) -> ListedFiles | None:
+        """All files of a split; validation may be a part of the training files."""
+        files = self._examples(self._own, split)
+        return None if files is None else [files[i] for i in range(len(files))]  # type: ignore[misc]
+
+    def look(self, split: Split, files: ListedFiles) -> list[BadFile]:
+        """What the headers of some files tell against them."""
+        found = [self._look_at(path, self._codec(split, target)) for path, target in files]
+        return [bad for bad in found if bad is not None]
+
+    def header_key(self) -> str:
+        """Codecs, crop and limit."""
+        return f"{self.codecs.fingerprint()} {self.crop} {self.max_samples}"
+
+    def _look_at(self, path: str, codec: FileCodec) -> BadFile | None:
+        for size in (codec.header_bytes, None):
+            content = read_content(path, size)
+            if isinstance(content, BadFile):
+                return content
+            (info,) = codec.measure([content])
+            if isinstance(info, FileInfo) or size is None or len(content) < size:
+                break  # else the header may be longer than most
+        return what_is_wrong(path, info, self._crop(), self.max_samples)
+
+    def _codec(self, split: Split, target: int) -> FileCodec:
+        codec: Any = self.codecs.of(split, target)
+        return codec  # type: ignore[no-any-return]
+
+    def _crop(self) -> tuple[int, ...] | None:
+        return None if self.crop is None else (self.crop,) * (len(self.signal_shape) - 1)
+
+    def _own(self, split: Split) -> Any:
         return class_files(self.root, split, self._extensions)
 
 
@@ -100,5 +130,29 @@ class JPEGFolder(CodedFolder):
     of other chroma subsampling or quantization tables need a codec with ``dequantize=True``, ``tables=True`` or
     ``requantize=True``.
 
-    Args: as of `CodedFolder`.
+    Args:
+        codec: As of `CodedFolder`.
+        root: As of `CodedFolder`.
+        crop: As of `CodedFolder`.
+        num_threads: As of `CodedFolder`.
+        bad_files: As of `CodedFolder`; lenient reading gives libjpeg's coefficients.
+        max_pixels: Files with more pixels are bad, 2**27 at most.
+        arguments: As of `EncodedDataModule`.
+
+    Raises:
+        ValueError: As of `CodedFolder`.
     """
+
+    def __init__(
+        self,
+        codec: FileCodec,
+        root: str | Path,
+        crop: int | None = None,
+        num_threads: int = 1,
+        bad_files: BadFiles = BadFiles.REFUSE,
+        max_pixels: int = 2**27,
+        **arguments: Unpack[CodeArguments],
+    ) -> None:
+        if not isinstance(max_pixels, int) or not 1 <= max_pixels <= 2**27:
+            raise InputError(f"max_pixels is an integer from 1 to 2**27 = 134217728; got {max_pixels!r}")
+        super().__init__(codec, root, crop, num_threads, bad_files, max_pixels, **arguments)

@@ -9,6 +9,7 @@ from typing import Any
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
+from platformdirs import user_cache_dir
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -42,7 +43,7 @@ class EncodedDataModule(LightningDataModule, ABC):
     Args:
         codec: What the signals go through.
         root: Folder of the data; by default ``$LOSSY_DATA``, or ``data`` if that is not set.
-        cache_dir: Folder of the encoded splits; by default ``<root>/lossy_lightning``.
+        cache_dir: Folder of the encoded splits; by default ``$LOSSY_CACHE``, or the user's cache folder.
         batch_size: Examples of a batch.
         num_workers: Of each loader. Cached codes need none.
         val_fraction: Share of the training examples taken for validation, if the data set has no such split.
@@ -93,7 +94,7 @@ class EncodedDataModule(LightningDataModule, ABC):
             raise InputError(f"val_fraction is in [0, 1) and batch_size at least 1; got {val_fraction=}, {batch_size=}")
         self.codecs: ChosenCodecs[Codec] = ChosenCodecs(codec, train_codecs, test_codecs)
         self.root = Path(root or os.environ.get("LOSSY_DATA", "data"))
-        self.cache_dir = Path(cache_dir) if cache_dir else self.root / "lossy_lightning"
+        self.cache_dir = Path(cache_dir or os.environ.get("LOSSY_CACHE") or user_cache_dir("lossy_lightning", False))
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.val_fraction = val_fraction
@@ -114,6 +115,9 @@ class EncodedDataModule(LightningDataModule, ABC):
     def codes(self, split: Split) -> Dataset[Any] | None:
         """Pairs of code and target of a split, if files hold codes already; they are not cached again."""
         return None
+
+    def check_files(self) -> Any:
+        """Look at the files of all splits before any is opened; data sets of files do."""
 
     def loader(self, source: Source, split: Split) -> DataLoader[Any]:
         """Loader of a split: shuffled in training; in validation and test each example once, on any number of ranks."""
@@ -284,6 +288,7 @@ class EncodedDataModule(LightningDataModule, ABC):
             stage = self.trainer.state.fn.value
         if stage not in (None, "fit") and self.codecs.trainable:
             return  # a checkpoint that is loaded later may bring the fitted codec; the loaders open the splits
+        self.check_files()
         for split in _SPLITS[stage] if stage else ("train", "val", "test"):
             self._dataset(split)
 

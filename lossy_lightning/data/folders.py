@@ -1,139 +1,117 @@
 """Folders of image files, one folder a class, seen through a codec."""
 
-import os
+import warnings
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
+import numpy as np
+import torch
+from PIL import Image, ImageFile, UnidentifiedImageError
 from torch import Tensor
-from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
 from torchvision.io import ImageReadMode, decode_image
 
-from lossy_lightning.core import Codec, InputError, MissingFileError
+from lossy_lightning.core import Codec, InputError, RandomKey
 from lossy_lightning.data._arguments import SignalArguments, Unpack
+from lossy_lightning.data._file_data import FileDataModule
+from lossy_lightning.data._file_source import FileSource
+from lossy_lightning.data._listing import ListedFiles, class_files, class_names
 from lossy_lightning.data._splits import Split
-from lossy_lightning.data.encoded import EncodedDataModule
+from lossy_lightning.data.bad_files import BadFile, BadFileLog, BadFiles, Reason
 from lossy_lightning.data.source import Source
 
-
-def class_files(root: Path, split: Split, extensions: tuple[str, ...]) -> list[tuple[str, int]] | None:
-    """Files of a split with the number of their class, `visible_files` of ``<root>/<split>``.
-
-    If there is no folder ``test``, the folder ``val`` is the test split, and there is no "val".
-
-    Args:
-        root: Folder of the splits.
-        split: The split.
-        extensions: Endings of the files that count.
-
-    Returns:
-        Paths and class numbers; None if there is no such split.
-
-    Raises:
-        FileNotFoundError: If there is no train or test folder, or a class has no file.
-        ValueError: If the split has classes that "train" has not.
-    """
-    folder = split
-    if not (root / "test").is_dir():
-        if split == "val":
-            return None
-        folder = "train" if split == "train" else "val"
-    elif split == "val" and not (root / "val").is_dir():
-        return None
-    if not (root / folder).is_dir():
-        raise MissingFileError(
-            f"there is no folder {root / folder}; files are expected in {root}/train/<class>/ and {root}/test/<class>/"
-        )
-    classes = {name: number for number, name in enumerate(class_names(root))}
-    strange = [name for name in visible_folders(root / folder) if name not in classes]
-    if strange:
-        raise InputError(
-            f"the classes {strange} of {root / folder} are not among those of {root / 'train'}: remove them"
-        )
-    return visible_files(root / folder, classes, extensions)
+IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".ppm", ".pgm", ".tif", ".tiff")
+_TORCHVISION = ("JPEG", "PNG", "GIF", "WEBP")  # what torchvision decodes; Pillow reads the rest
+_lenient = Lock()  # Pillow has one switch for the process
 
 
-def class_names(root: Path) -> list[str]:
-    """Names of the classes, the folders in ``<root>/train`` that are not hidden.
-
-    Raises:
-        FileNotFoundError: If there are none.
-    """
-    if not (root / "train").is_dir():
-        raise MissingFileError(f"there is no folder {root / 'train'}; files are expected in {root}/train/<class>/")
-    names = visible_folders(root / "train")
-    if not names:
-        raise MissingFileError(f"there is no class in {root / 'train'}; files are expected in {root}/train/<class>/")
-    return names
-
-
-def visible_folders(folder: Path) -> list[str]:
-    """Names of the folders in a folder, in alphabetical order, without hidden ones, such as .ipynb_checkpoints."""
-    return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-
-
-def visible_files(folder: Path, classes: dict[str, int], extensions: tuple[str, ...]) -> list[tuple[str, int]]:
-    """Files ``<folder>/<class>/**`` with the number of their class, without hidden ones and what is in hidden folders.
-
-    Args:
-        folder: Folder of the classes.
-        classes: Number of each class.
-        extensions: Endings of the files that count.
-
-    Raises:
-        FileNotFoundError: If a class has no file.
-    """
-    found = make_dataset(str(folder), classes, extensions, allow_empty=True)
-    files = [(path, number) for path, number in found if not is_hidden(path, folder)]
-    filled = {number for _, number in files}
-    empty = [name for name, number in classes.items() if number not in filled]
-    if empty:
-        raise MissingFileError(
-            f"the classes {empty} of {folder} have no files with one of the endings {', '.join(extensions)}; add "
-            "some, or remove the classes"
-        )
-    return files
-
-
-def is_hidden(path: str, folder: Path) -> bool:
-    """Whether a file, or a folder that it is in below ``folder``, has a name that starts with a dot."""
-    return f"{os.sep}." in path[len(str(folder)) :]
-
-
-class ImageFiles(Source):
-    """Images ``(3, H, W)`` uint8 of some files, decoded by torchvision, and their classes.
+class ImageFiles(FileSource):
+    """Images ``(3, H, W)`` uint8 of some files, decoded by torchvision, or by Pillow if it cannot, and their classes.
 
     Args:
         files: Paths and class numbers.
         size: ``(H, W)`` of the middle part that is taken; None for whole images.
+        log: Of bad files.
+        max_pixels: Larger images are bad.
+        refills: As of `FileSource`.
     """
 
-    def __init__(self, files: list[tuple[str, int]], size: tuple[int, int] | None) -> None:
-        self.files = files
+    def __init__(
+        self,
+        files: ListedFiles,
+        size: tuple[int, int] | None,
+        log: BadFileLog,
+        max_pixels: int = 2**27,
+        refills: bool = False,
+    ) -> None:
+        super().__init__(files, log, refills)
         self.size = size
+        self.max_pixels = max_pixels
 
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+    def load(self, index: int, key: RandomKey) -> tuple[Tensor, int] | BadFile:
+        """An image and its class, or what is wrong with the file."""
         path, target = self.files[index]
+        with warnings.catch_warnings(action="ignore"):  # Pillow's of sizes, which are checked here
+            kind = _kind(path, self.size, self.max_pixels)
+            if isinstance(kind, BadFile):
+                return kind
+            try:
+                image = _decode(path, kind, self.log.policy.lenient)
+            except (OSError, RuntimeError, ValueError, SyntaxError) as error:
+                return BadFile(path, Reason.BROKEN, f"it cannot be decoded: {str(error).splitlines()[0]}")
+        return (image if self.size is None else _middle(image, self.size)), target
+
+
+def _kind(path: str, size: tuple[int, int] | None, max_pixels: int) -> str | BadFile:
+    """Format of an image file, or what its header tells against it.
+
+    Args:
+        path: Of the file.
+        size: ``(H, W)`` that it must have at least.
+        max_pixels: That it may have.
+    """
+    try:
+        with open(path, "rb") as file:
+            if not file.read(1):
+                return BadFile(path, Reason.EMPTY, "it has no bytes")
+            file.seek(0)
+            with Image.open(file) as image:
+                (width, height), kind = image.size, str(image.format)
+    except Image.DecompressionBombError as error:
+        return BadFile(path, Reason.TOO_LARGE, str(error))
+    except UnidentifiedImageError:
+        return BadFile(path, Reason.FORMAT, "it is no image that Pillow knows")
+    except OSError as error:
+        return BadFile.from_os(path, error)
+    except (SyntaxError, ValueError) as error:
+        return BadFile(path, Reason.FORMAT, str(error))
+    if width * height > max_pixels:
+        return BadFile(path, Reason.TOO_LARGE, f"it has {height} x {width} pixels, more than max_pixels={max_pixels}")
+    if size is not None and (height < size[0] or width < size[1]):
+        return BadFile(path, Reason.UNFIT, f"it is of size {(height, width)}, smaller than size={tuple(size)}")
+    return kind
+
+
+def _decode(path: str, kind: str, lenient: bool) -> Tensor:
+    """Image ``(3, H, W)`` of a file; what is missing of it is grey if it is read leniently."""
+    if not lenient and kind in _TORCHVISION:
+        image: Tensor = decode_image(path, ImageReadMode.RGB)
+        return image
+    with _lenient, Image.open(path) as opened:
+        before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, lenient
         try:
-            image = decode_image(path, ImageReadMode.RGB)
-        except (RuntimeError, ValueError) as error:
-            raise InputError(f"{path} cannot be decoded ({error}); repair or remove it") from error
-        return (image if self.size is None else self._middle(image, path)), target
-
-    def describe(self, index: int) -> str:
-        """Path of the file."""
-        return self.files[index][0]
-
-    def _middle(self, image: Tensor, path: str) -> Tensor:
-        height, width = self.size or image.shape[1:]
-        top, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
-        if min(top, left) < 0:
-            raise InputError(f"{path} is of size {tuple(image.shape[1:])}, smaller than size={self.size}; remove it")
-        return image[:, top : top + height, left : left + width]
+            return torch.from_numpy(np.array(opened.convert("RGB"))).permute(2, 0, 1).contiguous()
+        finally:
+            ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
-class ImageFolder(EncodedDataModule):
+def _middle(image: Tensor, size: tuple[int, int]) -> Tensor:
+    height, width = size
+    top, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
+    return image[:, top : top + height, left : left + width]
+
+
+class ImageFolder(FileDataModule):
     """Image files in ``<root>/{train,val,test}/<class>/``, seen through a codec.
 
     If there is no folder ``test``, the folder ``val`` is the test split, and validation is a part of ``train``.
@@ -143,10 +121,12 @@ class ImageFolder(EncodedDataModule):
         root: Folder of the splits.
         size: ``(H, W)`` of the middle part of each image; None for whole images, which are padded in batches if they
             differ in size.
+        bad_files: What becomes of files that cannot be used; the headers of all are looked at before training.
+        max_pixels: Files with more pixels are bad.
         arguments: As of `EncodedDataModule`.
 
     Raises:
-        ValueError: If the size is no pair of positive numbers.
+        ValueError: If the size is no pair of positive numbers, or the limit or the policy is out of range.
         FileNotFoundError: If the folders are missing.
     """
 
@@ -155,17 +135,40 @@ class ImageFolder(EncodedDataModule):
         codec: Codec,
         root: str | Path,
         size: tuple[int, int] | None = None,
+        bad_files: BadFiles = BadFiles.REFUSE,
+        max_pixels: int = 2**27,
         **arguments: Unpack[SignalArguments],
     ) -> None:
-        super().__init__(codec, root, **arguments)
+        super().__init__(codec, root, bad_files, **arguments)
         if size is not None and (not isinstance(size, (tuple, list)) or len(size) != 2 or min(size) < 1):
             raise InputError(f"size is a pair of height and width in pixels, or None; got {size!r}")
+        if not isinstance(max_pixels, int) or max_pixels < 1:
+            raise InputError(f"max_pixels must be an integer, at least 1; got {max_pixels!r}")
         self.size = size
+        self.max_pixels = max_pixels
         self.signal_shape = (3, *size) if size else (3, None, None)
         self.classes = tuple(class_names(self.root))
         self.num_classes = len(self.classes)
 
     def signals(self, split: Split) -> Source | None:
         """Images ``(3, H, W)`` uint8 and their classes."""
-        files = class_files(self.root, split, IMG_EXTENSIONS)
-        return None if files is None else ImageFiles(files, self.size)
+        files = self.good_files(split)
+        refills = split == "train" and self.transform is not None
+        return None if files is None else ImageFiles(files, self.size, self.log, self.max_pixels, refills)
+
+    def listed(self, split: Split) -> ListedFiles | None:
+        """All files of a split; validation may be a part of the training files."""
+        files = self._examples(self._own, split)
+        return None if files is None else [files[i] for i in range(len(files))]  # type: ignore[misc]
+
+    def look(self, split: Split, files: ListedFiles) -> list[BadFile]:
+        """What the headers of some files tell against them."""
+        found = [_kind(path, self.size, self.max_pixels) for path, _ in files]
+        return [bad for bad in found if isinstance(bad, BadFile)]
+
+    def header_key(self) -> str:
+        """Size and limit."""
+        return f"{self.size} {self.max_pixels}"
+
+    def _own(self, split: Split) -> Any:
+        return class_files(self.root, split, IMAGE_EXTENSIONS)

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, TensorDataset
 from torchvision import datasets
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from lossy_lightning.core import MissingFileError
+from lossy_lightning.data._listing import class_files, class_names
 from lossy_lightning.data._splits import Split
+from lossy_lightning.data.bad_files import BadFileLog, BadFiles
 from lossy_lightning.data.encoded import EncodedDataModule
-from lossy_lightning.data.folders import ImageFiles, class_files, class_names
+from lossy_lightning.data.folders import IMAGE_EXTENSIONS, ImageFiles
 
 _OFFLINE = "and cannot be downloaded ({})"
 _NOT_PREPARED = "and prepare_data() was not called to download them"
@@ -147,7 +148,8 @@ class CIFAR10(EncodedDataModule):
             return None
         folder = self._folder()
         if folder is not None:
-            return ImageFiles(class_files(folder, split, IMG_EXTENSIONS) or [], (32, 32))
+            files = class_files(folder, split, IMAGE_EXTENSIONS) or []
+            return ImageFiles(files, (32, 32), BadFileLog(BadFiles.REFUSE, str(folder), len(files)))
         with _told_where(self.root, "cifar-10-batches-py", _NOT_PREPARED):
             data = datasets.CIFAR10(self.root, train=split == "train")
         return _pairs(torch.from_numpy(data.data).permute(0, 3, 1, 2), torch.tensor(data.targets))

@@ -1,25 +1,25 @@
 """Folders of sound files, one folder a class, seen through a codec."""
 
 from collections.abc import Callable, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 from lossy_lightning.core import Codec, InputError, MissingFileError
 from lossy_lightning.data._arguments import SignalArguments, Unpack
+from lossy_lightning.data._file_data import FileDataModule
 from lossy_lightning.data._groups import assign_splits, choose_groups
-from lossy_lightning.data._once import make_once
-from lossy_lightning.data._splits import Split
-from lossy_lightning.data.audio import (
-    SOUND_EXTENSIONS,
-    SoundFiles,
-    SoundFormat,
-    bad_files,
-    num_channels,
-    warn_of,
+from lossy_lightning.data._listing import (
+    ListedFiles,
+    class_files,
+    class_names,
+    files_below,
+    split_folder,
+    visible_files,
+    visible_folders,
 )
-from lossy_lightning.data.encoded import EncodedDataModule
-from lossy_lightning.data.folders import class_files, class_names, is_hidden, visible_files, visible_folders
+from lossy_lightning.data._splits import Split
+from lossy_lightning.data.audio import SOUND_EXTENSIONS, SoundFiles, SoundFormat, look_at_sound, num_channels
+from lossy_lightning.data.bad_files import BadFile, BadFiles
 from lossy_lightning.data.source import Source
 
 
@@ -31,7 +31,38 @@ class ListedFile(NamedTuple):
     split: Split
 
 
-class AudioFolder(EncodedDataModule):
+class SoundDataModule(FileDataModule):
+    """Sound files in a list, seen through a codec; a subclass sets ``sounds`` and ``form``.
+
+    Attributes:
+        sounds: All files.
+        form: What sounds are brought to.
+    """
+
+    sounds: list[ListedFile]
+    form: SoundFormat
+
+    def signals(self, split: Split) -> Source | None:
+        """Sounds ``(channels, samples)`` int16 and their classes."""
+        files = self.good_files(split)
+        random = split == "train" and self.transform is not None
+        return None if files is None else SoundFiles(files, self.form, self.log, random)
+
+    def listed(self, split: Split) -> ListedFiles | None:
+        """All files of a split."""
+        return [(path, target) for path, target, own in self.sounds if own == split] or None
+
+    def look(self, split: Split, files: ListedFiles) -> list[BadFile]:
+        """What some files tell against them without being decoded."""
+        found = [look_at_sound(path, self.form) for path, _ in files]
+        return [bad for bad in found if bad is not None]
+
+    def header_key(self) -> str:
+        """What sounds are brought to."""
+        return str(self.form)
+
+
+class AudioFolder(SoundDataModule):
     """Sound files of any format that libsndfile reads (WAV, FLAC, Ogg, Opus, MP3), one folder a class.
 
     Either ``<root>/{train,val,test}/<class>/``, as of `ImageFolder`, or ``<root>/<class>/``, of which shares of the
@@ -49,7 +80,8 @@ class AudioFolder(EncodedDataModule):
             file is a group of its own.
         test_fraction: Share of the groups taken for test, if there is no folder ``train``.
         test_groups: Names of the groups taken for test instead.
-        skip_bad: Whether files that cannot be read are left out, with a warning that names and counts them.
+        bad_files: What becomes of files that cannot be used; all are looked at before training.
+        max_seconds: Files that last longer are bad, if sounds come whole.
         arguments: As of `EncodedDataModule`.
 
     Raises:
@@ -73,10 +105,11 @@ class AudioFolder(EncodedDataModule):
         group: Callable[[Path], str] | None = None,
         test_fraction: float = 0.2,
         test_groups: Sequence[str] = (),
-        skip_bad: bool = False,
+        bad_files: BadFiles = BadFiles.REFUSE,
+        max_seconds: float = 3600.0,
         **arguments: Unpack[SignalArguments],
     ) -> None:
-        super().__init__(codec, root, **arguments)
+        super().__init__(codec, root, bad_files, **arguments)
         if sample_rate < 1 or not 0 <= test_fraction < 1 or (seconds is not None and seconds * sample_rate < 1):
             raise InputError(
                 "sample_rate is at least 1, seconds hold at least a sample and test_fraction is in [0, 1); "
@@ -88,38 +121,33 @@ class AudioFolder(EncodedDataModule):
         self.mono = mono
         self.group = group
         self.test_fraction = test_fraction
-        self.test_groups = tuple(test_groups)
-        self.skip_bad = skip_bad
-        self._told: set[Split] = set()
+        if isinstance(test_groups, str):
+            raise InputError(f"test_groups is a list of names, such as [{test_groups!r}]; got the text {test_groups!r}")
+        self.test_groups = tuple(map(str, test_groups))
+        self.max_seconds = max_seconds
         self.classes = tuple(self._classes())
         self.num_classes = len(self.classes)
-        self._files = self._split_files() if self._has_splits() else self._class_files()
-        channels = None if mono else num_channels(self._files[0].path)
+        self.sounds = self._split_files() if self._has_splits() else self._class_files()
+        channels = None if mono else num_channels([(path, target) for path, target, _ in self.sounds])
         self.signal_shape = (channels or 1, None if seconds is None else round(seconds * sample_rate))
-        self._form = SoundFormat(sample_rate, self.signal_shape[1], channels)
-
-    def signals(self, split: Split) -> Source | None:
-        """Sounds ``(channels, samples)`` int16 and their classes."""
-        return signals_of(self, self._files, split, self._form, self.skip_bad, self._told)
+        self.form = SoundFormat(sample_rate, self.signal_shape[1], channels, max_seconds, bad_files.lenient)
 
     def _has_splits(self) -> bool:
-        return (self.root / "train").is_dir()
+        folder = split_folder(self.root, "train")
+        return folder is not None and bool(visible_folders(folder))  # "train" may be the name of a class
 
     def _classes(self) -> list[str]:
         if self._has_splits():
             return class_names(self.root)
         folders = visible_folders(self.root) if self.root.is_dir() else []
         # A folder without sounds, such as the cache's, is no class.
-        names = [name for name in folders if any(map(self._is_sound, (self.root / name).rglob("*")))]
+        names = [name for name in folders if any(files_below(self.root / name, SOUND_EXTENSIONS))]
         if not names:
             raise MissingFileError(
                 f"there are no sound files in {self.root}; they are expected in {self.root}/<class>/ or "
                 f"{self.root}/train/<class>/, with one of the endings {', '.join(SOUND_EXTENSIONS)}"
             )
         return names
-
-    def _is_sound(self, path: Path) -> bool:
-        return path.suffix.lower() in SOUND_EXTENSIONS and not is_hidden(str(path), self.root)
 
     def _class_files(self) -> list[ListedFile]:
         numbers = {name: number for number, name in enumerate(self.classes or ())}
@@ -137,48 +165,29 @@ class AudioFolder(EncodedDataModule):
         own = {split: class_files(self.root, split, SOUND_EXTENSIONS) for split in splits}
         train = own["train"] or []
         if own["val"] is not None:
-            return [ListedFile(*file, split) for split in splits for file in own[split] or []]
-        parts = assign_splits(self._groups(train), set(), self.val_fraction, self.seed)
-        chosen = [ListedFile(*file, part) for file, part in zip(train, parts, strict=True)]
-        return chosen + [ListedFile(*file, "test") for file in own["test"] or []]
+            files = [ListedFile(*file, split) for split in splits for file in own[split] or []]
+        else:
+            parts = assign_splits(self._groups(train), set(), self.val_fraction, self.seed)
+            files = [ListedFile(*file, part) for file, part in zip(train, parts, strict=True)]
+            files += [ListedFile(*file, "test") for file in own["test"] or []]
+        self._check_groups(files)
+        return files
+
+    def _check_groups(self, files: list[ListedFile]) -> None:
+        if self.group is None:
+            return
+        sides: dict[str, set[Split]] = {}
+        for path, _, split in files:
+            sides.setdefault(str(self.group(Path(path))), set()).add(split)
+        shared = sorted(name for name, own in sides.items() if len(own) > 1)
+        if shared:
+            raise InputError(
+                f"{len(shared)} groups are on several sides of the folders of {self.root}: {', '.join(shared[:20])}"
+                f"{', …' if len(shared) > 20 else ''}; move each to one of train, val and test, or leave group out"
+            )
 
     def _groups(self, files: list[tuple[str, int]]) -> list[str]:
         if self.group is not None:
             return [str(self.group(Path(path))) for path, _ in files]
         # Relative paths, so that a folder that was moved is split as before.
         return [Path(path).relative_to(self.root).as_posix() for path, _ in files]
-
-
-def signals_of(
-    data: EncodedDataModule,
-    files: list[ListedFile],
-    split: Split,
-    form: SoundFormat,
-    skip_bad: bool,
-    told: set[Split],
-) -> SoundFiles | None:
-    """The sounds of a split; it warns of bad files, unless ``told`` has the split already, and puts it there."""
-    chosen = [(path, target) for path, target, own in files if own == split]
-    if not chosen:
-        return None
-    random = split == "train" and data.transform is not None
-    if skip_bad or random:
-        # Codes of transformed sounds are not made in advance, and a bad file should not end a training.
-        whole = form._replace(num_samples=None) if random else form
-        bad = _bad_files(data, [path for path, _ in chosen], whole)
-        if bad and not skip_bad:
-            raise InputError(f"{next(iter(bad.values()))}; repair or remove it, or use skip_bad=True")
-        if split not in told:
-            told.add(split)
-            warn_of(bad, len(chosen), data.root)
-        chosen = [file for file in chosen if file[0] not in bad]
-    return SoundFiles(chosen, form, random)
-
-
-def _bad_files(data: EncodedDataModule, paths: list[str], form: SoundFormat) -> dict[str, str]:
-    """Files that cannot be read; found once, while none of the files changes."""
-    stats = [Path(path).stat() for path in paths]
-    marks = [(path, stat.st_size, stat.st_mtime_ns) for path, stat in zip(paths, stats, strict=True)]
-    key = sha256(f"{marks} {form}".encode()).hexdigest()[:16]
-    found: dict[str, str] = make_once(data.cache_dir / f"bad-{key}", lambda: bad_files(paths, form))
-    return found

@@ -1,15 +1,19 @@
 """Examples of a split, as a datamodule reads them."""
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, default_collate
 
 from lossy_lightning.core import InputError, RandomKey, keep_random_state
 from lossy_lightning.data._epoch_loader import EpochLoader
+from lossy_lightning.data.bad_files import BadFileLog
 
 SAMPLE = RandomKey(("sample",))
 """Of examples that statistics and fingerprints are made of."""
@@ -24,6 +28,7 @@ class Source(Dataset[Any]):
 
     Attributes:
         loader: Class of the loader that makes batches.
+        log: Of bad files, if examples lie in files that may be bad.
 
     Example:
         >>> class Zeros(Source):
@@ -36,6 +41,7 @@ class Source(Dataset[Any]):
     """
 
     loader: type[DataLoader[Any]] = EpochLoader
+    log: BadFileLog | None = None
 
     @abstractmethod
     def __getitem__(self, index: int) -> tuple[Tensor, Any]:
@@ -86,6 +92,13 @@ class Source(Dataset[Any]):
         """What an error calls an example, such as the path of its file."""
         return f"example {index}"
 
+    def fingerprint(self) -> str:
+        """Text that is another if an example changed, as far as can be told quickly; by default it is empty.
+
+        Caches are found by it, and by the values of some examples.
+        """
+        return ""
+
 
 class Stream(Source, IterableDataset[Any]):
     """Examples that come one after another, such as those of shards: they are not counted, nor found by an index.
@@ -117,6 +130,7 @@ class Part(Source):
         self.source = source
         self.indices = indices
         self.loader = source.loader
+        self.log = source.log
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -142,6 +156,10 @@ class Part(Source):
     def describe(self, index: int) -> str:
         """As the source."""
         return self.source.describe(self.indices[index])
+
+    def fingerprint(self) -> str:
+        """That of the source, and of the indices."""
+        return f"{self.source.fingerprint()} {digest(np.asarray(self.indices, np.int64))}"
 
 
 class Pairs(Source):
@@ -171,6 +189,11 @@ class Pairs(Source):
         at_once = hasattr(self.dataset, "__getitems__")
         return super().fetch(indices, key) if at_once else self.fetch_each(indices, key)
 
+    def fingerprint(self) -> str:
+        """Of tensors, a hash of all values."""
+        tensors = self.dataset.tensors if isinstance(self.dataset, TensorDataset) else ()
+        return " ".join(f"{tensor.dtype}{tuple(tensor.shape)}{digest(tensor.numpy())}" for tensor in tensors)
+
 
 class PairStream(Stream):
     """Any iterable data set of pairs.
@@ -196,6 +219,11 @@ def as_source(dataset: Dataset[Any] | None) -> Source | None:
     if dataset is None or isinstance(dataset, Source):
         return dataset
     return PairStream(dataset) if isinstance(dataset, IterableDataset) else Pairs(dataset)
+
+
+def digest(values: NDArray[Any]) -> str:
+    """Hash of all values of an array."""
+    return hashlib.sha256(np.ascontiguousarray(values).view(np.uint8).data).hexdigest()
 
 
 def stack_by_size(pairs: list[tuple[Tensor, Any]]) -> Iterator[tuple[Tensor, tuple[Any, ...]]]:

@@ -8,18 +8,17 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lossy_lightning.core import Codec, InputError, MissingFileError
 from lossy_lightning.data._arguments import SignalArguments, Unpack
 from lossy_lightning.data._groups import assign_splits, fold_of
+from lossy_lightning.data._listing import visible_files, visible_folders
 from lossy_lightning.data._splits import Split
 from lossy_lightning.data.audio import SOUND_EXTENSIONS, SoundFormat
-from lossy_lightning.data.encoded import EncodedDataModule
-from lossy_lightning.data.folders import visible_files, visible_folders
-from lossy_lightning.data.sounds import ListedFile, signals_of
-from lossy_lightning.data.source import Source
+from lossy_lightning.data.bad_files import BadFiles
+from lossy_lightning.data.sounds import ListedFile, SoundDataModule
 
 _FOLDER = "SpeechCommands/speech_commands_v0.02"
 _LISTS: dict[str, Split] = {"testing_list.txt": "test", "validation_list.txt": "val"}
 
 
-class SpeechCommands(EncodedDataModule):
+class SpeechCommands(SoundDataModule):
     """Speech Commands: one second of one spoken word each, in torchaudio's folders.
 
     The files are looked for in ``<root>/SpeechCommands/speech_commands_v0.02/<word>/``. If the official lists
@@ -34,7 +33,7 @@ class SpeechCommands(EncodedDataModule):
         test_fold: The fold, from 0 to 4, of ``crc32(speaker) % 5`` that is the test split.
         by_speaker: False splits by file, so that a speaker is on all sides, and only shows what that leak is worth.
         sample_rate: Rate in Hz; clips, of 16 000 Hz, are resampled if it is another.
-        skip_bad: Whether files that cannot be read are left out, with a warning that names and counts them.
+        bad_files: What becomes of files that cannot be used; all are looked at before training.
         arguments: As of `EncodedDataModule`.
 
     Raises:
@@ -53,21 +52,19 @@ class SpeechCommands(EncodedDataModule):
         test_fold: int = 0,
         by_speaker: bool = True,
         sample_rate: int = 16_000,
-        skip_bad: bool = False,
+        bad_files: BadFiles = BadFiles.REFUSE,
         **arguments: Unpack[SignalArguments],
     ) -> None:
-        super().__init__(codec, root, **arguments)
+        super().__init__(codec, root, bad_files, **arguments)
         if not 0 <= test_fold <= 4 or sample_rate < 1:
             raise InputError(f"test_fold is 0 to 4 and sample_rate at least 1; got {test_fold=}, {sample_rate=}")
         self.folder = self.root / _FOLDER
         self.words = _words(self.folder, words)
         self.test_fold = test_fold
         self.by_speaker = by_speaker
-        self.skip_bad = skip_bad
-        self._told: set[Split] = set()
         self.sample_rate = sample_rate
         self.signal_shape = (1, sample_rate)
-        self._form = SoundFormat(sample_rate, sample_rate)
+        self.form = SoundFormat(sample_rate, sample_rate, lenient=bad_files.lenient)
         self.classes = tuple(self.words)
         self.num_classes = len(self.classes)
         self.check_sample_rates()
@@ -75,11 +72,7 @@ class SpeechCommands(EncodedDataModule):
             raise MisconfigurationException(
                 f"the official lists in {self.folder} split the clips; leave test_fold out, or remove the lists"
             )
-        self._files = self._list()
-
-    def signals(self, split: Split) -> Source | None:
-        """Sounds ``(1, sample_rate)`` int16 and the numbers of their words."""
-        return signals_of(self, self._files, split, self._form, self.skip_bad, self._told)
+        self.sounds = self._list()
 
     def _has_lists(self) -> bool:
         return all((self.folder / name).is_file() for name in _LISTS)
@@ -114,6 +107,8 @@ def _words(folder: Path, words: Sequence[str] | None) -> list[str]:
             "get the data (2.3 GiB) by torchaudio.datasets.SPEECHCOMMANDS(root, download=True)"
         )
     found = [name for name in visible_folders(folder) if name != "_background_noise_"]
+    if words is not None and not all(isinstance(word, str) for word in words):
+        raise InputError(f"words are texts; got {list(words)}: in YAML, yes, no, on and off need quotes")
     if words is not None and (isinstance(words, str) or not words or len(set(words)) < len(words)):
         raise InputError(f"words is a list of one or more different ones, or None for all; got {words!r}")
     missing = sorted(set(words or []) - set(found))

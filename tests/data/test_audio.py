@@ -11,13 +11,14 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lossy_lightning.data import BadFiles
 from lossy_lightning.data.audio import (
     SoundFiles,
     SoundFormat,
-    bad_files,
     num_channels,
     read_sound,
 )
+from lossy_lightning.data.bad_files import BadFileLog
 
 WHOLE = SoundFormat(16_000)
 OVERSHOOTING = ["baby_cry/2-107351-B.ogg", "dog_bark/3-144028-A.ogg", "fire_crackling/5-186924-A.ogg"]
@@ -92,9 +93,7 @@ def test_an_mp3_that_ends_early_is_an_error(tmp_path):
     path = save(tmp_path / "a.mp3", noise(44_100), 44_100)
     assert read_sound(path, SoundFormat(44_100)).shape == (1, 44_100)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(
-        ValueError, match=r"a.mp3 cannot be read: it is cut off or damaged, \d+ of 44100 samples can be decoded"
-    ):
+    with pytest.raises(ValueError, match=r"a.mp3 cannot be read: it is cut off or damaged, \d+ of 40 frames are there"):
         read_sound(path, SoundFormat(44_100))
 
 
@@ -102,7 +101,7 @@ def test_the_length_that_an_mp3_states_may_be_an_estimate(tmp_path):
     path = tmp_path / "a.mp3"
     soundfile.write(path, noise(132_300), 22_050, compression_level=0.99, bitrate_mode="CONSTANT")
     whole = read_sound(path, SoundFormat(22_050))
-    assert 132_300 <= whole.shape[1] <= soundfile.info(path).frames
+    assert 132_300 <= whole.shape[1] < 132_300 + 5 * 576
     assert torch.equal(read_sound(path, SoundFormat(22_050, 2000), 1.0), whole[:, -2000:])
 
 
@@ -119,7 +118,9 @@ def test_a_cut_wav_says_what_is_missing_and_a_streamed_one_is_whole(tmp_path):
     path = save(tmp_path / "a.wav", noise(4000))
     content = path.read_bytes()
     path.write_bytes(content[:-2000])
-    with pytest.raises(ValueError, match=r"a.wav cannot be read: it is cut off, 6000 of 8000 bytes of samples"):
+    with pytest.raises(
+        ValueError, match=r"a.wav cannot be read: it is cut off or damaged, 6000 of 8000 bytes of samples"
+    ):
         read_sound(path, WHOLE)
     for unknown in (b"\xff\xff\xff\xff", b"\x00\xf0\xff\x7f"):  # written by programs that cannot seek back
         path.write_bytes(content[:40] + unknown + content[44:])
@@ -149,8 +150,8 @@ def test_channels_are_averaged_or_kept(tmp_path):
     path = save(tmp_path / "a.wav", samples)
     assert read_sound(path, WHOLE).tolist() == [[150, -6, 32767]]
     assert read_sound(path, SoundFormat(16_000, None, channels=2)).tolist() == samples.T.tolist()
-    assert num_channels(str(path)) == 2
-    with pytest.raises(ValueError, match=r"a.wav has 2 channels, the first file has 3; use mono=True"):
+    assert num_channels([("nowhere", 0), (str(path), 0)]) == 2
+    with pytest.raises(ValueError, match=r"a.wav cannot be read: it has 2 channels, the first file has 3; use mono"):
         read_sound(path, SoundFormat(16_000, None, channels=3))
 
 
@@ -200,7 +201,7 @@ def test_short_sounds_are_padded_with_zeros_at_their_end(tmp_path):
 
 def test_random_crops_follow_torchs_seed(tmp_path):
     path = str(save(tmp_path / "a.wav", noise(5000)))
-    files = SoundFiles([(path, 3)], SoundFormat(16_000, 100), random=True)
+    files = SoundFiles([(path, 3)], SoundFormat(16_000, 100), BadFileLog(BadFiles.REFUSE, "here"), random=True)
     torch.manual_seed(1)
     first, second = files[0], files[0]
     torch.manual_seed(1)
@@ -212,8 +213,9 @@ def test_random_crops_follow_torchs_seed(tmp_path):
 def test_bad_files_are_told_from_good_ones(tmp_path):
     good, bad = save(tmp_path / "good.wav", noise(100)), tmp_path / "bad.wav"
     shutil.copy(__file__, bad)
-    assert list(bad_files([str(good), str(bad)], WHOLE)) == [str(bad)]
-    with pytest.raises(ValueError, match=r"bad.wav cannot be read: .*; repair or remove it, or use skip_bad=True"):
-        SoundFiles([(str(bad), 0)], WHOLE)[0]
-    with pytest.raises(ValueError, match=r"bad.wav cannot be opened: "):
-        num_channels(str(bad))
+    sounds = SoundFiles([(str(good), 0), (str(bad), 0)], WHOLE, BadFileLog(BadFiles.REFUSE, "here"))
+    assert sounds[0][0].shape == (1, 100)
+    with pytest.raises(ValueError, match=r"bad.wav: it cannot be opened: .*; repair or remove it, or leave it out"):
+        sounds[1]
+    with pytest.raises(ValueError, match=r"none of 1 sound files can be opened, such as .*bad.wav"):
+        num_channels([(str(bad), 0)])

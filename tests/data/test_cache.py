@@ -125,7 +125,7 @@ def test_a_killed_process_leaves_its_chunks_and_no_lock(tmp_path, small_chunks, 
 def test_a_run_killed_while_joining_encodes_nothing_again(tmp_path, small_chunks, examples, images, monkeypatch):
     folder = tmp_path / "split"
     with monkeypatch.context() as patch:
-        patch.setattr(writing_module, "checksum", lambda codes: pytest.fail("stop"))
+        patch.setattr(writing_module, "statistics_of", lambda moments: pytest.fail("stop"))
         with pytest.raises(pytest.fail.Exception):
             opened(folder, examples)
     assert not folder.exists()

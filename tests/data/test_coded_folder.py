@@ -1,7 +1,6 @@
 """Folders of JPEG files; the files are Pillow's, and so is the image that codes are compared with."""
 
 import io
-import re
 import tracemalloc
 import warnings
 from functools import partial
@@ -18,7 +17,7 @@ from PIL import Image
 from lossy_lightning.bitstream.jpeg import read_coefficients, write_coefficients
 from lossy_lightning.codecs import JPEG, PCM
 from lossy_lightning.core import CodeSpec, FileCodec
-from lossy_lightning.data import CodedFolder, JPEGFolder
+from lossy_lightning.data import BadFiles, CodedFolder, JPEGFolder
 from lossy_lightning.nn import InverseDCT, ResNet
 from lossy_lightning.tasks import ClassificationTask
 from tests.data.test_encoded import Mean
@@ -324,62 +323,112 @@ def test_train_codecs_serve_train_and_val(uniform):
 def broken(uniform):
     """The folder with a truncated file, one that is no JPEG, one too small, in training."""
     good = (uniform / "train/a/00.jpg").read_bytes()
-    (uniform / "train/a/00.jpg").write_bytes(good[: len(good) // 2])
+    (uniform / "train/a/00.jpg").write_bytes(good[:-300])
     (uniform / "train/a/04.jpg").write_bytes(b"GIF89a")
     write(uniform / "train/b/05.jpg", picture(0, 40, 90), subsampling="4:2:0")
     return uniform
 
 
-@pytest.mark.parametrize("name", ["a/00.jpg", "a/04.jpg", "b/05.jpg"])
+BAD = ("a/00.jpg", "a/04.jpg", "b/05.jpg")
+
+
+def source(root, split="train", **arguments):
+    """Codes of a split, as if its headers had not been looked at."""
+    data = folder(root, **{"crop": 48, "val_fraction": 0} | arguments)
+    data._bad_headers = set()
+    return data.codes(split)
+
+
+@pytest.mark.parametrize("name", BAD)
 def test_a_bad_file_is_named(broken, name):
-    dataset = folder(broken, crop=48, val_fraction=0).codes("train")
+    dataset = source(broken)
     index = [path.endswith(name) for path, _ in dataset.files].index(True)
-    for fetch in (lambda: dataset[index], lambda: dataset.__getitems__([index])):
-        with pytest.raises(ValueError, match=rf"{name}: .*; repair or remove it, or use skip_bad=True"):
-            fetch()
+    with pytest.raises(ValueError, match=rf"{name}: .*; repair or remove it, or leave it out by bad_files=BadFiles"):
+        dataset[index]
+    read = dataset.__getitems__([index])
+    assert read.batch is None
+    assert [bad.path[-8:] for bad in read.bad] == [name]
+
+
+def test_all_bad_headers_of_all_splits_are_named_at_once_before_training(broken):
+    (broken / "test/a/00.jpg").write_bytes(b"")
+    (broken / "test/b/01.jpg").unlink()
+    (broken / "test/b/01.jpg").symlink_to("nowhere")
+    (broken / "test/b/03.jpg").write_bytes(b"RIFF")
+    data = folder(broken, crop=48, max_pixels=64 * 64 - 1, val_fraction=0)
+    with pytest.raises(ValueError, match=r"30 of 30 files in .*25 too large"):
+        data.setup("fit")
+    data = folder(broken, crop=48, val_fraction=0)
+    with pytest.raises(ValueError, match=r"^5 of 30 files in ") as caught:
+        data.setup("fit")
+    text = str(caught.value)
+    assert (
+        "(2 of another format, or with a broken header, 1 not what the codec or crop takes, 1 empty, 1 missing)" in text
+    )
+    for name in (BAD[1], BAD[2], "test/a/00.jpg", "test/b/01.jpg", "test/b/03.jpg"):
+        assert f"{name}: " in text
 
 
 def test_bad_files_are_skipped_and_counted(broken):
-    data = folder(broken, crop=48, val_fraction=0, skip_bad=True, batch_size=COUNT)
-    dataset = data.codes("train")
-    with pytest.warns(UserWarning, match="is skipped") as caught:
-        code, target = dataset.__getitems__(range(COUNT))
+    data = folder(broken, crop=48, val_fraction=0, bad_files=BadFiles.SKIP, batch_size=COUNT)
+    with pytest.warns(UserWarning, match=r"^2 of 30 files in .* are left out \(1 of another format"):
+        data.setup("fit")
+    with pytest.warns(UserWarning, match=r"^1 of .* are left out \(1 broken or cut off\), 3 altogether: .*a/00.jpg"):
+        ((code, target),) = data.train_dataloader()
     assert len(code) == len(target) == COUNT - 3
-    assert len(dataset.skipped) == len(caught) == 3
-    assert str(caught[-1].message).startswith(f"{broken}/train/b/05.jpg is skipped (3 so far): the signal has 40 x 90")
-    good = [i for i, (path, _) in enumerate(dataset.files) if path[-8:] not in ("a/00.jpg", "a/04.jpg", "b/05.jpg")]
-    assert target.tolist() == [dataset.files[i][1] for i in good]
-
-
-def test_each_bad_file_is_counted_once(broken):
-    data = folder(broken, crop=48, val_fraction=0, skip_bad=True, batch_size=COUNT)
-    with pytest.warns(UserWarning, match="is skipped") as caught:
+    with warnings.catch_warnings(action="error"):  # told once
         batches(data.train_dataloader())
-    counts = sorted(re.search(r"\((\d+) so far\)", str(warning.message))[1] for warning in caught)
-    assert counts == ["1", "2", "3"]
-    with warnings.catch_warnings(action="error"):
-        batches(data.train_dataloader())
-        data.codes("train").__getitems__(range(COUNT))
 
 
-@pytest.mark.filterwarnings("ignore:.* is skipped:UserWarning")
+@pytest.mark.filterwarnings("ignore:.* left out:UserWarning")
 def test_a_first_file_that_is_bad_does_not_end_it(broken, tmp_path):
-    data = folder(broken, crop=48, val_fraction=0, skip_bad=True, cache_dir=tmp_path / "cache")
+    data = folder(broken, crop=48, val_fraction=0, bad_files=BadFiles.SKIP, cache_dir=tmp_path / "cache")
     data.setup("fit")
     assert sum(len(code) for code, _ in data.train_dataloader()) == COUNT - 3
     assert data.statistics.mean.shape == (384,)
 
 
-def test_a_batch_of_bad_files_is_an_error(broken):
-    dataset = folder(broken, crop=48, val_fraction=0, skip_bad=True).codes("train")
-    with pytest.warns(UserWarning, match="is skipped"), pytest.raises(ValueError, match="none of the 1 files"):
-        dataset.__getitems__([0])
+@pytest.mark.filterwarnings("ignore:.* left out:UserWarning")
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_a_batch_of_bad_files_is_left_out_and_in_training_replaced(uniform, num_workers):
+    for path in (*sorted((uniform / "test/a").iterdir())[1:], *sorted((uniform / "train/a").iterdir())[:6]):
+        path.write_bytes(path.read_bytes()[:-200])
+    data = folder(uniform, crop=48, val_fraction=0, bad_files=BadFiles.SKIP, batch_size=2, num_workers=num_workers)
+    assert [len(code) for code, _ in data.test_dataloader()] == [1, 1, 2]  # of 1 and 2 bad files
+    data.batch_size = 1
+    assert [len(code) for code, _ in data.test_dataloader()] == [1, 1, 1, 1]
+    # Lightning counts on the number of training batches.
+    assert [len(code) for code, _ in data.train_dataloader()] == [1] * COUNT
+
+
+@pytest.mark.filterwarnings("ignore:.* left out:UserWarning")
+def test_an_epoch_without_a_good_file_is_an_error(uniform):
+    for path in (uniform / "test").rglob("*.jpg"):
+        path.write_bytes(path.read_bytes()[:-200])
+    data = folder(uniform, crop=48, val_fraction=0, bad_files=BadFiles.SKIP, batch_size=2)
+    with pytest.raises(
+        ValueError, match=r"an epoch without one good file, of 30 files in .* 6 are left out \(6 broken"
+    ):
+        batches(data.test_dataloader())
+
+
+@pytest.mark.filterwarnings("ignore:.* left out:UserWarning")
+def test_a_run_goes_on_and_is_validated(uniform, tmp_path):
+    for path in sorted((uniform / "train/a").iterdir())[:6]:
+        path.write_bytes(path.read_bytes()[:-200])
+    data = folder(uniform, crop=48, bad_files=BadFiles.SKIP, batch_size=1, cache_dir=tmp_path / "cache")
+    task = ClassificationTask(data.spec, 2, stem=Mean, backbone=lambda shape, classes: torch.nn.Linear(1, classes))
+    quiet = dict.fromkeys(("logger", "enable_progress_bar", "enable_model_summary", "enable_checkpointing"), False)
+    trainer = Trainer(accelerator="cpu", max_epochs=2, default_root_dir=tmp_path, num_sanity_val_steps=0, **quiet)
+    trainer.fit(task, data)
+    assert trainer.global_step == 2 * len(data.codes("train"))
+    assert "val_acc" in trainer.callback_metrics
 
 
 def test_colour_spaces_without_chroma_are_named(uniform):
     array = np.dstack([picture(0, 64, 64), picture(1, 64, 64)[..., 0]])
     Image.fromarray(array, "CMYK").save(uniform / "train/a/00.jpg")
-    dataset = folder(uniform, crop=48, val_fraction=0).codes("train")
+    dataset = source(uniform)
     with pytest.raises(ValueError, match=r"a/00.jpg: .*got 8-bit CMYK"):
         dataset[0]
 
@@ -414,17 +463,18 @@ def test_files_that_are_cut_off_are_read_as_far_as_they_go(uniform):
     path = uniform / "train/a/00.jpg"
     whole = read(path)
     path.write_bytes(path.read_bytes()[:-300])
-    code, _ = folder(uniform, val_fraction=0, lenient=True).codes("train")[0]
+    code, _ = folder(uniform, val_fraction=0, bad_files=BadFiles.LENIENT).codes("train")[0]
     assert torch.equal(code[:, 0], whole[:, 0])
     assert not torch.equal(code, whole)
 
 
 def test_files_that_are_gone_are_bad_like_others(uniform):
-    data = folder(uniform, crop=48, val_fraction=0, skip_bad=True, batch_size=COUNT)
+    data = folder(uniform, crop=48, val_fraction=0, bad_files=BadFiles.SKIP, batch_size=COUNT)
+    data.setup("fit")
     (uniform / "train/a/00.jpg").unlink()
     (uniform / "train/a/02.jpg").unlink()
     (uniform / "train/a/02.jpg").symlink_to("nowhere")
-    with pytest.warns(UserWarning, match=r"0[02].jpg is skipped \([12] so far\): it cannot be opened: No such file"):
+    with pytest.warns(UserWarning, match=r"\(2 missing\): .*0[02].jpg: it cannot be opened: No such file"):
         ((code, _),) = data.train_dataloader()
     assert len(code) == COUNT - 2
 
@@ -574,10 +624,10 @@ def test_real_photos(data_root, tmp_path):
 
 
 def test_native_photos_of_any_kind(data_root, tmp_path):
-    for split in ("train", "test"):
-        (tmp_path / split).mkdir()
-        (tmp_path / split / "photos").symlink_to(data_root / "imagenet_samples")
-    data = JPEGFolder(JPEG(dequantize=True), tmp_path, crop=160, skip_bad=True, batch_size=78)
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test/photos").symlink_to(data_root / "imagenet_samples")
+    write(tmp_path / "train/photos/0.jpg", picture(0, 160, 160))
+    data = JPEGFolder(JPEG(dequantize=True), tmp_path, crop=160, bad_files=BadFiles.SKIP, batch_size=78)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ((code, _),) = data.test_dataloader()

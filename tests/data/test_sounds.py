@@ -2,7 +2,6 @@
 
 import shutil
 import sys
-import warnings
 import zlib
 from itertools import chain
 from pathlib import Path
@@ -18,7 +17,7 @@ from lightning.pytorch import Trainer
 from lossy_lightning.augmentation import RandomGain, RandomShift
 from lossy_lightning.cli import main
 from lossy_lightning.codecs import PCM, VQ
-from lossy_lightning.data import AudioFolder, SpeechCommands
+from lossy_lightning.data import AudioFolder, BadFiles, SpeechCommands
 from lossy_lightning.data.speech_commands import speaker_of
 from tests.data.test_encoded import Recorder
 
@@ -299,6 +298,10 @@ def test_folders_of_splits(folder, tmp_path):
     root = tmp_path / "splits"
     for split in ("train", "test"):
         shutil.copytree(folder, root / split)
+    with pytest.raises(ValueError, match=r"5 groups are on several sides of the folders of .*: a, b, c, d, e; move"):
+        small(root, group=recording)
+    for path in (root / "test").glob("*/*"):
+        path.rename(path.with_name(f"z{path.name}"))
     data = small(root, group=recording, val_fraction=0.2)
     sides = {split: [Path(path) for path, _ in data.signals(split).files] for split in SPLITS}
     assert {len(sides["test"]), len(sides["train"]), len(sides["val"])} == {20, 16, 4}
@@ -307,11 +310,13 @@ def test_folders_of_splits(folder, tmp_path):
     assert [len(small(root).signals(split)) for split in SPLITS] == [20, 20, 20]
 
 
-def test_the_cache_beside_the_classes_is_no_class(folder):
+def test_the_cache_is_the_users_and_not_among_the_data(folder, tmp_path):
+    before = sorted(folder.rglob("*"))
     data = small(folder, cache_dir=None)
     data.prepare_data()
-    assert (folder / "lossy_lightning").is_dir()
-    assert small(folder).classes == ("dry", "wet")
+    assert sorted(folder.rglob("*")) == before
+    assert data.cache_dir == tmp_path / "user's cache"
+    assert list(data.cache_dir.glob("AudioFolder-train-*/codes.npy"))
 
 
 def test_a_hidden_folder_is_no_class(folder):
@@ -320,10 +325,10 @@ def test_a_hidden_folder_is_no_class(folder):
 
 
 def test_hidden_sounds_do_not_count_at_any_depth(folder):
-    before = small(folder)._files
+    before = small(folder).sounds
     shutil.copytree(folder / "wet", folder / "wet" / ".trash")
     shutil.copytree(folder / "wet", folder / "cache" / ".trash")
-    assert small(folder)._files == before
+    assert small(folder).sounds == before
 
 
 def test_folders_without_sounds_are_named(tmp_path):
@@ -341,11 +346,11 @@ def test_stereo_is_averaged_kept_or_refused(folder):
     stereo = sound(0, 3000).reshape(1500, 2)
     save(folder / "dry/a0.wav", stereo, 8_000)
     assert small(folder).spec.shape == (1, None)
-    with pytest.raises(ValueError, match=r"has 1 channels, the first file has 2; use mono=True"):
+    with pytest.raises(ValueError, match=r"19 of 20 .*it has 1 channels, the first file has 2; use mono=True"):
         small(folder, mono=False).prepare_data()
     save(folder / "dry/a0.wav", stereo[:, 0], 8_000)
     save(folder / "wet/e9.wav", stereo, 8_000)
-    with pytest.raises(ValueError, match=r"e9.wav has 2 channels, the first file has 1; use mono=True"):
+    with pytest.raises(ValueError, match=r"e9.wav: it has 2 channels, the first file has 1; use mono=True"):
         small(folder, mono=False).prepare_data()
     for path in folder.glob("*/*.wav"):
         save(path, stereo, 8_000)
@@ -385,34 +390,51 @@ def spoil(folder):
     save(folder / "wet/d6.wav", np.zeros(0, np.int16), 8_000)
 
 
-def test_a_bad_file_is_an_error_that_names_it_before_training(folder):
+def test_bad_files_of_all_splits_are_an_error_before_training(folder):
     spoil(folder)
     for arguments in ({}, {"transform": RandomShift(3)}, {"transform": RandomShift(3), "seconds": 0.05}):
-        data = small(folder, val_fraction=0, test_fraction=0, **arguments)
-        with pytest.raises(ValueError, match=r"b2.wav cannot be read: .*; repair or remove it, or use skip_bad=True"):
-            data.prepare_data()
+        data = small(folder, **arguments)
+        with pytest.raises(ValueError, match=r"2 of 20 files in .* cannot be used \(2 empty\): .*b2.wav: .*d6.wav: "):
+            data.setup("fit")
 
 
 def test_bad_files_are_skipped_named_and_counted(folder):
     before = {split: set(names(small(folder), split)) for split in SPLITS}
     spoil(folder)
-    data = small(folder, skip_bad=True)
-    with pytest.warns(UserWarning, match=r"\d of \d+ files in .* are skipped: .*cannot be read") as caught:
+    data = small(folder, bad_files=BadFiles.SKIP)
+    with pytest.warns(UserWarning, match=r"of 20 files in .* are left out \(") as caught:
         data.prepare_data()
-    told = {str(warning.message) for warning in caught}
+    told = [str(warning.message) for warning in caught]
+    assert "2 of 20 files" in told[0]
+    assert "(2 empty)" in told[0]
+    assert "(1 broken or cut off), 3 altogether: " in told[1]
     for name in ("b2.wav", "c4.wav", "d6.wav"):
-        assert any(name in text for text in told)
-    with warnings.catch_warnings(action="error"):  # once is enough
-        after = {split: set(names(data, split)) for split in SPLITS}
-    lost = {"dry/b2.wav", "dry/c4.wav", "wet/d6.wav"}
+        assert sum(name in text for text in told) == 1
+    after = {split: set(names(data, split)) for split in SPLITS}
+    lost = {"dry/b2.wav", "wet/d6.wav"}
     assert after == {split: listed - lost for split, listed in before.items()}  # nothing changes sides
     assert sum(len(data._dataset(split)) for split in SPLITS) == 17
+    with pytest.warns(UserWarning, match="are left out") as again:  # whoever finds the codes is told as well
+        small(folder, bad_files=BadFiles.SKIP).prepare_data()
+    assert [str(warning.message) for warning in again] == told
+    with pytest.raises(ValueError, match="2 of 20 files"):
+        small(folder).prepare_data()
 
 
-def test_bad_files_are_looked_for_once_while_files_stay(folder, monkeypatch):
-    small(folder, skip_bad=True).signals("train")
-    monkeypatch.setattr("lossy_lightning.data.sounds.bad_files", lambda *_: pytest.fail("reads all files again"))
-    small(folder, skip_bad=True).signals("train")
+@pytest.mark.filterwarnings("ignore:.* left out:UserWarning")
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_bad_sounds_do_not_end_a_training_on_transformed_ones(folder, tmp_path, num_workers):
+    spoil(folder)
+    data = small(
+        folder, VQ((8,), 16), bad_files=BadFiles.SKIP, transform=RandomShift(3), batch_size=1, num_workers=num_workers
+    )
+    module = Recorder()
+    quiet = dict.fromkeys(("logger", "enable_progress_bar", "enable_model_summary", "enable_checkpointing"), False)
+    Trainer(accelerator="cpu", max_epochs=1, default_root_dir=tmp_path, num_sanity_val_steps=0, **quiet).fit(
+        module, data
+    )
+    assert sum(len(batch[0]) for batch in module.batches["train"]) == len(data.signals("train"))
+    assert module.batches["val"]
 
 
 def test_a_sound_that_is_shorter_than_a_frame_is_named(folder):

@@ -37,9 +37,10 @@ class _Job(NamedTuple):
 
 
 def measure(layout: JPEGLayout, files: Sequence[bytes]) -> list[FileInfo | ValueError]:
-    """What the headers say of files that the codec can read; what is wrong with the others."""
+    """What the headers say of files that the codec can read, however large; what is wrong with the others."""
     found: list[FileInfo | ValueError] = []
-    for header in read_headers(files, on_truncation="fill"):  # how long the data are is seen when they are read
+    # How long the data are is seen when they are read.
+    for header in read_headers(files, max_pixels=2**32, on_truncation="fill"):
         try:
             fine = _checked(layout, header)
             shape = len(fine.grids), fine.height, fine.width

@@ -1,7 +1,7 @@
 """JPEG: quantized DCT coefficients, as they stand in files."""
 
 from collections.abc import Sequence
-from math import lcm
+from math import lcm, prod
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from lossy_lightning.functional import (
     round_divide,
 )
 
+MAX_PIXELS = 2**27  #: of an image in a file
 _COMPONENTS = ("luma", "cb", "cr")
 _TABLES = ("luma_table", "cb_table", "cr_table")
 
@@ -65,7 +66,8 @@ class JPEG(FileCodec):
     """
 
     idempotent = False  # averaged chroma, clipped pixels
-    extensions = (".jpg", ".jpeg")
+    extensions = (".jpg", ".jpeg", ".jpe", ".jfif")
+    header_bytes = 2**16  # long metadata may take more
     signal_shape = (3, None, None)
 
     def __init__(
@@ -185,6 +187,8 @@ class JPEG(FileCodec):
         (info,) = self.measure([data])
         if isinstance(info, ValueError):
             raise info
+        if prod(info.signal_shape[1:]) > MAX_PIXELS:
+            raise InputError(f"{prod(info.signal_shape[1:])} pixels are more than the {MAX_PIXELS} that are read")
         channels = self._layout.num_channels(info.signal_shape[0])
         code = torch.empty(*info.grid, channels, dtype=torch.int16).movedim(-1, 0)
         (error,) = read_rows(self._layout, [data], [code], None, False, 1, exact=True)

@@ -1,0 +1,90 @@
+"""Disks that are full, cannot be written or have no locks, told in one sentence."""
+
+import errno
+import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from lossy_lightning.core import InputError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_PATIENCE = 30.0  # seconds
+_WHAT = "set cache_dir to a folder that can be written, or $LOSSY_CACHE"
+
+
+@contextmanager
+def told_of_disk(folder: Path) -> Iterator[None]:
+    """Say what is wrong with the disk if something cannot be written to a folder.
+
+    Raises:
+        ValueError: If the disk is full, read-only, or the folder is a file or may not be written to.
+    """
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, InputError) or error.errno is None:
+            raise
+        if error.errno in _FULL:
+            raise InputError(
+                f"the disk of {folder} is full, {_free(folder)} bytes are free: make room, or {_WHAT}"
+            ) from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
+            raise InputError(f"{folder} cannot be written to ({error.strerror}): {_WHAT}") from error
+        raise
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock that keeps other processes from making the same; who waits long is told for what.
+
+    On file systems without locks a file stands for one, and a process of another machine that was killed leaves it.
+
+    Args:
+        path: Of what is made; the lock lies beside it.
+
+    Raises:
+        ValueError: As `told_of_disk`.
+    """
+    lock = path.with_suffix(".lock")
+    with told_of_disk(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        held = FileLock(lock)
+        minutes = 0.0
+        while True:
+            try:
+                held.acquire(timeout=_PATIENCE)
+                break
+            except Timeout:
+                minutes += _PATIENCE / 60
+                warnings.warn(
+                    f"waiting for {minutes:g} minutes for another process that makes {path.name} and holds {lock}; if "
+                    "there is none, on any machine, delete that file",
+                    stacklevel=2,
+                )
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def check_room(folder: Path, needed: int) -> None:
+    """Check that a disk has room.
+
+    Raises:
+        ValueError: If it has not; the message has both numbers.
+    """
+    free = _free(folder)
+    if needed > free:
+        raise InputError(
+            f"the cache in {folder} needs {needed} bytes more, but its disk has {free} free: make room, or {_WHAT}"
+        )
+
+
+def _free(folder: Path) -> int:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
