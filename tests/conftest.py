@@ -20,9 +20,17 @@ def _one_thread():
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_users_cache(tmp_path_factory):
+    """The user's cache folder is not for tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOSSY_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
-    """The user's cache folder is not for tests."""
+    """Each test has a cache of its own."""
     monkeypatch.setenv("LOSSY_CACHE", str(tmp_path / "user's cache"))
 
 

@@ -69,7 +69,7 @@ def backbone(shape, classes):
 if __name__ == "__main__":
     root, devices = Path(sys.argv[1]), int(sys.argv[2])
     torch.set_num_threads(1)
-    data = Marked(CountedVQ((1, 1), 2), root=root, batch_size=8)
+    data = Marked(CountedVQ((1, 1), 2), root=root, cache_dir=root, batch_size=8)
     torch.manual_seed(0)
     task = ClassificationTask(data.spec, 3, stem=Scale, backbone=backbone)
     seen = Seen()
