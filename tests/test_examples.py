@@ -65,6 +65,10 @@ def test_trained_on_crops_and_tested_whole(tmp_path, monkeypatch):
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
+LOOKERS = {"own_confound.py"}
+"""Scripts that train nothing."""
+
+
 @pytest.mark.parametrize("name", names("*.py"))
 def test_script(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -74,6 +78,9 @@ def test_script(name, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, spec.name, module)
     monkeypatch.syspath_prepend(EXAMPLES)  # a spawned process imports the script too
     spec.loader.exec_module(module)
+    if name in LOOKERS:
+        module.main()
+        return
     assert [*inspect.signature(module.main).parameters][-1] == "max_epochs"
     module.main(max_epochs=1)
     assert list(tmp_path.glob("lightning_logs/version_0/checkpoints/*.ckpt"))

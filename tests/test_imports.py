@@ -32,15 +32,16 @@ ROOMS = {
     "tasks": {"core", "codecs", "functional", "profiling"},
     "callbacks": {"core", "functional", "profiling", "attacks"},
     "report": {"core"},
-    "cli": {"callbacks", "core", "report", "__version__"},
+    "confound": {"core", "functional", "bitstream"},
+    "cli": {"callbacks", "confound", "core", "report", "__version__"},
 }
 """Room to the other rooms that it may import."""
 
 FOREIGN = {
     "brevitas": ("nn/",),
-    "sklearn": ("codecs/", "data/"),
+    "sklearn": ("codecs/", "confound/_prediction", "data/"),
     "torchvision": ("data/", "codecs/standards/_libjpeg"),
-    "PIL": ("codecs/standards/_libjpeg", "data/folders"),
+    "PIL": ("codecs/standards/_libjpeg", "confound/remedy", "data/folders"),
     "encodec": ("codecs/pretrained/encodec",),
     "ai_edge_litert": ("codecs/pretrained/lyra",),
     "soundfile": ("data/_sound_files", "codecs/standards/_lame"),

@@ -17,10 +17,11 @@ class Parser(LightningArgumentParser):
     """Lightning's parser, whose errors are one sentence, with the nearest right name and where help is."""
 
     def add_subcommands(self, required: bool = True, dest: str = "subcommand", **kwargs: Any) -> Any:
-        """Name `report` beside them, which is no subcommand of Lightning's."""
+        """Name `report` and `confound` beside them, which are no subcommands of Lightning's."""
         kwargs |= {
             "metavar": f"{{{','.join(SUBCOMMANDS)}}}",
-            "description": "Each has its --help. `report RUN_DIR...` compares logged runs; the others run one.",
+            "description": "Each has its --help. `report RUN_DIR...` compares logged runs, `confound FOLDER` asks "
+            "whether headers of files give their classes away; the others run one.",
         }
         return super().add_subcommands(required, dest, **kwargs)
 

@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-
-from lossy_lightning.core.errors import MissingClassesError
 
 if TYPE_CHECKING:
     from lossy_lightning.data.encoded import EncodedDataModule
@@ -90,15 +88,3 @@ def _version() -> str | None:
         return version("lossy_lightning")
     except PackageNotFoundError:  # a source tree that is not installed
         return None
-
-
-class NotStated:
-    """A number of classes that a datamodule does not state."""
-
-    def __get__(self, data: "EncodedDataModule | None", kind: type) -> NoReturn:
-        """Say what to do.
-
-        Raises:
-            AttributeError: Always, so that the attribute is none.
-        """
-        raise MissingClassesError(f"{kind.__name__} does not state its number of classes; set num_classes in the class")

@@ -1,5 +1,6 @@
 """JPEG files to quantized coefficients and back, by entropy coding alone."""
 
+from lossy_lightning.bitstream.jpeg._tables import STANDARD_HUFFMAN
 from lossy_lightning.bitstream.jpeg.coefficients import JPEGCoefficients, JPEGComponent
 from lossy_lightning.bitstream.jpeg.headers import JPEGHeader, read_headers
 from lossy_lightning.bitstream.jpeg.reader import read_coefficients, read_coefficients_batch
@@ -7,6 +8,7 @@ from lossy_lightning.bitstream.jpeg.windows import BlockWindow, read_windows
 from lossy_lightning.bitstream.jpeg.writer import write_coefficients
 
 __all__ = [
+    "STANDARD_HUFFMAN",
     "BlockWindow",
     "JPEGCoefficients",
     "JPEGComponent",

@@ -1,0 +1,60 @@
+"""The evidence that a data set's headers give."""
+
+from dataclasses import dataclass
+
+from lossy_lightning.confound._prediction import Prediction
+
+_LOST, _ALONE = 0.01, 0.55
+"""Area that shuffling a trace must cost, or that it must have alone, before it is told as evidence."""
+
+
+@dataclass(frozen=True)
+class ClassTrait:
+    """What most files of a class look like.
+
+    Attributes:
+        label: Name of the class.
+        text: Values of the traces that matter, such as ``q95 4:4:4``.
+        share: Share of the class's files that have them.
+        share_elsewhere: Share of the other classes' files that have them.
+    """
+
+    label: str
+    text: str
+    share: float
+    share_elsewhere: float
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What `confound` found.
+
+    Attributes:
+        classes: Name of a class -> its number of files that were measured.
+        left_out: Reason -> number of files that were not measured.
+        num_groups: Groups of files that were kept in one fold, copies of one content included.
+        traces: How well traces of the encoder predict the class; they decide.
+        size: The same of bytes per sample, which the content of pictures and sounds moves honestly.
+        traits: What gives each class away, if traces do.
+    """
+
+    classes: dict[str, int]
+    left_out: dict[str, int]
+    num_groups: int
+    traces: Prediction
+    size: Prediction
+    traits: tuple[ClassTrait, ...]
+
+    @property
+    def num_files(self) -> int:
+        """Files that were measured."""
+        return sum(self.classes.values())
+
+    @property
+    def matter(self) -> dict[str, float]:
+        """Traces that give classes away, and the area of each alone, the greatest first; none that chance explains."""
+        found = self.traces
+        if found.interval[0] <= 0.5:
+            return {}
+        told = {name: area for name, area in found.alone.items() if area >= _ALONE or found.importances[name] >= _LOST}
+        return dict(sorted(told.items(), key=lambda item: -item[1]))
