@@ -66,6 +66,8 @@ def _place(tensor: Tensor) -> tuple[Any, ...]:
         pointer = None if storage.device.type == "meta" else storage.data_ptr()
     except (RuntimeError, NotImplementedError):
         return ()
+    if tensor.is_nested:
+        return (pointer,)
     return pointer, tuple(tensor.shape), tensor.stride(), tensor.storage_offset(), tensor.dtype
 
 
@@ -97,6 +99,8 @@ def _memory(tensor: Tensor) -> Tensor | None:
         storage = tensor.untyped_storage()
         if storage.device.type == "meta":
             return None
+        if tensor.is_nested:  # its parts lie anywhere in it
+            return torch.empty(0, dtype=torch.uint8, device=storage.device).set_(storage)
         size = tensor.element_size()
         span = sum((length - 1) * step for length, step in zip(tensor.shape, tensor.stride(), strict=True)) + 1
         first, count = tensor.storage_offset() * size, span * size

@@ -21,7 +21,13 @@ from lossy_lightning.profiling.profiles import (
     total_profile,
 )
 from lossy_lightning.profiling.strays import stray_values
-from lossy_lightning.profiling.widths import declared_bit_width, is_quant_tensor, is_quantizer, owners
+from lossy_lightning.profiling.widths import (
+    declared_bit_width,
+    is_quant_tensor,
+    is_quantizer,
+    owners,
+    quant_tensor_bit_width,
+)
 
 __all__ = [
     "EnergyTable",
@@ -41,6 +47,7 @@ __all__ = [
     "owners",
     "profile_forward",
     "profile_layers",
+    "quant_tensor_bit_width",
     "stray_values",
     "total_profile",
     "unseen_message",

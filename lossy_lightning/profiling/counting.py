@@ -1,7 +1,8 @@
 """What a model costs: multiply-accumulates, table look-ups, parameters, memory; each by bit width and by layer.
 
 A multiply-accumulate is as wide as its wider factor. A factor is as wide as the quantizer that made it declares
-(of Brevitas, or of anything with such a `bit_width`), otherwise as wide as its dtype: float32 counts as 32.
+(of Brevitas, or of anything with such a `bit_width`), otherwise as wide as its dtype: float32 counts as 32. One of
+complex numbers counts as four of real ones; a sparse factor counts the values that it stores.
 """
 
 import warnings
@@ -14,7 +15,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from lossy_lightning.functional import undisturbed
+from lossy_lightning.profiling._recording import Trace
 from lossy_lightning.profiling._tracing import trace
+from lossy_lightning.profiling.plain import plain_tensors, plain_weights
 from lossy_lightning.profiling.profiles import LayerProfile, Lookups, ModelProfile, WeightMemory, total_profile
 from lossy_lightning.profiling.widths import declared_bit_width, dtype_bit_width, owners
 
@@ -22,10 +25,9 @@ from lossy_lightning.profiling.widths import declared_bit_width, dtype_bit_width
 def profile_layers(model: nn.Module, *inputs: Any) -> list[LayerProfile]:
     """What each layer of a model does in one forward, in the order of `named_modules`.
 
-    The forward runs in evaluation mode, without gradients; training modes, buffers and random state are afterwards as
-    they were. A module has a profile if it computes, reads or holds anything. What runs between modules, such as a
-    residual addition, counts for the module whose `forward` runs it. What quantizers do inside themselves does not
-    count.
+    The forward runs in evaluation mode, without gradients, and leaves everything as it was (`undisturbed`). A module
+    has a profile if it computes, reads or holds anything. What runs between modules, such as a residual addition,
+    counts for the module whose `forward` runs it. What quantizers do inside themselves does not count.
 
     Args:
         model: Any module.
@@ -69,7 +71,7 @@ def profile_forward(model: nn.Module, arguments: tuple[Any, ...], keywords: dict
         Counter({32: 12})
     """
     result = trace(model, arguments, keywords)
-    parameters = _parameters(model)
+    parameters = _parameters(model, result)
     rows = [
         LayerProfile(
             name,
@@ -146,6 +148,8 @@ def count_parameters(model: nn.Module) -> Counter[int]:
 
     Parameters count once, at the width that their quantizer declares, otherwise at their dtype's. A batch norm counts
     two values per channel, affine or not: at inference it is one factor and one summand. Other buffers do not count.
+    Packed weights of quantized kernels, constants of frozen TorchScript, and plain attributes named ``weight…`` or
+    ``bias…`` count like parameters; plain weights of other names are known to `profile_layers` only, from the forward.
 
     Args:
         model: Any module.
@@ -193,21 +197,30 @@ def feature_memory(model: nn.Module, *inputs: Any) -> int:
     return total_profile(profile_layers(model, *inputs)).feature_memory
 
 
-def _parameters(model: nn.Module) -> dict[str, Counter[int]]:
-    """Name of a layer -> its scalars by bit width."""
+def _parameters(model: nn.Module, found: Trace | None = None) -> dict[str, Counter[int]]:
+    """Name of a layer -> its scalars by bit width, with what a trace found out about them."""
+    found = Trace() if found is None else found
     counts: dict[str, Counter[int]] = {}
-    counted: set[int] = set()
-    for _, module, owner in owners(model):
+    counted: dict[int, Any] = {}  # by id, and held: what is unpacked lives no longer otherwise
+    multiplied: dict[int, list[Tensor]] = {}
+    for module, tensor in plain_tensors(model.modules()) if found.origins else ():
+        if id(tensor) in found.origins:
+            multiplied.setdefault(id(module), []).append(tensor)
+    # Quantizers come last: some track the weights of a layer beside their own parameters.
+    for _, module, owner in sorted(owners(model), key=lambda one: one[0] != one[2]):
         count = counts.setdefault(owner, Counter())
         normalised = _batch_norm(module)
         if normalised is not None:
             count.update(normalised)
-            counted.update(map(id, module._parameters.values()))
-        for name, parameter in module._parameters.items():
-            if parameter is not None and id(parameter) not in counted:
-                counted.add(id(parameter))
-                width = declared_bit_width(getattr(module, f"{name}_quant", None))
-                count[width or dtype_bit_width(parameter)] += parameter.numel()
+            counted.update((id(weight), weight) for weight in module._parameters.values())
+        held = [(name, weight) for name, weight in module._parameters.items() if weight is not None]
+        plain = [("", tensor) for tensor in (*plain_weights(module), *multiplied.get(id(module), ()))]
+        for name, weight in held + plain:
+            if id(weight) not in counted:
+                counted[id(weight)] = weight
+                quantizer = getattr(module, f"{name}_quant", None)
+                width = found.widths.get(id(quantizer)) or declared_bit_width(quantizer)
+                count[width or dtype_bit_width(weight)] += weight.numel()
     return counts
 
 

@@ -5,7 +5,18 @@ import brevitas.nn as qnn
 import pytest
 import torch
 import torch.nn.functional as F
-from brevitas.quant import Int8WeightPerChannelFloat, SignedBinaryWeightPerTensorConst, Uint8ActPerTensorFloat
+from brevitas.quant import (
+    Fp8e4m3ActPerTensorFloat,
+    Fp8e4m3WeightPerChannelFloat,
+    Int8AccumulatorAwareWeightQuant,
+    Int8WeightPerChannelFloat,
+    MXFloat8e4m3Act,
+    MXFloat8e4m3Weight,
+    MXInt8Act,
+    MXInt8Weight,
+    SignedBinaryWeightPerTensorConst,
+    Uint8ActPerTensorFloat,
+)
 from brevitas.quant_tensor import IntQuantTensor
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
@@ -134,6 +145,105 @@ def test_planted_faults_stop_the_run_with_name_and_values(fault: str, stage: str
     network, message = BAD[fault]
     with pytest.raises(MisconfigurationException, match=message):
         run(nn.Sequential(network()), stage)
+
+
+PRODUCTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "linear": F.linear,
+    "@": lambda x, w: x @ w.T,
+    "@ from the right": lambda x, w: (w @ x.T).T,
+    "mm": lambda x, w: torch.mm(x, w.t()),
+    "bmm": lambda x, w: torch.bmm(x[None], w.T[None])[0],
+    "einsum": lambda x, w: torch.einsum("bi,oi->bo", x, w),
+    "einsum, weights first": lambda x, w: torch.einsum("oi,bi->bo", w, x),
+    "tensordot": lambda x, w: torch.tensordot(x, w, ([1], [1])),
+    "inner": torch.inner,
+    "addmm": lambda x, w: torch.addmm(torch.zeros(3), x, w.T),
+    "addmm by name": lambda x, w: torch.addmm(torch.zeros(3), mat1=x, mat2=w.T),
+    "addmm_": lambda x, w: torch.zeros(len(x), 3).addmm_(x, w.T),
+    "baddbmm": lambda x, w: torch.baddbmm(torch.zeros(1, 1, 3), x[None], w.T[None])[0],
+    "addbmm": lambda x, w: torch.addbmm(torch.zeros(1, 3), x[None], w.T[None]),
+    "mv": lambda x, w: torch.stack([w.mv(row) for row in x]),
+    "addmv": lambda x, w: torch.stack([torch.addmv(torch.zeros(3), w, row) for row in x]),
+    "dot": lambda x, w: torch.stack([torch.stack([torch.dot(row, v) for v in w]) for row in x]),
+    "multi_dot": lambda x, w: torch.linalg.multi_dot([x, w.T, torch.eye(3)]),
+    "convolution": lambda x, w: F.conv1d(x[..., None], w[..., None])[..., 0],
+    "attention": lambda x, w: F.scaled_dot_product_attention(x[None], w[None], w[None])[0][:, :3],
+    "bilinear": lambda x, w: F.bilinear(x, torch.ones(len(x), 1), w[..., None]),
+}
+
+
+@pytest.mark.parametrize("way", PRODUCTS)
+def test_products_are_seen_whichever_function_makes_them(way: str) -> None:
+    class Multiplies(qnn.QuantLinear):
+        honest = True
+
+        def forward(self, x: Any) -> Tensor:
+            weight = self.quant_weight().value if self.honest else self.weight
+            return PRODUCTS[way](self.input_quant(x).value, weight)
+
+    layer = Multiplies(8, 3, bias=False, weight_quant=BinaryWeight, input_quant=BinaryInput)
+    run(nn.Sequential(layer), "test")
+    layer.honest = False
+    with pytest.raises(MisconfigurationException, match=r"'network\.0' declares 1 bits for its weight"):
+        run(nn.Sequential(layer), "test")
+
+
+def test_inputs_are_seen_too() -> None:
+    class Real(qnn.QuantLinear):
+        def forward(self, x: Any) -> Tensor:
+            return torch.einsum("oi,bi->bo", self.quant_weight().value, x)
+
+    with pytest.raises(MisconfigurationException, match=r"'network\.0' declares 1 bits for its input"):
+        run(nn.Sequential(Real(8, 3, bias=False, weight_quant=BinaryWeight, input_quant=BinaryInput)), "test")
+
+
+KINDS: dict[str, Callable[[], nn.Module]] = {
+    "groups": lambda: qnn.QuantLinear(64, 3, weight_quant=MXInt8Weight, input_quant=MXInt8Act, bias=False),
+    "floats": lambda: qnn.QuantLinear(
+        64, 3, weight_quant=Fp8e4m3WeightPerChannelFloat, input_quant=Fp8e4m3ActPerTensorFloat, bias=False
+    ),
+    "groups of floats": lambda: qnn.QuantLinear(
+        64, 3, weight_quant=MXFloat8e4m3Weight, input_quant=MXFloat8e4m3Act, bias=False
+    ),
+    "aware of its accumulator": lambda: nn.Sequential(
+        qnn.QuantIdentity(return_quant_tensor=True),
+        qnn.QuantLinear(64, 3, weight_quant=Int8AccumulatorAwareWeightQuant, bias=False),
+    ),
+    "by channel, transposed": lambda: nn.Sequential(ByChannel(64, 3, bias=False, weight_bit_width=2)),
+    "recurrent": lambda: nn.Sequential(nn.Unflatten(1, (8, 8)), qnn.QuantRNN(8, 3, batch_first=True), First()),
+}
+
+
+class First(nn.Module):
+    def forward(self, x: Any) -> Tensor:
+        return x[0][:, -1]
+
+
+class ByChannel(qnn.QuantLinear):
+    def forward(self, x: Any) -> Tensor:
+        return torch.einsum("bi,io->bo", x, self.quant_weight().value.T.contiguous())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_true_layers_of_odd_kinds_pass(kind: str) -> None:
+    torch.manual_seed(0)
+    run(nn.Sequential(nn.Linear(8, 64), KINDS[kind]()))
+
+
+def test_what_cannot_be_checked_is_said_once() -> None:
+    class Strange(nn.Module):
+        """Gives a scale that does not fit its values."""
+
+        def forward(self, x: Tensor) -> Any:
+            return IntQuantTensor(x.sign(), torch.ones(7), torch.tensor(0.0), torch.tensor(4.0), True, self.training)
+
+    with pytest.warns(UserWarning, match=r"does not check what layer 'network.1' multiplies by linear: RuntimeError"):
+        run(nn.Sequential(Strange(), linear(Reads)), "test", audit=BitWidthAudit(1))
+
+
+class Reads(qnn.QuantLinear):
+    def inner_forward_impl(self, x: Any, quant_weight: Tensor, quant_bias: Tensor | None) -> Tensor:
+        return F.linear(x, quant_weight)
 
 
 class FaultyLater(nn.Module):
