@@ -53,7 +53,7 @@ def check_codec(
         max_distortion: Greatest allowed distortion; None: no limit.
 
     Raises:
-        ValueError: If the signals are not two or more of that shape.
+        ValueError: If the codec is none, or the signals are not two or more of that shape.
         AssertionError: If the codec breaks a clause; the message says which and how.
 
     Example:
@@ -61,6 +61,9 @@ def check_codec(
         >>> if __name__ == "__main__":
         ...     check_codec(PCM(), (3, 9, 7), max_distortion=0)
     """
+    if not isinstance(codec, Codec):
+        example = f"{codec.__name__}()" if isinstance(codec, type) else "PCM()"
+        raise InputError(f"codec is a Codec that was made, such as {example}; got {codec!r}")
     signals = _noise(shape) if signals is None else signals
     if len(signals) < 2 or tuple(signals.shape[1:]) != tuple(shape):
         raise InputError(f"signals must be two or more of shape {tuple(shape)}; got {tuple(signals.shape)}")

@@ -23,6 +23,8 @@ class PixelFlip(nn.Module):
         tensor([2, 1, 0])
     """
 
+    moves_places = True
+
     def __init__(self, horizontal_probability: float = 0.5, vertical_probability: float = 0.0) -> None:
         super().__init__()
         check_numbers(0, 1, horizontal_probability=horizontal_probability, vertical_probability=vertical_probability)
@@ -56,6 +58,8 @@ class PixelShift(nn.Module):
         >>> PixelShift(max_pixels=2)(torch.zeros(4, 1, 28, 28, dtype=torch.uint8)).shape
         torch.Size([4, 1, 28, 28])
     """
+
+    moves_places = True
 
     def __init__(self, max_pixels: int) -> None:
         super().__init__()

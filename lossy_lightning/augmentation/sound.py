@@ -134,6 +134,8 @@ class TimeShift(_Filling):
         torch.Size([4, 1, 100])
     """
 
+    moves_places = True
+
     def __init__(self, max_frames: int) -> None:
         super().__init__()
         check_integers(0, max_frames=max_frames)
@@ -223,6 +225,8 @@ class FrequencyStretch(_FrequencyFilling):
 
     Source: Jaitly & Hinton, Vocal tract length perturbation, ICML workshop on deep learning for audio, 2013.
     """
+
+    moves_places = True
 
     def __init__(self, max_stretch: float) -> None:
         super().__init__()

@@ -25,6 +25,10 @@ ROOMS = {
 """Rooms whose classes stand in configurations, and what these are."""
 
 
+NO_CLASS = "Expected a dot import path string: "
+"""What the parser says of a name that it does not know."""
+
+
 @cache
 def known_classes() -> dict[str, type]:
     """Classes of the package that a configuration may name, by their short names."""
@@ -82,6 +86,17 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
 
 
+def _nearest_class(name: str, asked: Any) -> str:
+    """As `nearest`, of the classes that are asked for: those of this package, else those that are imported."""
+    fitting = [known for known, made in known_classes().items() if issubclass(made, asked)]
+    others = [
+        path.rpartition(".")[2]
+        for kind in (asked if isinstance(asked, tuple) else (asked,))
+        for path in _typehints.get_all_subclass_paths(kind)
+    ]
+    return nearest(name, fitting) or nearest(name, others)
+
+
 @contextmanager
 def short_names() -> Iterator[None]:
     """Let a configuration name classes of the package without their path, wherever such a class fits.
@@ -95,7 +110,10 @@ def short_names() -> Iterator[None]:
         ours = known_classes().get(name)
         if ours is not None and issubclass(ours, asked):
             return f"{'.'.join(ours.__module__.split('.')[:2])}.{name}"
-        return original(asked, name)
+        path: str = original(asked, name)
+        if "." not in path:
+            raise ValueError(f"{NO_CLASS}{name}{_nearest_class(name, asked)}")  # as the parser itself, which reads on
+        return path
 
     _typehints.resolve_class_path_by_name = resolve  # type: ignore[assignment]  # it has no hook for this
     try:

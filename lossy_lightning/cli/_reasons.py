@@ -4,15 +4,10 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 
-from lightning.pytorch import callbacks, loggers
-from torch import optim
-
-from lossy_lightning.cli._names import known_classes, nearest
+from lossy_lightning.cli._names import NO_CLASS, nearest
 
 SUBCOMMANDS = ("fit", "validate", "test", "predict", "report", "confound")
 _MAX_LISTED = 12
-_FOREIGN = [name for room in (optim, optim.lr_scheduler, callbacks, loggers) for name in room.__all__]
-"""Names of other libraries that the parser knows without their path, too."""
 
 
 def reason(key: str, text: str, page: str, options: Sequence[str]) -> str:
@@ -74,8 +69,7 @@ def _module(where: str, match: re.Match[str], page: str, options: Sequence[str])
 
 
 def _name(where: str, match: re.Match[str], page: str, options: Sequence[str]) -> str:
-    near = nearest(match[1], [*known_classes(), *_FOREIGN])
-    told = near or "; give a name that this package has, or the full path of a class, package.module.Class"
+    told = match[2] or "; give a name that this package has, or the full path of a class, package.module.Class"
     return f"{where} is {match[1]!r}, which names no class{told}"
 
 
@@ -116,7 +110,7 @@ _REASONS: list[tuple[str, Callable[[str, re.Match[str], str, Sequence[str]], str
     (r"unrecognized arguments: (?:--)?(\S+)", _option),
     (r"module '([^']+)' has no attribute '([^']+)'", _attribute),
     (r"No module named '([^']+)'", _module),
-    (r"Expected a dot import path string: (.+)", _name),
+    (NO_CLASS + r"(.+?)(; did you mean .*)?$", _name),
     (r"Expected '([^']+)' to be a function that returns", _function),
     (r"Expected an import path or a subclass spec, but got (.+)", _callable),
     (r"Expected a (?P<type>.+?)\. Got value: (?P<value>.*)", _value),

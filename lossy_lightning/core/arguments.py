@@ -84,3 +84,9 @@ def check_maker(name: str, maker: Any, *arguments: Any) -> None:
         ) from None
     except ValueError:
         pass  # some built-in callables have no signature
+
+
+def check_module(name: str, module: Any) -> None:
+    """Raise an `InputError` if something is no module that was made, such as its class."""
+    if not isinstance(module, nn.Module):
+        raise InputError(f"{name} is a torch.nn.Module that was made, such as MLP((4,), 10); got {module!r}")

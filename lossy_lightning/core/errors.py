@@ -17,5 +17,9 @@ class MissingPackageError(UserError, ImportError):
     """A package that is needed here, and not installed."""
 
 
+class MissingClassesError(UserError, AttributeError):
+    """A number of classes that a datamodule does not state."""
+
+
 class MissingFileError(UserError, FileNotFoundError):
     """A file or folder that is not where it is looked for."""

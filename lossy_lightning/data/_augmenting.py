@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
@@ -23,6 +23,26 @@ def adapt(augmentation: nn.Module, codecs: Sequence[Codec], spec: CodeSpec, stat
     for module in augmentation.modules():
         if isinstance(module, Adaptable):
             module.adapt(codecs, spec, statistics)
+
+
+def check_targets(augmentation: nn.Module, targets: Any, grid: tuple[int, ...]) -> None:
+    """Check that targets by place, such as masks, are not left behind by an augmentation that moves codes.
+
+    Args:
+        augmentation: Of codes alone; what moves them has an attribute ``moves_places`` that is true.
+        targets: Of a batch.
+        grid: Size of the codes along each axis.
+
+    Raises:
+        MisconfigurationException: If they would be.
+    """
+    by_place = isinstance(targets, Tensor) and (targets.ndim > 2 or tuple(targets.shape[1:]) == grid)
+    movers = [type(each).__name__ for each in augmentation.modules() if getattr(each, "moves_places", False)]
+    if by_place and movers:
+        raise MisconfigurationException(
+            f"{movers[0]} moves codes, but not their targets, which are given by place, {tuple(targets.shape)}: leave "
+            "it out, or augment codes and targets together in a datamodule or task of your own"
+        )
 
 
 def try_out(augmentation: nn.Module, codes: Iterable[Tensor], spec: CodeSpec) -> None:

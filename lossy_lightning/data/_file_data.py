@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from lossy_lightning.core import Codec
+from lossy_lightning.core import Codec, InputError
 from lossy_lightning.data._arguments import CodeArguments, Unpack
 from lossy_lightning.data._file_source import mark
 from lossy_lightning.data._listing import ListedFiles, MissingSplitError, check_sides
@@ -48,6 +48,8 @@ class FileDataModule(EncodedDataModule):
         transform: Callable[[Tensor], Tensor] | nn.Module | None = None,
         **arguments: Unpack[CodeArguments],
     ) -> None:
+        if not isinstance(bad_files, BadFiles):
+            raise InputError(f"bad_files is one of {', '.join(map(str, BadFiles))}; got {bad_files!r}")
         super().__init__(codec, root, transform=transform, **arguments)
         self.bad_files = bad_files
         self.log = BadFileLog(bad_files, str(self.root))

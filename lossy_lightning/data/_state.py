@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+from lossy_lightning.core.errors import MissingClassesError
 
 if TYPE_CHECKING:
     from lossy_lightning.data.encoded import EncodedDataModule
@@ -88,3 +90,15 @@ def _version() -> str | None:
         return version("lossy_lightning")
     except PackageNotFoundError:  # a source tree that is not installed
         return None
+
+
+class NotStated:
+    """A number of classes that a datamodule does not state."""
+
+    def __get__(self, data: "EncodedDataModule | None", kind: type) -> NoReturn:
+        """Say what to do.
+
+        Raises:
+            AttributeError: Always, so that the attribute is none.
+        """
+        raise MissingClassesError(f"{kind.__name__} does not state its number of classes; set num_classes in the class")

@@ -8,6 +8,7 @@ from typing import Any
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from lossy_lightning.core import FileCodec, FileInfo, InputError
+from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.data._arguments import CodeArguments, Unpack
 from lossy_lightning.data._coded_files import CodedFiles, read_content, what_is_wrong
 from lossy_lightning.data._file_data import FileDataModule
@@ -56,10 +57,13 @@ class CodedFolder(FileDataModule):
         max_samples: int = 2**27,
         **arguments: Unpack[CodeArguments],
     ) -> None:
+        if "transform" in arguments:
+            raise InputError(
+                f"{type(self).__name__} reads codes, so it takes no transform of signals; pass an augmentation of "
+                "codes, or use ImageFolder or AudioFolder"
+            )
         super().__init__(codec, root, bad_files, transform=None, **arguments)
-        for name, number in (("num_threads", num_threads), ("the greatest number of samples", max_samples)):
-            if not isinstance(number, int) or number < 1:
-                raise InputError(f"{name} must be an integer, at least 1; got {number!r}")
+        check_integers(1, num_threads=num_threads, max_samples=max_samples)
         codecs = [each for each in self.codecs.named.values() if isinstance(each, FileCodec)]
         if len(codecs) < len(self.codecs.named):
             (foreign, *_) = (each for each in self.codecs.named.values() if not isinstance(each, FileCodec))

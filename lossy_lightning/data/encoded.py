@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, InputError, RandomKey
-from lossy_lightning.data._augmenting import adapt, try_out
+from lossy_lightning.core.arguments import check_integers, check_numbers
+from lossy_lightning.data._augmenting import adapt, check_targets, try_out
 from lossy_lightning.data._chosen_codecs import ChosenCodecs
 from lossy_lightning.data._loading import Place, make_loader
 from lossy_lightning.data._preparing import Preparation
 from lossy_lightning.data._progress import Progress
 from lossy_lightning.data._splits import PaddedSource, Split, TransformedSource, check_indexed, take_split
-from lossy_lightning.data._state import check_classes, check_fields, state_of
+from lossy_lightning.data._state import NotStated, check_classes, check_fields, state_of
 from lossy_lightning.data._statistics import read_sample
 from lossy_lightning.data.cache import EncodedDataset
 from lossy_lightning.data.source import Source, as_source
@@ -71,7 +72,7 @@ class EncodedDataModule(LightningDataModule, ABC):
     """
 
     signal_shape: tuple[int | None, ...] = ()
-    num_classes: int
+    num_classes: int = NotStated()  # type: ignore[assignment]  # it has no value, but says what to do
     classes: tuple[str, ...] | None = None
     sample_rate: int | None = None
 
@@ -90,8 +91,9 @@ class EncodedDataModule(LightningDataModule, ABC):
         test_codecs: Codec | dict[int, Codec] | None = None,
     ) -> None:
         super().__init__()
-        if not isinstance(batch_size, int) or not 0 <= val_fraction < 1 or batch_size < 1:
-            raise InputError(f"val_fraction is in [0, 1) and batch_size at least 1; got {val_fraction=}, {batch_size=}")
+        check_integers(1, batch_size=batch_size)
+        check_integers(0, num_workers=num_workers, seed=seed)
+        check_numbers(0, 1, excluded=1, val_fraction=val_fraction)
         self.codecs: ChosenCodecs[Codec] = ChosenCodecs(codec, train_codecs, test_codecs)
         self.root = Path(root or os.environ.get("LOSSY_DATA", "data"))
         self.cache_dir = Path(cache_dir or os.environ.get("LOSSY_CACHE") or user_cache_dir("lossy_lightning", False))
@@ -101,6 +103,8 @@ class EncodedDataModule(LightningDataModule, ABC):
         self.seed = seed
         self.transform = transform
         self.augmentation = augmentation
+        if transform is not None and not callable(transform):
+            raise InputError(f"transform is a module or function of a signal; got {transform!r}")
         if not isinstance(augmentation, nn.Module | None):
             raise InputError(f"augmentation must be a module, such as TimeShift(max_frames=5); got {augmentation!r}")
         self._datasets: dict[Split, Source | None] = {}
@@ -236,6 +240,7 @@ class EncodedDataModule(LightningDataModule, ABC):
             if self._encodes_on_device():
                 code = self.codecs.encoder("train", self.spec)(code, rest[0])
             if self.augmentation is not None:
+                check_targets(self.augmentation, rest[0], tuple(code.shape[2:]))
                 code = self.augmentation.to(code.device)(code)
         return code, *rest
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from torchvision.io import ImageReadMode, decode_image
 
 from lossy_lightning.core import Codec, InputError, RandomKey
+from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.data._arguments import SignalArguments, Unpack
 from lossy_lightning.data._file_data import FileDataModule
 from lossy_lightning.data._file_source import FileSource
@@ -140,10 +141,11 @@ class ImageFolder(FileDataModule):
         **arguments: Unpack[SignalArguments],
     ) -> None:
         super().__init__(codec, root, bad_files, **arguments)
-        if size is not None and (not isinstance(size, (tuple, list)) or len(size) != 2 or min(size) < 1):
+        if size is not None and (not isinstance(size, (tuple, list)) or len(size) != 2):
             raise InputError(f"size is a pair of height and width in pixels, or None; got {size!r}")
-        if not isinstance(max_pixels, int) or max_pixels < 1:
-            raise InputError(f"max_pixels must be an integer, at least 1; got {max_pixels!r}")
+        for side in size or ():
+            check_integers(1, size=side)
+        check_integers(1, max_pixels=max_pixels)
         self.size = size
         self.max_pixels = max_pixels
         self.signal_shape = (3, *size) if size else (3, None, None)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lossy_lightning.core import Codec, InputError, MissingFileError
+from lossy_lightning.core.arguments import check_integers, check_numbers
 from lossy_lightning.data._arguments import SignalArguments, Unpack
 from lossy_lightning.data._file_data import FileDataModule
 from lossy_lightning.data._groups import assign_splits, choose_groups
@@ -110,11 +111,11 @@ class AudioFolder(SoundDataModule):
         **arguments: Unpack[SignalArguments],
     ) -> None:
         super().__init__(codec, root, bad_files, **arguments)
-        if sample_rate < 1 or not 0 <= test_fraction < 1 or (seconds is not None and seconds * sample_rate < 1):
-            raise InputError(
-                "sample_rate is at least 1, seconds hold at least a sample and test_fraction is in [0, 1); "
-                f"got {sample_rate=}, {seconds=}, {test_fraction=}"
-            )
+        check_integers(1, sample_rate=sample_rate)
+        check_numbers(0, 1, excluded=1, test_fraction=test_fraction)
+        check_numbers(0, max_seconds=max_seconds, seconds=0 if seconds is None else seconds)
+        if seconds is not None and seconds * sample_rate < 1:
+            raise InputError(f"seconds hold at least a sample; got {seconds=} at {sample_rate=}")
         self.sample_rate = sample_rate
         self.check_sample_rates()
         self.seconds = seconds

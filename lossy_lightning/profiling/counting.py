@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from lossy_lightning.core.arguments import check_module
 from lossy_lightning.functional import undisturbed
 from lossy_lightning.profiling._recording import Trace
 from lossy_lightning.profiling._tracing import trace
@@ -34,7 +35,7 @@ def profile_layers(model: nn.Module, *inputs: Any) -> list[LayerProfile]:
         *inputs: What its `forward` takes, of any nesting.
 
     Raises:
-        ValueError: If lazy modules have no parameters yet.
+        ValueError: If lazy modules have no parameters yet, or the model is no module.
 
     Warns:
         UserWarning: Names the operations whose number of multiply-accumulates is not known, and modules that compute
@@ -45,6 +46,7 @@ def profile_layers(model: nn.Module, *inputs: Any) -> list[LayerProfile]:
         >>> [(row.name, row.macs) for row in profile_layers(model, torch.ones(1, 4))]
         [('0', Counter({32: 12}))]
     """
+    check_module("model", model)
     with undisturbed(model, *inputs):
         profile = profile_forward(model, inputs, {})
     if profile.unseen:
@@ -164,6 +166,7 @@ def count_parameters(model: nn.Module) -> Counter[int]:
         >>> count_parameters(nn.Sequential(nn.Conv2d(1, 32, 3, bias=False), nn.BatchNorm2d(32, affine=False)))
         Counter({32: 352})
     """
+    check_module("model", model)
     with undisturbed(model):
         return sum(_parameters(model).values(), Counter[int]())
 

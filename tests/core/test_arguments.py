@@ -11,6 +11,8 @@ from lossy_lightning.codecs import VQ, Relabeled, Spectrogram, Uniform
 from lossy_lightning.core import CodeSpec, InputError
 from lossy_lightning.core.arguments import check_integers, check_maker, check_names, check_numbers
 from lossy_lightning.nn import MLP, Bits, Concat, Embed, InverseDCT, LookupLinear, Scale, SequenceNet, SpaceToDepth
+from lossy_lightning.profiling import count_macs, count_parameters
+from lossy_lightning.testing import check_codec
 
 SPEC = CodeSpec.uniform((1, 4, 4), 0, 15, ordinal=True)
 
@@ -85,6 +87,9 @@ def test_makers(wrong, message):
         lambda: Uniform(8, low="0"),
         lambda: Relabeled("VQ", print),
         lambda: Spectrogram(n_fft="256"),
+        lambda: count_macs(MLP),
+        lambda: count_parameters("MLP"),
+        lambda: check_codec(VQ, (1, 4, 4)),
     ],
 )
 def test_text_and_wrong_numbers_are_told_by_every_room(make):

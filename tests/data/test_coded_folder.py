@@ -16,7 +16,7 @@ from PIL import Image
 
 from lossy_lightning.bitstream.jpeg import read_coefficients, write_coefficients
 from lossy_lightning.codecs import JPEG, PCM
-from lossy_lightning.core import CodeSpec, FileCodec
+from lossy_lightning.core import CodeSpec, FileCodec, InputError
 from lossy_lightning.data import BadFiles, CodedFolder, JPEGFolder
 from lossy_lightning.nn import InverseDCT, ResNet
 from lossy_lightning.tasks import ClassificationTask
@@ -152,8 +152,15 @@ def test_a_crop_that_cuts_mcus_is_an_error(uniform, crop):
 
 
 def test_no_thread_is_an_error(uniform):
-    with pytest.raises(ValueError, match="num_threads must be an integer, at least 1; got 0"):
+    with pytest.raises(ValueError, match="num_threads is a whole number of at least 1; got 0"):
         folder(uniform, num_threads=0)
+
+
+def test_a_transform_and_a_policy_in_text_are_errors(uniform):
+    with pytest.raises(InputError, match="JPEGFolder reads codes, so it takes no transform of signals"):
+        folder(uniform, transform=abs)
+    with pytest.raises(InputError, match=r"bad_files is one of BadFiles.REFUSE, .*; got 'skip'"):
+        folder(uniform, bad_files="skip")
 
 
 def test_another_codec_is_an_error(uniform):

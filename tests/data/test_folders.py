@@ -169,5 +169,5 @@ def test_files_of_other_kinds_do_not_count(mixed):
 
 @pytest.mark.parametrize("size", [32, (32,), (0, 32)])
 def test_sizes_that_are_no_pair(mixed, size):
-    with pytest.raises(ValueError, match="size is a pair of height and width"):
+    with pytest.raises(ValueError, match=r"size is a (pair of height and width|whole number of at least 1)"):
         folder(mixed, size=size)

@@ -41,6 +41,8 @@ class MCUFlip(BlockAugmentation):
         True
     """
 
+    moves_places = True
+
     def __init__(self, horizontal_probability: float = 0.5, vertical_probability: float = 0.0) -> None:
         super().__init__()
         check_numbers(0, 1, horizontal_probability=horizontal_probability, vertical_probability=vertical_probability)
@@ -132,6 +134,10 @@ class MCUShift(BlockAugmentation):
     Raises:
         ValueError: If the move is negative.
     """
+
+    moves_places = True
+
+    moves_places = True
 
     def __init__(self, max_mcus: int = 1) -> None:
         super().__init__()

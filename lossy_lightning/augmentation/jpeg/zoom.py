@@ -30,6 +30,8 @@ class MCUZoom(StepsAugmentation):
     Source: as `halve_blocks`; Park, Johnson, RGB no more, CVPR 2023, section 4 (resizing by sub-block conversion).
     """
 
+    moves_places = True
+
     def __init__(self, enlarge_probability: float = 0.25, reduce_probability: float = 0.25) -> None:
         super().__init__()
         check_numbers(0, 1, enlarge_probability=enlarge_probability, reduce_probability=reduce_probability)

@@ -12,9 +12,10 @@ _MARKERS |= {0xC0 + i: f"SOF{i}" for i in range(16) if i not in (4, 8, 12)}
 _MARKERS |= {0xD0 + i: f"RST{i}" for i in range(8)} | {0xE0 + i: f"APP{i}" for i in range(16)}
 
 _UNSUPPORTED = "arithmetic, lossless and hierarchical coding are not supported; only SOF0, SOF1 and SOF2 are"
+# How to read leniently depends on who reads: `on_truncation="fill"` here, an option of their own in codecs and folders.
 _REASONS = {
     f.NOT_JPEG: "this is no JPEG file; it must start with FF D8",
-    f.TRUNCATED: "the data end early; on_truncation='fill' of read_coefficients reads what a scan that has begun has",
+    f.TRUNCATED: "the data end early; read leniently, they are what a scan that has begun has",
     f.BAD_LENGTH: "{detail} bytes is a wrong length for this segment",
     f.UNSUPPORTED: _UNSUPPORTED,
     f.UNKNOWN_MARKER: "unknown marker",
@@ -33,8 +34,8 @@ _REASONS = {
     f.TOO_MANY_BLOCKS: "{detail} blocks in an MCU; at most 10 are allowed",
     f.BAD_CODE: "no Huffman code matches the data (scan {detail})",
     f.BAD_RUN: "a run of zeros leaves its block (scan {detail})",
-    f.EARLY_MARKER: "the marker cuts coded data short; on_truncation='fill' of read_coefficients fills in zeros",
-    f.BAD_RESTART: "RST{detail} must stand here; on_truncation='fill' of read_coefficients goes on as libjpeg does",
+    f.EARLY_MARKER: "the marker cuts coded data short; read leniently, zeros are filled in",
+    f.BAD_RESTART: "RST{detail} must stand here; read leniently, the data go on as in libjpeg",
     f.NO_SCAN: "the file ends before its first scan",
     f.SCANNED_TWICE: "component {detail} has been scanned before, as only progressive files may",
     f.BAD_WINDOW: "the window of component {detail} leaves its grid of blocks",

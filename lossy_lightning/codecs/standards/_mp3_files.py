@@ -6,19 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lossy_lightning.bitstream.mp3 import MP3Frames, read_frames
+from lossy_lightning.bitstream.mp3 import MP3Frames, MP3Header, read_frames, read_headers, read_windows
 from lossy_lightning.codecs.standards._mp3_layout import MP3Layout
 from lossy_lightning.core import FileInfo, InputError
 
 
 def measure(layout: MP3Layout, files: Sequence[bytes]) -> list[FileInfo | ValueError]:
-    """Sound and grid of files that the codec can read; what is wrong with the others."""
+    """Sound and grid of files that the codec can read, as their headers say; what is wrong with the others."""
     found: list[FileInfo | ValueError] = []
-    for data in files:
+    for header in read_headers(files):
         try:
-            frames = read_checked(layout, data)
-            samples = layout.samples(len(frames.levels), frames.delay, frames.padding)
-            found.append(FileInfo((layout.channels, samples), (len(frames.levels),)))
+            fine = _checked(layout, header)
+            granules = fine.num_frames * layout.granules_a_frame
+            found.append(FileInfo((layout.channels, layout.samples(granules, fine.delay, fine.padding)), (granules,)))
         except ValueError as error:
             found.append(error)
     return found
@@ -30,36 +30,56 @@ def read_rows(
     rows: Sequence[Tensor],
     windows: Sequence[Sequence[slice]] | None,
     lenient: bool,
+    num_threads: int,
 ) -> list[ValueError | None]:
     """Do what `FileCodec.read_into` says."""
     result: list[ValueError | None] = [None] * len(files)
-    for i, (data, row) in enumerate(zip(files, rows, strict=True)):
+    parts: dict[int, slice] = {}
+    for i, header in enumerate(read_headers(files, lenient)):
         try:
-            frames = read_checked(layout, data, lenient)
-            units: NDArray[np.int16] = row.mT.numpy()
-            part = _part(len(frames.levels), len(units), None if windows is None else windows[i])
-            layout.fill(units, {name: _cut(value, part) for name, value in frames.tensors().items()})
+            granules = _checked(layout, header).num_frames * layout.granules_a_frame
+            parts[i] = _part(granules, rows[i].shape[1], None if windows is None else windows[i])
+        except ValueError as error:
+            result[i] = error
+    a_frame = layout.granules_a_frame
+    wanted = [(part.start // a_frame, -(-part.stop // a_frame) - part.start // a_frame) for part in parts.values()]
+    read = read_windows([files[i] for i in parts], wanted, num_threads, lenient)
+    for (i, part), frames in zip(parts.items(), read, strict=True):
+        try:
+            if isinstance(frames, ValueError):
+                raise InputError(str(frames)) from frames
+            _fill(layout, frames, part, rows[i])
         except ValueError as error:
             result[i] = error
     return result
 
 
-def read_checked(layout: MP3Layout, data: bytes, lenient: bool = False) -> MP3Frames:
+def read_whole(layout: MP3Layout, data: bytes) -> MP3Frames:
     """The frames of a file that the codec can hold.
 
     Raises:
         ValueError: If the file is broken, has no frame, or is of another sampling rate or number of channels.
     """
-    frames = read_frames(data, lenient)
-    granules, channels, _ = frames.levels.shape
-    if (frames.sample_rate, channels) != (layout.sample_rate, layout.channels):
+    (header,) = read_headers([data])
+    _checked(layout, header)
+    try:
+        return read_frames(data)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def _checked(layout: MP3Layout, header: MP3Header | ValueError) -> MP3Header:
+    """The header of a file that the codec can hold."""
+    if isinstance(header, ValueError):
+        raise InputError(str(header)) from header
+    if (header.sample_rate, header.channels) != (layout.sample_rate, layout.channels):
         raise InputError(
-            f"the file has {channels} channels at {frames.sample_rate} Hz, this codec {layout.channels} at "
+            f"the file has {header.channels} channels at {header.sample_rate} Hz, this codec {layout.channels} at "
             f"{layout.sample_rate} Hz: use a codec of the file's, or decode the file and resample its sound"
         )
-    if not granules:
+    if not header.num_frames:
         raise InputError("the file has no frame of sound")
-    return frames
+    return header
 
 
 def _part(granules: int, length: int, window: Sequence[slice] | None) -> slice:
@@ -70,5 +90,16 @@ def _part(granules: int, length: int, window: Sequence[slice] | None) -> slice:
     return slice(start, stop)
 
 
-def _cut(value: NDArray[np.generic] | int, part: slice) -> NDArray[np.generic] | int:
-    return value if isinstance(value, int) else value[part]
+def _fill(layout: MP3Layout, frames: MP3Frames, part: slice, row: Tensor) -> None:
+    """Put the granules of a part into a row, of frames of which the first holds the part's first granule."""
+    first = part.start % layout.granules_a_frame
+    length = part.stop - part.start
+    if len(frames.levels) < first + length:
+        raise InputError(f"{frames.left_out} bad frames are left out, so that the file is too short")
+    units: NDArray[np.int16] = row.mT.numpy()
+    values = {name: _cut(value, first, length) for name, value in frames.tensors().items()}
+    layout.fill(units, values)
+
+
+def _cut(value: NDArray[np.generic] | int, first: int, length: int) -> NDArray[np.generic] | int:
+    return value if isinstance(value, int) else value[first : first + length]

@@ -114,16 +114,16 @@ class MP3(FileCodec):
         Raises:
             ValueError: If the file is broken, or of another sampling rate or number of channels.
         """
-        from lossy_lightning.codecs.standards._mp3_files import read_checked  # slow to import
+        from lossy_lightning.codecs.standards._mp3_files import read_whole  # slow to import
 
-        frames = read_checked(self._layout, data)
+        frames = read_whole(self._layout, data)
         granules = len(frames.levels)
         units = np.empty((granules, self._layout.num_channels), np.int16)
         self._layout.fill(units, frames.tensors())
         return torch.from_numpy(units).mT, (self.channels, self._layout.samples(granules, frames.delay, frames.padding))
 
     def measure(self, files: Sequence[bytes]) -> list[FileInfo | ValueError]:
-        """Look at files: their sounds' shape, and their granules."""
+        """Look at the headers of files: their sounds' shape, and their granules."""
         from lossy_lightning.codecs.standards._mp3_files import measure  # slow to import
 
         return measure(self._layout, files)
@@ -136,10 +136,13 @@ class MP3(FileCodec):
         lenient: bool = False,
         num_threads: int = 1,
     ) -> list[ValueError | None]:
-        """Read the codes of files, or windows of them, into rows."""
+        """Read the codes of files, or windows of them, into rows; compiled, and without the GIL.
+
+        A window is found by seeking, so damage in front of it is seen in headers only, and damage behind it not at all.
+        """
         from lossy_lightning.codecs.standards._mp3_files import read_rows  # slow to import
 
-        return read_rows(self._layout, files, rows, windows, lenient)
+        return read_rows(self._layout, files, rows, windows, lenient, num_threads)
 
     def write(self, code: Tensor, shape: tuple[int, ...]) -> bytes:
         """Not there yet.
