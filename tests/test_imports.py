@@ -49,7 +49,7 @@ FOREIGN = {
     "numba": ("bitstream/",),
     "llvmlite": ("bitstream/",),
     "vector_quantize_pytorch": ("codecs/learned/_quantizers",),
-    "scipy": ("codecs/labels", "data/_resampling"),
+    "scipy": ("codecs/labels", "codecs/_assigning", "data/_resampling"),
     "matplotlib": ("report/_drawing",),
     "tensorboard": ("report/_logs",),
 }

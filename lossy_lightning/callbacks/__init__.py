@@ -5,6 +5,7 @@ from lossy_lightning.callbacks.audit import BitWidthAudit
 from lossy_lightning.callbacks.best import BestCheckpoint
 from lossy_lightning.callbacks.complexity import ComplexityMonitor
 from lossy_lightning.callbacks.inputs import first_tensor
+from lossy_lightning.callbacks.predictions import PredictionTable
 from lossy_lightning.callbacks.provenance import Provenance
 from lossy_lightning.callbacks.random_states import RandomStates
 from lossy_lightning.callbacks.rate import RateMonitor
@@ -18,6 +19,7 @@ __all__ = [
     "BitWidthAudit",
     "ComplexityMonitor",
     "GradientAttackMonitor",
+    "PredictionTable",
     "Provenance",
     "RandomStates",
     "RateMonitor",

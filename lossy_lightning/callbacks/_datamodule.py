@@ -1,5 +1,6 @@
 """What a trainer's datamodule says of its codes, if it is one that does."""
 
+from collections.abc import Callable
 from typing import Any
 
 from lightning.pytorch import Trainer
@@ -23,6 +24,19 @@ def signal_shape(trainer: Trainer) -> tuple[int, ...] | None:
     """Shape of a signal, without batch, None if it varies."""
     shape = _of_data(trainer, "signal_shape")
     return None if shape is None or None in shape else tuple(shape)
+
+
+def class_names(trainer: Trainer, number: int) -> list[str]:
+    """Names of so many classes, or their numbers if the data do not name just these."""
+    names = _of_data(trainer, "classes")
+    return list(names) if names is not None and len(names) == number else [str(i) for i in range(number)]
+
+
+def example_names(trainer: Trainer) -> Callable[[int], str]:
+    """What the data call the examples of the test split, such as the paths of their files."""
+    examples = _of_data(trainer, "examples")
+    source = None if examples is None else examples("test")
+    return (lambda index: f"example {index}") if source is None else source.describe
 
 
 def _of_data(trainer: Trainer, name: str) -> Any:

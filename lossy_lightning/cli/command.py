@@ -11,7 +11,15 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from lossy_lightning import __version__
-from lossy_lightning.callbacks import BestCheckpoint, Provenance, RandomStates, RateMonitor, SpeedMonitor, TestedWeights
+from lossy_lightning.callbacks import (
+    BestCheckpoint,
+    PredictionTable,
+    Provenance,
+    RandomStates,
+    RateMonitor,
+    SpeedMonitor,
+    TestedWeights,
+)
 from lossy_lightning.cli._checks import check_checkpoint, check_functions, mistake_in
 from lossy_lightning.cli._foreign import told
 from lossy_lightning.cli._names import short_names, show_classes
@@ -30,9 +38,9 @@ class LossyCLI(LightningCLI):
     same run, if model and data have a test; ``--test_after_fit last`` tests the last epoch, ``false`` nothing. Which
     epoch is best, `BestCheckpoint` finds by validation, unless the configuration has a checkpoint callback of its own.
 
-    Each run has `Provenance`, `TestedWeights`, `SpeedMonitor` and `RateMonitor` beside the callbacks of its
-    configuration, so that ``lossy-lightning report`` knows where its numbers come from, and `RandomStates`, so that a
-    fit that goes on from a checkpoint is as one that was not interrupted.
+    Each run has `Provenance`, `TestedWeights`, `PredictionTable`, `SpeedMonitor` and `RateMonitor` beside the callbacks
+    of its configuration, so that ``lossy-lightning report`` knows where its numbers come from, and `RandomStates`, so
+    that a fit that goes on from a checkpoint is as one that was not interrupted.
     """
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
@@ -64,7 +72,7 @@ class LossyCLI(LightningCLI):
         """Add the callbacks that every run has."""
         given = self.trainer_defaults.get("callbacks", [])
         given = given if isinstance(given, list) else [given]
-        own = [Provenance(), TestedWeights(), SpeedMonitor(), RateMonitor()]
+        own = [Provenance(), TestedWeights(), PredictionTable(), SpeedMonitor(), RateMonitor()]
         # Random states come first, before what others draw as an epoch starts.
         self.trainer_defaults = {**self.trainer_defaults, "callbacks": [RandomStates(), *given, *own]}
 

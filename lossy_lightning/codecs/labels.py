@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lossy_lightning.core import Codec, CodeSpec, InputError, TrainableCodec
+from lossy_lightning.codecs._assigning import assign_labels, label_bits
+from lossy_lightning.core import Codec, CodeSpec, InputError, TrainableCodec, data_state
 from lossy_lightning.core.arguments import check_integers
-from lossy_lightning.functional import to_bits
 
 _MAX_SWAPPED = 64  # levels up to which all pairs are tried for a better swap
 
@@ -181,7 +181,7 @@ class SimilarityLabels(Labels):
     def _assign(self, book: Tensor, share: Tensor) -> Tensor:
         words, weight = book.double().cpu(), share.double()
         far = (torch.cdist(words, words).square() * weight[:, None] * weight).numpy()
-        bits = _label_bits(len(words))
+        bits = label_bits(len(words))
         differing = torch.cdist(bits, bits, p=0).double().numpy()
         best = max(
             (self._attempt(far, differing, start) for start in range(self.starts)),
@@ -209,54 +209,31 @@ class LearnedLabels(Labels):
         checkpoint: Path of the checkpoint; it is read at once.
 
     Raises:
-        ValueError: If there is no such file, or its task had another stem.
+        ValueError: If there is no such file, or its task had another stem or, when called, another codec or fit.
     """
 
     def __init__(self, checkpoint: str | Path) -> None:
         if not Path(checkpoint).is_file():
             raise InputError(f"there is no checkpoint {checkpoint}; train the labels first, or set another path")
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
-        if "stem.bits" not in state:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        if "stem.bits" not in content["state_dict"]:
             raise InputError(f"the checkpoint {checkpoint} is of a task whose stem is not LearnedBits")
-        self.labels = assign_labels(state["stem.bits"])
+        self.labels = assign_labels(content["state_dict"]["stem.bits"])
+        state = data_state(content)
+        self._codec: str | None = None if state is None else state["codecs"]["codec"]["fingerprint"]
 
     def __call__(self, codec: Codec, signals: Iterable[Tensor]) -> Tensor:
         """Label of each index."""
+        if self._codec not in (None, codec.fingerprint()):
+            raise InputError(
+                f"these labels were learned on {self._codec}; got {codec.fingerprint()}, whose indices stand for other "
+                "words: use the codec of that checkpoint"
+            )
         return self.labels
 
     def __repr__(self) -> str:
         # By what was learned, not by where it lay.
         return f"LearnedLabels(#{hashlib.sha256(self.labels.numpy().tobytes()).hexdigest()[:16]})"
-
-
-def assign_labels(bits: Tensor) -> Tensor:
-    """One-to-one labels whose bits, -1 and 1, have the greatest total product with the bits wished for.
-
-    Args:
-        bits: ``(C, levels, bit_width)``, the bits that each index should have, most significant first; magnitudes say
-            how much each matters.
-
-    Returns:
-        ``(C, levels)`` int64, each row a permutation.
-
-    Example:
-        >>> assign_labels(torch.tensor([[[1.0, 1.0], [0.9, 0.2], [-1.0, -1.0], [-0.5, 1.0]]]))
-        tensor([[3, 2, 0, 1]])
-    """
-    from scipy.optimize import linear_sum_assignment  # slow to import
-
-    signs = _label_bits(bits.shape[1]) * 2 - 1
-    return torch.stack(
-        [
-            torch.from_numpy(linear_sum_assignment((table.double() @ signs.T).numpy(), maximize=True)[1])
-            for table in bits.detach().cpu()
-        ]
-    )
-
-
-def _label_bits(levels: int) -> Tensor:
-    """Bits 0 and 1 of each label, ``(levels, bit_width)`` float64."""
-    return to_bits(torch.arange(levels), (levels - 1).bit_length()).double()
 
 
 def _identity(channels: int, levels: int) -> Tensor:

@@ -16,6 +16,14 @@ from lossy_lightning.functional import pad_codes
 
 Split = Literal["train", "val", "test"]
 
+SPLITS: dict[str, tuple[Split, ...]] = {
+    "fit": ("train", "val"),
+    "validate": ("val",),
+    "test": ("test",),
+    "predict": ("test",),
+}
+"""Splits that a stage of the trainer needs."""
+
 
 def take_split(source: Callable[[Split], Source | None], split: Split, val_fraction: float, seed: int) -> Source | None:
     """A split of a data set; if it has no "val", a seeded part of "train" is taken.

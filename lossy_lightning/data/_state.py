@@ -2,21 +2,30 @@
 
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
+from lossy_lightning.core import InputError, MissingFileError, data_state
 from lossy_lightning.core.errors import MissingClassesError
+from lossy_lightning.data._remaking import described
 
 if TYPE_CHECKING:
-    from lossy_lightning.data.encoded import EncodedDataModule
+    from lossy_lightning.data._checkpointed import CheckpointedDataModule
 
 _SHOWN = 30
 """Names of classes that an error lists; the others are counted."""
 
 
-def state_of(data: "EncodedDataModule") -> dict[str, Any]:
-    """What a checkpoint keeps of a datamodule: codecs with their tensors, classes, spec, rate, and our version."""
+def state_of(data: "CheckpointedDataModule", arguments: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint keeps of a datamodule: codecs with their tensors, classes, spec, rate, and our version.
+
+    Args:
+        data: The datamodule.
+        arguments: What its constructor was given.
+    """
     return {
         "codecs": data.codecs.state_dict(),
         "classes": None if data.classes is None else list(data.classes),
@@ -24,10 +33,32 @@ def state_of(data: "EncodedDataModule") -> dict[str, Any]:
         "spec": data.spec,
         "sample_rate": data.sample_rate,
         "version": _version(),
+        "name": type(data).__qualname__,
+        "arguments": described(arguments),
     }
 
 
-def check_classes(data: "EncodedDataModule", state: dict[str, Any]) -> None:
+def read_state(path: str | Path, name: str) -> dict[str, Any]:
+    """What a checkpoint keeps of a datamodule of a class.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no checkpoint, or that of another datamodule.
+    """
+    if not Path(path).is_file():
+        raise MissingFileError(f"there is no checkpoint {path}; train first, or set another path")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # bytes of another kind make the unpickler raise whatever they happen to mean
+        raise InputError(f"{path} is no checkpoint, or does not load weights-only ({type(error).__name__})") from None
+    state = data_state(checkpoint) if isinstance(checkpoint, dict) else None
+    if state is None or state.get("name") != name:
+        of = "no EncodedDataModule" if state is None else state.get("name", "an earlier version")
+        raise InputError(f"{path} is a checkpoint of {of}, not of {name}: load it with the class that it was made with")
+    return state
+
+
+def check_classes(data: "CheckpointedDataModule", state: dict[str, Any]) -> None:
     """Check that numbers of classes, and samples of sounds, mean what they did in training.
 
     Raises:
@@ -58,7 +89,7 @@ def check_classes(data: "EncodedDataModule", state: dict[str, Any]) -> None:
         )
 
 
-def check_fields(data: "EncodedDataModule", state: dict[str, Any]) -> None:
+def check_fields(data: "CheckpointedDataModule", state: dict[str, Any]) -> None:
     """Check that codes are made of the same fields; their grid may be another, as that of a crop is.
 
     Raises:
@@ -71,7 +102,7 @@ def check_fields(data: "EncodedDataModule", state: dict[str, Any]) -> None:
         )
 
 
-def num_classes(data: "EncodedDataModule") -> int | None:
+def num_classes(data: "CheckpointedDataModule") -> int | None:
     """Number of classes; None if it is not stated, as if targets are no classes."""
     return getattr(data, "num_classes", None)
 
@@ -95,7 +126,7 @@ def _version() -> str | None:
 class NotStated:
     """A number of classes that a datamodule does not state."""
 
-    def __get__(self, data: "EncodedDataModule | None", kind: type) -> NoReturn:
+    def __get__(self, data: "CheckpointedDataModule | None", kind: type) -> NoReturn:
         """Say what to do.
 
         Raises:

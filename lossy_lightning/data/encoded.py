@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import LightningDataModule
-from lightning.pytorch.trainer.states import TrainerFn
 from platformdirs import user_cache_dir
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
@@ -16,25 +14,18 @@ from torch.utils.data import DataLoader, Dataset
 from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, InputError, RandomKey
 from lossy_lightning.core.arguments import check_integers, check_numbers
 from lossy_lightning.data._augmenting import adapt, check_targets, try_out
+from lossy_lightning.data._checkpointed import CheckpointedDataModule
 from lossy_lightning.data._chosen_codecs import ChosenCodecs
 from lossy_lightning.data._loading import Place, make_loader
 from lossy_lightning.data._preparing import Preparation
-from lossy_lightning.data._progress import Progress
-from lossy_lightning.data._splits import PaddedSource, Split, TransformedSource, check_indexed, take_split
-from lossy_lightning.data._state import NotStated, check_classes, check_fields, state_of
+from lossy_lightning.data._splits import SPLITS, PaddedSource, Split, TransformedSource, check_indexed, take_split
+from lossy_lightning.data._state import NotStated
 from lossy_lightning.data._statistics import read_sample
 from lossy_lightning.data.cache import EncodedDataset
 from lossy_lightning.data.source import Source, as_source
 
-_SPLITS: dict[str, tuple[Split, ...]] = {
-    "fit": ("train", "val"),
-    "validate": ("val",),
-    "test": ("test",),
-    "predict": ("test",),
-}
 
-
-class EncodedDataModule(LightningDataModule, ABC):
+class EncodedDataModule(CheckpointedDataModule, ABC):
     """Batches ``(code, target)`` of a data set whose signals went through a codec.
 
     Subclass it with `signal_shape`, `num_classes` (if there are classes) and `signals`; everything else follows:
@@ -107,8 +98,6 @@ class EncodedDataModule(LightningDataModule, ABC):
             raise InputError(f"transform is a module or function of a signal; got {transform!r}")
         if not isinstance(augmentation, nn.Module | None):
             raise InputError(f"augmentation must be a module, such as TimeShift(max_frames=5); got {augmentation!r}")
-        self._datasets: dict[Split, Source | None] = {}
-        self._progress = Progress()
 
     # What a subclass may write.
 
@@ -133,17 +122,11 @@ class EncodedDataModule(LightningDataModule, ABC):
     # What the codes are.
 
     @property
-    def codec(self) -> Codec:
-        """What the signals go through, if no other is chosen."""
-        return self.codecs.codec
-
-    @property
     def spec(self) -> CodeSpec:
         """Spec of the codes, the union over all codecs.
 
         Raises:
-            MisconfigurationException: If the datamodule does not state its signals' shape, or has not the sample
-                rate of its codecs.
+            MisconfigurationException: If the signals' shape is not stated, or the sample rate is not the codecs'.
             ValueError: If the codecs' specs do not fit together.
         """
         if not self.signal_shape:
@@ -160,6 +143,11 @@ class EncodedDataModule(LightningDataModule, ABC):
             MisconfigurationException: If a codec expects another.
         """
         self.codecs.check_sample_rate(self.sample_rate, type(self).__name__)
+
+    def examples(self, split: Split) -> Source | None:
+        """Codes or signals of a split as they are read, before any cache; they can say where each of them lies."""
+        codes = self._examples(self.codes, split)
+        return self._examples(self.signals, split) if codes is None else codes
 
     def codec_for(self, split: Split, target: Any) -> Codec:
         """Codec that an example of a split goes through, by its class if classes have codecs of their own."""
@@ -244,34 +232,6 @@ class EncodedDataModule(LightningDataModule, ABC):
                 code = self.augmentation.to(code.device)(code)
         return code, *rest
 
-    def state_dict(self) -> dict[str, Any]:
-        """What the data are: codecs with tensors, classes, spec, sample rate and version; and where a training is."""
-        return {**state_of(self), "progress": self._progress.state_dict()}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over a checkpoint's fitted codecs, whose codes are made anew, and go on where its training was.
-
-        Raises:
-            MisconfigurationException: If the checkpoint was made with another codec, or on other classes.
-        """
-        check_classes(self, state_dict)
-        self.codecs.load_state_dict(state_dict["codecs"])
-        check_fields(self, state_dict)
-        self._datasets.clear()
-        if self.trainer is None or self.trainer.state.fn == TrainerFn.FITTING:
-            self._progress.load_state_dict(state_dict["progress"])
-
-    def check_origin(self, state_dict: dict[str, Any], codecs: bool = True) -> None:
-        """Check that a network that was trained on data of that state reads these rightly, with codecs or without.
-
-        Raises:
-            MisconfigurationException: If classes, sample rate, codecs or fields are others; names both.
-        """
-        check_classes(self, state_dict)
-        if codecs:
-            self.codecs.check_fitted(state_dict["codecs"])
-            check_fields(self, state_dict)
-
     # How it is done.
 
     def _encodes_on_device(self) -> bool:
@@ -294,7 +254,7 @@ class EncodedDataModule(LightningDataModule, ABC):
         if stage not in (None, "fit") and self.codecs.trainable:
             return  # a checkpoint that is loaded later may bring the fitted codec; the loaders open the splits
         self.check_files()
-        for split in _SPLITS[stage] if stage else ("train", "val", "test"):
+        for split in SPLITS[stage] if stage else ("train", "val", "test"):
             self._dataset(split)
 
     def _loader(self, split: Split) -> DataLoader[Any]:

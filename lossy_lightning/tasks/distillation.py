@@ -6,11 +6,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
 from lossy_lightning.core import CodeSpec, FeatureShape, InputError
 from lossy_lightning.core.arguments import check_numbers
+from lossy_lightning.tasks._origin import data_of
 from lossy_lightning.tasks.classification import ClassificationTask
 
 
@@ -79,6 +81,7 @@ class DistillationTask(ClassificationTask):
 
         Raises:
             ValueError: If the teacher's checkpoint is missing, or its codes are others.
+            MisconfigurationException: If the teacher was trained on other classes, or with another codec.
         """
         super().setup(stage)
         if stage != "fit" or self._checkpoint is None:
@@ -88,6 +91,12 @@ class DistillationTask(ClassificationTask):
         task = ClassificationTask.load_from_checkpoint(self._checkpoint, map_location="cpu", weights_only=True)
         if task.spec != self.spec:
             raise InputError(f"the teacher was trained on codes of {task.spec}, this task is on {self.spec}")
+        try:
+            task.origin.check(data_of(self))
+        except MisconfigurationException as error:
+            raise MisconfigurationException(
+                f"the teacher {self._checkpoint} was trained on other data: {error}"
+            ) from None  # the cause says no more
         self._teacher = (task,)
 
     def on_fit_start(self) -> None:

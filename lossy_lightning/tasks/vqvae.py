@@ -100,6 +100,11 @@ class VQVAETask(OriginTask):
         """Add a test batch to the figures."""
         self._step(batch, "test", self.test_loss, self.test_reconstruction)
 
+    def predict_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
+        """Reconstructions of a batch in [-1, 1]."""
+        reconstruction: Tensor = self(batch[0])
+        return reconstruction
+
     def on_train_epoch_end(self) -> None:
         """Log the figures."""
         log_figures(self, "train", self.train_reconstruction)

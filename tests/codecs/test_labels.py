@@ -8,7 +8,7 @@ from torch import nn
 from vector_quantize_pytorch import LFQ, ResidualVQ
 
 from lossy_lightning.codecs import JPEG, PCM, VQ, VQVAE, Labels, LearnedLabels, Relabeled, SimilarityLabels
-from lossy_lightning.codecs.labels import assign_labels
+from lossy_lightning.codecs._assigning import assign_labels
 from lossy_lightning.data import Digits
 from lossy_lightning.functional import to_bits, to_gray
 from lossy_lightning.nn import BlockDecoder, BlockEncoder
@@ -208,6 +208,16 @@ def test_learned_labels_come_from_a_checkpoint(tmp_path):
     moved = Relabeled(VQ((4, 4), 16), LearnedLabels(tmp_path / "b.ckpt")).fit([images()])
     assert moved.fingerprint() == codec.fingerprint()
     assert copy.deepcopy(codec).fingerprint() == codec.fingerprint()
+
+
+def test_learned_labels_of_another_fit_are_refused(tmp_path):
+    codec = VQ((4, 4), 16).fit([images()])
+    state = {"codecs": {"codec": {"fingerprint": codec.fingerprint()}}}
+    torch.save({"state_dict": {"stem.bits": torch.randn(1, 16, 4)}, "Digits": state}, tmp_path / "a.ckpt")
+    rule = LearnedLabels(tmp_path / "a.ckpt")
+    Relabeled(VQ((4, 4), 16), rule).fit([images()])
+    with pytest.raises(ValueError, match="whose indices stand for other words: use the codec of that checkpoint"):
+        Relabeled(VQ((4, 4), 16, seed=1), rule).fit([images()])
 
 
 def test_learned_labels_of_other_runs_are_refused(tmp_path):

@@ -106,11 +106,14 @@ def test_a_teacher_from_a_checkpoint_on_the_command_line(tmp_path, monkeypatch):
         }
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content))
         main(["fit", "--config", str(tmp_path / f"{name}.yaml")])
-        (path,) = (tmp_path / name).glob("lightning_logs/version_0/checkpoints/*.ckpt")
+        (path,) = (tmp_path / name).glob("lightning_logs/version_0/checkpoints/epoch=*.ckpt")
         return path
 
     path = run("teacher", "ClassificationTask")
     student = run("student", "DistillationTask", teacher=str(path), weight=0.9)
+    codec["init_args"]["seed"] = 1
+    with pytest.raises(SystemExit, match=r"the teacher .*ckpt was trained on other data: the .* codec = VQ"):
+        run("other", "DistillationTask", teacher=str(path))
     path.unlink()
     DistillationTask.load_from_checkpoint(student)  # needs the teacher no more
 
