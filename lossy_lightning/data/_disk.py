@@ -26,13 +26,13 @@ def told_of_disk(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if isinstance(error, InputError) or error.errno is None:
-            raise
+        if error.filename is not None and not _is_near(Path(error.filename), folder):
+            raise  # of the data, say
         if error.errno in _FULL:
             raise InputError(
                 f"the disk of {folder} is full, {_free(folder)} bytes are free: make room, or {_WHAT}"
             ) from error
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENOENT):
             raise InputError(f"{folder} cannot be written to ({error.strerror}): {_WHAT}") from error
         raise
 
@@ -82,6 +82,10 @@ def check_room(folder: Path, needed: int) -> None:
         raise InputError(
             f"the cache in {folder} needs {needed} bytes more, but its disk has {free} free: make room, or {_WHAT}"
         )
+
+
+def _is_near(path: Path, folder: Path) -> bool:
+    return path.is_relative_to(folder) or folder.is_relative_to(path)
 
 
 def _free(folder: Path) -> int:

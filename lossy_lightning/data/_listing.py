@@ -120,7 +120,8 @@ def files_below(folder: Path, extensions: tuple[str, ...]) -> Iterator[str]:
     Raises:
         ValueError: If a folder cannot be opened.
     """
-    for below, names in sorted(_walk(str(folder), ())):
+    above = tuple(map(str, Path(os.path.realpath(folder)).parents))
+    for below, names in sorted(_walk(str(folder), above)):
         yield from (os.path.join(below, name) for name in sorted(names) if name.lower().endswith(extensions))
 
 

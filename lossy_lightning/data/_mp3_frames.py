@@ -10,6 +10,7 @@ _BIT_RATES = {
     False: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }  # kbit/s, of MPEG-1 and of the lower rates
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}  # Hz, by version
+_LITTLE = 8  # bytes
 _FURTHEST = 2**20  # bytes in which the first frame is looked for
 
 
@@ -146,10 +147,15 @@ def _resume(data: bytes, i: int, kind: int) -> int | None:
 
 
 def _has_its_sound(data: bytes, i: int, frame: Frame) -> bool:
-    """Whether the last frame lacks padding only: its sound may lie in the bytes that earlier frames left."""
+    """Whether the last frame lacks padding only: its sound may lie in the bytes that earlier frames left.
+
+    A file that was cut off within a frame looks the same, for the frame's bytes belong to later ones. So only a frame
+    counts that has little more than its header, or lacks little, as vectors of the standard do.
+    """
     start = i + 4 + frame.crc
     side = data[start : start + frame.side]
-    if len(side) < frame.side:
+    is_little = len(data) <= start + frame.side + _LITTLE or len(data) >= i + frame.size - _LITTLE
+    if len(side) < frame.side or not is_little:
         return False
     bits = "".join(f"{byte:08b}" for byte in side)
     first = frame.samples == 1152

@@ -232,7 +232,11 @@ class JPEG(FileCodec):
             raise InputError(f"a JPEG file holds one code (channels, rows, columns); got shape {tuple(code.shape)}")
         (coefficients, tables), (channels, height, width) = self._unpack(code.cpu(), shape)
         if self.dequantize:
-            coefficients = tuple(round_divide(c, table) for c, table in zip(coefficients, tables, strict=True))
+            limit = self._layout.limit  # no multiple of a step may leave the range, or `read` would refuse the file
+            coefficients = tuple(
+                torch.clamp(round_divide(c, table), -(limit // table), (limit - 1) // table)
+                for c, table in zip(coefficients, tables, strict=True)
+            )
         factors = [self._factors(channels), (1, 1), (1, 1)]
         components = tuple(
             JPEGComponent(np.ascontiguousarray(c.numpy(), np.int16), table.numpy().astype(np.uint16), f)

@@ -209,6 +209,19 @@ def test_other_tables():
     assert torch.equal(JPEG(75, requantize=True).read(_pillow(image, quality=75))[0], JPEG(75).encode(image))
 
 
+@pytest.mark.parametrize("arguments", [{}, {"tables": True}, {"quality": 10}, {"quality": 95}], ids=str)
+@pytest.mark.parametrize("value", [2047, -2048, 2040, 1800])
+def test_dequantized_codes_at_the_ends_of_their_range_are_read_again(arguments, value):
+    codec = JPEG(dequantize=True, **arguments)
+    code = codec.encode(torch.full((3, 16, 16), 128, dtype=torch.uint8))
+    code[:384] = value
+    got, shape = codec.read(codec.write(code, (3, 16, 16)))
+    assert shape == (3, 16, 16)
+    codec.spec(shape).check(got)
+    steps = torch.cat([table.flatten().repeat(count) for table, count in zip(codec._tables, (4, 2), strict=True)])
+    assert ((got[:384, 0, 0] - value).abs() <= steps).all()
+
+
 def test_dequantized_codes_are_written_with_the_codecs_tables():
     codec = JPEG(60, dequantize=True)
     image = _smooth(3, 21, 30)
