@@ -1,11 +1,13 @@
 """Checks of a parsed configuration, and of what went wrong as its classes were made."""
 
 import inspect
+import pickle
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from jsonargparse import Namespace
 from jsonargparse._util import import_object
 
@@ -27,8 +29,22 @@ def check_checkpoint(config: Namespace) -> None:
         raise InputError("ckpt_path is 'best', which only the process of the fit knows; give the file of a checkpoint")
     if not path.exists():
         raise MissingFileError(f"ckpt_path is {given}, but there is no such file in {path.absolute().parent}")
+    if path.is_dir() and not any((path / name).exists() for name in ("meta.pt", ".metadata", "latest")):
+        raise InputError(f"ckpt_path is {given}, a folder; give a file in it, such as epoch=9-step=100.ckpt")
     if path.is_file() and not zipfile.is_zipfile(path):
         raise InputError(f"ckpt_path is {given}, which is no checkpoint, or only a part of one")
+    if path.is_file():
+        _check_content(path)
+
+
+def _check_content(path: Path) -> None:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)  # reads no tensors
+    except (pickle.UnpicklingError, RuntimeError) as error:
+        (last, *_) = reversed([line.strip() for line in str(error).splitlines() if "rror: " in line] or [str(error)])
+        raise InputError(f"ckpt_path is {path}, which holds more than weights and plain values: {last}") from error
+    if not isinstance(content, dict) or not {"state_dict", "pytorch-lightning_version"} <= content.keys():
+        raise InputError(f"ckpt_path is {path}, which is no checkpoint of Lightning: it lacks state_dict or a version")
 
 
 def check_functions(config: Namespace) -> None:

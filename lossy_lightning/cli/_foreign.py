@@ -2,6 +2,7 @@
 
 import errno
 import re
+from collections.abc import Callable
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -23,6 +24,16 @@ _PLACES = {
 """Number of an error of the file system, and what to do."""
 
 
+_STARTS: dict[str, Callable[[BaseException], str]] = {
+    "Early stopping conditioned on metric": lambda error: " ".join(str(error).split()),
+    "Error(s) in loading state_dict": lambda error: (
+        "the checkpoint is of another network than this configuration makes; give the configuration that it was "
+        f"trained with ({' '.join(str(error).split())[:200]})"
+    ),
+}
+"""How errors begin that Lightning and torch raise as plain RuntimeErrors, and what to say of them."""
+
+
 def told(error: BaseException) -> str | None:
     """The sentence that tells an error whose traceback would help nobody; None if it may be a bug."""
     if isinstance(error, UserError):
@@ -32,6 +43,8 @@ def told(error: BaseException) -> str | None:
         return None if error.__cause__ is not None else _hinted(str(error))
     if isinstance(error, torch.OutOfMemoryError):
         return f"the device has no memory left; lower --data.batch_size ({str(error).splitlines()[0]})"
+    if isinstance(error, RuntimeError):
+        return next((say(error) for start, say in _STARTS.items() if str(error).startswith(start)), None)
     if isinstance(error, OSError) and error.errno in _PLACES:
         place = f": {error.filename}" if error.filename else ""
         return f"{error.strerror}{place}; {_PLACES[error.errno]}"

@@ -111,6 +111,8 @@ def short_names() -> Iterator[None]:
         if ours is not None and issubclass(ours, asked):
             return f"{'.'.join(ours.__module__.split('.')[:2])}.{name}"
         path: str = original(asked, name)
+        if "." not in path and ours is not None:
+            raise ValueError(f"{NO_CLASS}{name}; it is one of the {ROOMS[ours.__module__.split('.')[1]]}")
         if "." not in path:
             raise ValueError(f"{NO_CLASS}{name}{_nearest_class(name, asked)}")  # as the parser itself, which reads on
         return path

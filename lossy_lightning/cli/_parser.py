@@ -77,6 +77,8 @@ def explain(error: BaseException, program: str) -> str:
             made = ""
             text = str(each)
             continue
+        if type(each) is KeyError:
+            break  # the bare name that is in no enumeration; the text before it tells more
         text, page = str(each), text
         if key := re.match(r'Parser key "([^"]+)"', text):
             keys.append(key[1])

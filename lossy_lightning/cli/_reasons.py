@@ -70,7 +70,7 @@ def _module(where: str, match: re.Match[str], page: str, options: Sequence[str])
 
 def _name(where: str, match: re.Match[str], page: str, options: Sequence[str]) -> str:
     told = match[2] or "; give a name that this package has, or the full path of a class, package.module.Class"
-    return f"{where} is {match[1]!r}, which names no class{told}"
+    return f"{where} is {match[1]!r}, which names no class that fits{told}"
 
 
 def _value(where: str, match: re.Match[str], page: str, options: Sequence[str]) -> str:
@@ -99,6 +99,11 @@ def _callable(where: str, match: re.Match[str], page: str, options: Sequence[str
     return f"{where} is {match[1]}; it takes a class or a function, by name, or its class_path and init_args"
 
 
+def _member(where: str, match: re.Match[str], page: str, options: Sequence[str]) -> str:
+    names = [name.strip() for name in match[1].split(",")]
+    return f"{where} is {match[2]!r}; it takes {', '.join(names)}{nearest(match[2], names)}"
+
+
 _REASONS: list[tuple[str, Callable[[str, re.Match[str], str, Sequence[str]], str]]] = [
     (r"invalid choice: '([^']+)'", _subcommand),
     (r'expected "subcommand" to be one of', lambda *_: f"a subcommand is missing: {', '.join(SUBCOMMANDS)}"),
@@ -110,7 +115,9 @@ _REASONS: list[tuple[str, Callable[[str, re.Match[str], str, Sequence[str]], str
     (r"unrecognized arguments: (?:--)?(\S+)", _option),
     (r"module '([^']+)' has no attribute '([^']+)'", _attribute),
     (r"No module named '([^']+)'", _module),
-    (NO_CLASS + r"(.+?)(; did you mean .*)?$", _name),
+    (NO_CLASS + r"(.+?)(; .*)?$", _name),
+    (r"Expected a member of <enum '\w+'>: \{(.+?)\}\. Got value: (.+)", _member),
+    (r"Not a valid subclass of \w+\. Got value: (.+?)\n", _callable),
     (r"Expected '([^']+)' to be a function that returns", _function),
     (r"Expected an import path or a subclass spec, but got (.+)", _callable),
     (r"Expected a (?P<type>.+?)\. Got value: (?P<value>.*)", _value),

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from lossy_lightning.core import InputError
 from lossy_lightning.core.files import write_atomically
@@ -14,6 +15,14 @@ from lossy_lightning.report.table import as_csv, as_text, chosen_columns, markdo
 
 DESCRIPTION = "Compare logged runs: one table, and one page with pictures. Runs that differ only in seeds are one row."
 _METRIC = "test_acc"
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and where help is."""
+        self.exit(2, f"{self.prog}: {message} (help: {self.prog} --help)\n")
 
 
 def report(arguments: Sequence[str]) -> None:
@@ -54,7 +63,7 @@ def _report(runs: Sequence[Run], options: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("lossy-lightning report", description=DESCRIPTION)
+    parser = _Parser("lossy-lightning report", description=DESCRIPTION)
     parser.add_argument(
         "sources",
         nargs="+",

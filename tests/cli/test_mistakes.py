@@ -2,6 +2,7 @@
 
 import errno
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -57,7 +58,7 @@ def backbone(shape, num_classes):
             {"data": "lossy_lightning.data.Digit"},
             "data is lossy_lightning.data.Digit, but lossy_lightning.data has no Digit; did you mean 'Digits'? (help",
         ),
-        (digits(codec="PMC"), "data.codec is 'PMC', which names no class; did you mean 'PCM'?"),
+        (digits(codec="PMC"), "data.codec is 'PMC', which names no class that fits; did you mean 'PCM'?"),
         (
             digits(codec=init_args("VQ", block=[2, 2], level=8)),
             "data.codec has no option 'level'; did you mean 'levels'? (help: FIT --data Digits --data.codec.help VQ)",
@@ -67,19 +68,28 @@ def backbone(shape, num_classes):
             "model.stem: there is no module 'lossy_lighning'; did you mean 'lossy_lightning'?",
         ),
         (task(stem="nowhere.Bits"), "model.stem: there is no module 'nowhere'; is its package installed,"),
-        (task(backbone="MPL"), "model.backbone is 'MPL', which names no class; did you mean 'MLP'?"),
-        (task(optimizer="Adamm"), "model.optimizer is 'Adamm', which names no class; did you mean 'Adam'?"),
+        (task(backbone="MPL"), "model.backbone is 'MPL', which names no class that fits; did you mean 'MLP'?"),
+        (task(optimizer="Adamm"), "model.optimizer is 'Adamm', which names no class that fits; did you mean 'Adam'?"),
         (task(optimizer=1e-3), "model.optimizer is 0.001; it takes a class or a function, by name, or its class_path"),
         (
             task(backbone=f"{__name__}.backbone"),
             f"model.backbone is {__name__}.backbone, a function that does not say what it returns;",
+        ),
+        (
+            digits(codec="Bits"),
+            "data.codec is 'Bits', which names no class that fits; it is one of",
+        ),
+        ({"data": ["Digits"]}, "data is ['Digits']; it takes a class or a function, by name, or its class_path and"),
+        (
+            {"data": init_args("AudioFolder", codec="PCM", root=".", sample_rate=8000, bad_files="SKIPP")},
+            "data.bad_files is 'SKIPP'; it takes REFUSE, SKIP, LENIENT; did you mean 'SKIP'?",
         ),
         (digits(batch_size="many"), "data.batch_size is 'many'; it takes int (help"),
         ({"trainer": {"precision": "fp17"}}, "trainer.precision is 'fp17'; it takes 64, 32, 16, 'transformer-engine',"),
         ({"seed_everything": "abc"}, "seed_everything is 'abc'; it takes bool, int (help: FIT --help)"),
         (
             {"trainer": {"callbacks": ["ComplexityMonitr"]}},
-            "trainer.callbacks is 'ComplexityMonitr', which names no class; did you mean",
+            "trainer.callbacks is 'ComplexityMonitr', which names no class that fits; did you mean",
         ),
         (
             {"model": init_args("ClassificationTask", backbone="MLP")},
@@ -157,13 +167,20 @@ def test_the_version_is_told(capsys):
     [
         ("none.ckpt", None, "but there is no such file"),
         ("text.ckpt", b"model: x", "which is no checkpoint, or only a part of one"),
+        ("folder/", None, "a folder; give a file in it"),
+        ("weights.ckpt", {"weight": torch.zeros(2)}, "which is no checkpoint of Lightning"),
+        ("array.ckpt", {"state_dict": Path("x")}, "which holds more than weights and plain values: .*Unsupported"),
         ("best", None, "which only the process of the fit knows"),
     ],
 )
 def test_a_checkpoint_that_is_none(run, tmp_path, name, content, expected):
     path = tmp_path / name
-    if content is not None:
+    if name.endswith("/"):
+        path.mkdir()
+    if isinstance(content, bytes):
         path.write_bytes(content)
+    elif content is not None:
+        torch.save(content, path)
     with pytest.raises(SystemExit, match=f"^lossy-lightning: ckpt_path is .*{expected}"):
         run("test", "--ckpt_path", name if name == "best" else str(path))
 
@@ -187,6 +204,9 @@ def test_a_function_is_named_alone(run):
         (MisconfigurationException("No supported gpu backend found!"), "No supported gpu backend found: PyTorch sees"),
         (InputError("Caught InputError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n"
                     "  File x\nlossy_lightning.core.errors.InputError: a.wav is broken\n"), "a.wav is broken"),
+        (RuntimeError("Early stopping conditioned on metric `x` which is not available."), "Early stopping condit"),
+        (RuntimeError("Error(s) in loading state_dict for X:\n\tsize"), "the checkpoint is of another network than"),
+        (RuntimeError("a bug"), None),
         (OSError("no number"), None),
         (ValueError("a bug"), None),
     ],
