@@ -187,7 +187,7 @@ def test_a_checkpoint_loads_with_stem_and_backbone(digits, fitted):
     path = trainer.checkpoint_callback.last_model_path
     loaded = ClassificationTask.load_from_checkpoint(path, stem=STEM, backbone=BACKBONE)
     assert loaded.spec == digits.spec
-    code = digits.test_dataloader().dataset.codes[:20]
+    code = digits.test_dataloader().dataset.source.codes[:20]
     assert torch.equal(loaded.eval()(code), task.eval()(code))
 
 
