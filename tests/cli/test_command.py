@@ -13,6 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from lossy_lightning.codecs import VQ
 from lossy_lightning.core import CodeSpec
+from lossy_lightning.report import read_runs
 from lossy_lightning.tasks import ClassificationTask
 from tests.cli.digits import BORING, TASK
 
@@ -54,6 +55,10 @@ def test_other_subcommands_take_a_checkpoint(run, tmp_path, monkeypatch):
     assert scalars(tmp_path, version=1)["test_acc"] == expected["test_acc"]
     assert scalars(tmp_path, version=1)["test_loss"] == pytest.approx(expected["test_loss"])
     assert "val_acc" in scalars(tmp_path, version=2)
+    table = (tmp_path / "lightning_logs" / "version_3" / "predictions.csv").read_text().splitlines()
+    assert len(table) == 1 + 2 * 64
+    assert table[0] == "example,class,0,1,2,3,4,5,6,7,8,9"
+    assert [run.empty for run in read_runs([tmp_path / "lightning_logs" / "version_3"])] == [True]
 
 
 def test_a_fit_goes_on(run, tmp_path):

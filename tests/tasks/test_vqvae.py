@@ -189,7 +189,7 @@ def run(tmp_path, monkeypatch):
         trainer = quiet | {"default_root_dir": str(tmp_path / name)}
         config.write_text(yaml.safe_dump({"model": model, "data": data, "trainer": trainer}))
         main(["fit", "--config", str(config)])
-        (path,) = (tmp_path / name).glob("lightning_logs/version_0/checkpoints/*.ckpt")
+        (path,) = (tmp_path / name).glob("lightning_logs/version_0/checkpoints/epoch=*.ckpt")
         return path
 
     return run
