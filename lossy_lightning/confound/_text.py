@@ -23,8 +23,8 @@ def remedies(found: Evidence) -> list[str]:
     advice = [
         "Encode all files again at one setting; for JPEG, lossy-lightning confound SOURCE --remedy FOLDER writes such "
         "a copy. Traces of the first encoding stay in the pixels, fainter.",
-        "Or vary the quality at random in training, from the coded image and independently of the class "
-        "(JPEGRequantize), and test at each quality by itself.",
+        "Or vary the quality at random in training, from the image and independently of the class "
+        "(torchvision.transforms.v2.JPEG as the transform of an ImageFolder), and test at each quality by itself.",
         "Or split by encoder, so that no class has settings of its own in training that it lacks in the test.",
     ]
     if "size" in found.matter:
