@@ -1,8 +1,11 @@
 """MP3 files for tests."""
 
 import io
+import os
+from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
 RATES = {44_100: (320, 32), 48_000: (320, 32), 32_000: (320, 32), 24_000: (160, 8), 22_050: (160, 8), 16_000: (160, 8)}
@@ -32,3 +35,11 @@ def lame(
     ) as file:
         file.write(sound(sample_rate, channels, seconds, seed))
     return buffer.getvalue()
+
+
+def vectors() -> dict[str, bytes]:
+    """The standard's test files, by name."""
+    folder = Path(os.environ.get("LOSSY_DATA", "")) / "mp3_vectors"
+    if not folder.exists():
+        pytest.skip("needs mp3_vectors in $LOSSY_DATA")
+    return {path.stem: path.read_bytes() for path in sorted(folder.glob("*.bit"))}

@@ -1,14 +1,11 @@
 """MP3 files to levels."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from lossy_lightning.bitstream.mp3 import read_frames, read_frames_batch, read_headers, read_windows
 
-from .mp3_files import lame
+from .mp3_files import lame, vectors
 
 SETTINGS = [
     (44_100, 2, 128),
@@ -24,13 +21,6 @@ SETTINGS = [
     (16_000, 2, 24),
     (16_000, 1, 8),
 ]
-
-
-def vectors():
-    folder = Path(os.environ.get("LOSSY_DATA", "")) / "mp3_vectors"
-    if not folder.exists():
-        pytest.skip("needs mp3_vectors in $LOSSY_DATA")
-    return {path.stem: path.read_bytes() for path in sorted(folder.glob("*.bit"))}
 
 
 @pytest.mark.parametrize(("sample_rate", "channels", "bit_rate"), SETTINGS)

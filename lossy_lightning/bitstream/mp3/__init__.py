@@ -6,6 +6,7 @@ from lossy_lightning.bitstream.mp3.headers import MP3Header, read_headers
 from lossy_lightning.bitstream.mp3.info import info_frame
 from lossy_lightning.bitstream.mp3.reader import read_frames, read_frames_batch
 from lossy_lightning.bitstream.mp3.windows import read_windows
+from lossy_lightning.bitstream.mp3.writer import write_frames
 
 __all__ = [
     "FRAME",
@@ -17,4 +18,5 @@ __all__ = [
     "read_frames_batch",
     "read_headers",
     "read_windows",
+    "write_frames",
 ]

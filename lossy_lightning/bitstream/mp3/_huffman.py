@@ -27,10 +27,10 @@ _ZERO, _ONE, _2, _3, _6, _7, _8, _63, _64 = (np.uint64(i) for i in (0, 1, 2, 3, 
 _PAIRS, _LAST_QUAD, _LAST_QUADS = np.uint64(288), np.uint64(286), np.uint64(284)
 _LENGTH, _USED = np.uint64(63), np.uint64(31)  # of a length as a shift takes it, and as a number: one less instruction
 _ESCAPE = np.uint32(1 << 8)
-_ROWS = {code: row for row, code in enumerate((1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 16, 24))}
+ROWS = {code: row for row, code in enumerate((1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 16, 24))}
 
 #: Row of each table's code, -1 for table 0 (all zeros), -2 for 4 and 14 (not allowed).
-_ROW_OF_TABLE = np.array([_ROWS[code] if code else -2 if i else -1 for i, code in enumerate(CODE_OF_TABLE.tolist())])
+ROW_OF_TABLE = np.array([ROWS[code] if code else -2 if i else -1 for i, code in enumerate(CODE_OF_TABLE.tolist())])
 
 
 def _store(lanes: int, size: int) -> Callable[..., Any]:
@@ -75,12 +75,12 @@ store8: Callable[..., Any] = intrinsic(_store(8, 2))
 #: one lowest; 8 bits length of the first quadruple alone; 2 bits number of quadruples; 6 bits length.
 TABLES = np.dtype(
     [
-        ("fast", np.uint32, (len(_ROWS), 1 << FAST_BITS)),
+        ("fast", np.uint32, (len(ROWS), 1 << FAST_BITS)),
         ("quads", np.uint32, (2, 1 << QUAD_BITS)),
-        ("plain", np.uint16, (len(_ROWS), 1 << PLAIN_BITS)),
+        ("plain", np.uint16, (len(ROWS), 1 << PLAIN_BITS)),
         ("long", np.uint16, 13_000),
-        ("long_start", np.uint64, len(_ROWS)),
-        ("long_bits", np.uint64, len(_ROWS)),
+        ("long_start", np.uint64, len(ROWS)),
+        ("long_bits", np.uint64, len(ROWS)),
     ]
 )
 
@@ -90,7 +90,7 @@ def tables() -> NDArray[np.void]:
     """Build the tables, once: an array of one record."""
     built, used = np.zeros(1, TABLES), 0
     codes = pair_codes()
-    for code, row in _ROWS.items():
+    for code, row in ROWS.items():
         words = codes[code]
         entries = (words[:, 1] << 8 | words[:, 2] << 4 | words[:, 3]).astype(np.uint16)
         built["plain"][0, row] = _by_bits(words, entries, PLAIN_BITS)
@@ -281,7 +281,7 @@ def read_levels(stream, position, end, granule, first, second, tables, out):
         if i >= stop:
             continue
         table = np.int64(granule.table_select[region])
-        row = _ROW_OF_TABLE[table]
+        row = ROW_OF_TABLE[table]
         if row >= 0:
             bits, count, index = _pairs(
                 stream, bits, count, index, np.uint64(row), np.uint64(LINBITS[table]), tables, out, i, stop

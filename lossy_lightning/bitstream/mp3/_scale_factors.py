@@ -9,7 +9,7 @@ from .._bits import window
 from ..compile import kernel
 from ._bands import MPEG1_BITS, MPEG2_BITS, MPEG2_RANGES, NUM_PLACES, PARTITIONS
 
-_GROUPS = np.array([0, 6, 11, 16, 21])  # bands that share a bit of scfsi
+GROUPS = np.array([0, 6, 11, 16, 21])  # bands that share a bit of scfsi
 _64 = np.uint64(64)
 
 
@@ -63,7 +63,7 @@ def read_mpeg1(stream, position, granule, before, scfsi):
         first = 21
     else:
         for group in range(4):
-            start, stop = _GROUPS[group], _GROUPS[group + 1]
+            start, stop = GROUPS[group], GROUPS[group + 1]
             if scfsi & (8 >> group):
                 for place in range(start, stop):
                     factors[place] = before.scale_factors[place]

@@ -30,8 +30,8 @@ _CRC = _crc_table()
 
 
 @kernel
-def crc_is_right(data, start, size):
-    """Whether the CRC behind the header at ``start`` is that of the header's last two bytes and the side information.
+def crc_of(data, start, size):
+    """CRC of the last two bytes of the header at ``start`` and of the side information, which follows it and a CRC.
 
     Source:
         ISO 11172-3, 2.4.3.1.
@@ -40,7 +40,13 @@ def crc_is_right(data, start, size):
     for i in range(start + 2, start + 6 + size):
         if i < start + 4 or i >= start + 6:
             crc = ((crc << 8) & 0xFFFF) ^ np.int64(_CRC[(crc >> 8) ^ np.int64(data[i])])
-    return crc == (np.int64(data[start + 4]) << 8 | np.int64(data[start + 5]))
+    return crc
+
+
+@kernel
+def crc_is_right(data, start, size):
+    """Whether the CRC behind the header at ``start`` is what it must be."""
+    return crc_of(data, start, size) == (np.int64(data[start + 4]) << 8 | np.int64(data[start + 5]))
 
 
 @inlined
