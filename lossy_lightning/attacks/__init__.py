@@ -1,5 +1,7 @@
 """Quantized gradient attacks on codes, and their self-checks."""
 
+from lossy_lightning.attacks.comparison import MASKING_THRESHOLD, Comparison, compare_attacks, uphill
+from lossy_lightning.attacks.distillation import distilled_attack
 from lossy_lightning.attacks.fixed import Fixed, fixed_values
 from lossy_lightning.attacks.gradient_step import Bound, quantized_gradient_step
 from lossy_lightning.attacks.losses import Loss, at_temperature, cross_entropy, margin
@@ -7,17 +9,23 @@ from lossy_lightning.attacks.projected import projected_attack, signal_budget, w
 from lossy_lightning.attacks.self_check import (
     Attack,
     Attacks,
-    Comparison,
     categorical_attacks,
-    compare_attacks,
     is_right,
     ordinal_attacks,
 )
 from lossy_lightning.attacks.square import square_attack
 from lossy_lightning.attacks.substitution import substitution_attack, substitution_scores
-from lossy_lightning.attacks.surrogates import Forward, differentiable, find_stem, straight_through, through_stem
+from lossy_lightning.attacks.surrogates import (
+    Forward,
+    NoGradientError,
+    differentiable,
+    find_stem,
+    straight_through,
+    through_stem,
+)
 
 __all__ = [
+    "MASKING_THRESHOLD",
     "Attack",
     "Attacks",
     "Bound",
@@ -25,11 +33,13 @@ __all__ = [
     "Fixed",
     "Forward",
     "Loss",
+    "NoGradientError",
     "at_temperature",
     "categorical_attacks",
     "compare_attacks",
     "cross_entropy",
     "differentiable",
+    "distilled_attack",
     "find_stem",
     "fixed_values",
     "is_right",
@@ -43,5 +53,6 @@ __all__ = [
     "substitution_attack",
     "substitution_scores",
     "through_stem",
+    "uphill",
     "worst_case",
 ]

@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from lossy_lightning.attacks._gradients import gradients
+from lossy_lightning.attacks._kept import Kept
 from lossy_lightning.attacks.fixed import Fixed
 from lossy_lightning.attacks.gradient_step import (
     Bound,
@@ -37,6 +38,8 @@ def projected_attack(
     restarts: int = 1,
     within: Callable[[Tensor, Tensor], Tensor] | None = None,
     fixed: Fixed | None = None,
+    draws: int = 1,
+    spread: int = 0,
     generator: Generator | None = None,
 ) -> Tensor:
     """Iterated gradient step, projected to a budget in code values; the best iterate of each example is kept.
@@ -66,7 +69,10 @@ def projected_attack(
         within: A further budget, such as a `signal_budget`: from clean and moved codes to whether each example meets
             it, ``(N,)``; the moves of least gain are undone until it is met.
         fixed: From codes to a mask of the values that stay, such as `fixed_values`; None: all may change.
-        generator: Of the random starts, on the code's device.
+        draws: Gradients that are averaged in each iteration, for models that draw random numbers.
+        spread: How far from the code, at random and in code values, each gradient is taken, for models whose gradient
+            turns from one value to the next.
+        generator: Of the random starts and the spread, on the code's device.
 
     Returns:
         Codes of the same shape and dtype, each within the budget.
@@ -76,11 +82,16 @@ def projected_attack(
 
     Source:
         Madry et al., Towards deep learning models resistant to adversarial attacks, ICLR 2018, section 2.1; momentum:
-        Dong et al., Boosting adversarial attacks with momentum, CVPR 2018, algorithm 1.
+        Dong et al., Boosting adversarial attacks with momentum, CVPR 2018, algorithm 1; draws: Athalye et al.,
+        Synthesizing robust adversarial examples, ICML 2018, section 2.1.
     """
     check_code(code, low, high, fixed)
     if not steps or restarts < 1:
         raise InputError(f"an attack needs one step or more, and one restart or more; got {steps=}, {restarts=}")
+    if draws < 1 or spread < 0:
+        raise InputError(
+            f"gradients are averaged over 1 draw or more, of a spread of 0 or more; got {draws=}, {spread=}"
+        )
     if not 0 <= momentum <= 1:
         raise InputError(f"momentum is a share of the direction before, 0 to 1; got {momentum}")
     least, most = within_reach(code, budget, low, high, fixed)
@@ -95,7 +106,10 @@ def projected_attack(
             current = torch.where(columns(within(clean, current), current), current, clean)
         kept, direction = Kept(current), torch.zeros(clean.shape, device=code.device)
         for size in steps:
-            logits, losses, gradient = _slope(forward, current, wanted, loss)
+            logits, losses, gradient = loss_and_slope(forward, current, wanted, loss)
+            if draws > 1 or spread:
+                near = within_reach(current, spread, low, high, fixed)
+                gradient = _mean_slope(forward, near, code.dtype, wanted, loss, draws, generator)
             kept.offer(current, logits, losses, wanted, targeted)
             gradient = -gradient if targeted else gradient
             if fixed is not None:
@@ -152,32 +166,7 @@ def signal_budget(decode: Callable[[Tensor], Tensor], budget: float) -> Callable
     return lambda clean, moved: (decode(moved).double() - decode(clean).double()).flatten(1).abs().amax(1) <= budget
 
 
-class Kept:
-    """The best code of each example so far.
-
-    Args:
-        code: ``(N, C, *grid)``, kept until something is offered.
-    """
-
-    def __init__(self, code: Tensor) -> None:
-        self.code = code.clone()
-        self.success = torch.zeros(len(code), dtype=torch.bool, device=code.device)
-        self.loss = torch.full((len(code),), -torch.inf, dtype=torch.float64, device=code.device)
-
-    def offer(self, code: Tensor, logits: Tensor, loss: Tensor, target: Tensor, targeted: bool = False) -> None:
-        """Take over the examples that are better: they fool the model, or else their loss is greater."""
-        if logits.ndim == 2 and target.shape == logits.shape[:1] and not target.is_floating_point():
-            hit = logits.argmax(1) == target
-        else:  # values to regress have no class to lose, so only their loss counts
-            hit = torch.full_like(self.success, not targeted)
-        success, loss = (hit, -loss) if targeted else (~hit, loss)
-        better = (success & ~self.success) | ((success == self.success) & (loss > self.loss))
-        self.code[better] = code[better]
-        self.success |= success
-        self.loss = torch.where(better, loss.double(), self.loss)
-
-
-def _slope(
+def loss_and_slope(
     forward: Callable[[Tensor], Tensor], code: Tensor, target: Tensor, loss: Loss
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Logits, loss of each example, and the gradient of the losses with respect to the code's values."""
@@ -196,6 +185,22 @@ def _slope(
             "as `through_stem` makes of a model that reads integers"
         )
     return result[0], result[1].detach(), found[0]
+
+
+def _mean_slope(
+    forward: Callable[[Tensor], Tensor],
+    near: tuple[Tensor, Tensor],
+    dtype: torch.dtype,
+    target: Tensor,
+    loss: Loss,
+    draws: int,
+    generator: Generator | None,
+) -> Tensor:
+    """The mean gradient at random codes between two."""
+    total = torch.zeros(near[0].shape, device=target.device)
+    for _ in range(draws):
+        total += loss_and_slope(forward, _uniform(*near, generator).to(dtype), target, loss)[2]
+    return total / draws
 
 
 def _unit(gradient: Tensor) -> Tensor:

@@ -1,18 +1,20 @@
 """Whether an attack's result can be trusted: the same budget by gradients, and by means that masking cannot mislead."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
 
+from lossy_lightning.attacks.distillation import distilled_attack
 from lossy_lightning.attacks.fixed import Fixed
 from lossy_lightning.attacks.gradient_step import Bound
-from lossy_lightning.attacks.losses import Loss, at_temperature, cross_entropy
-from lossy_lightning.attacks.projected import projected_attack, worst_case
+from lossy_lightning.attacks.losses import Loss, at_temperature, cross_entropy, margin
+from lossy_lightning.attacks.projected import projected_attack
 from lossy_lightning.attacks.square import square_attack
 from lossy_lightning.attacks.substitution import substitution_attack
-from lossy_lightning.attacks.surrogates import Forward, differentiable, find_stem
+from lossy_lightning.attacks.surrogates import Forward, NoGradientError, differentiable, find_stem
 from lossy_lightning.core import InputError
 
 Attack = Callable[[Tensor, Tensor], Tensor]
@@ -25,33 +27,15 @@ class Attacks(NamedTuple):
     Attributes:
         naive: By the model's own gradient, dead or alive.
         adaptive: By gradients that are alive; the same object if the model's own are.
-        checks: Others that may find what gradients miss: at other temperatures, black-box, from a twin.
+        checks: Others that may find what gradients miss, from the cheapest to the dearest: at other temperatures, by
+            averaged gradients, from a twin, from a student of the model, by squares.
+        own: The forward with the model's own gradient, None if none flows.
     """
 
     naive: Attack
     adaptive: Attack
     checks: tuple[Attack, ...]
-
-
-class Comparison(NamedTuple):
-    """Results of the attacks of one budget on a batch.
-
-    Attributes:
-        code: Of the adaptive attack, ``(N, C, *grid)``.
-        accuracy: Accuracy under it.
-        naive_accuracy: Accuracy under the naive attack.
-        strongest_accuracy: The same if an example counts as wrong as soon as one attack fools the model on it.
-    """
-
-    code: Tensor
-    accuracy: float
-    naive_accuracy: float
-    strongest_accuracy: float
-
-    @property
-    def masking_index(self) -> float:
-        """Naive less strongest accuracy: the robustness that the model's own gradient only feigns."""
-        return self.naive_accuracy - self.strongest_accuracy
+    own: Forward | None = None
 
 
 def ordinal_attacks(
@@ -65,7 +49,9 @@ def ordinal_attacks(
     iterations: int = 10,
     loss: Loss = cross_entropy,
     temperatures: Sequence[float] = (0.1, 10.0),
-    queries: int = 50,
+    draws: int = 8,
+    queries: int = 1000,
+    student_queries: int = 20_000,
     twin: tuple[nn.Module, Forward] | None = None,
     fixed: Fixed | None = None,
     seed: int = 0,
@@ -75,42 +61,64 @@ def ordinal_attacks(
     Args:
         forward: Codes ``(N, C, *grid)`` to logits ``(N, K)``, through the model.
         model: The model, whose stem is looked for.
-        code: ``(N, C, *grid)``, integer; an example of what will be attacked.
+        code: ``(N, C, *grid)``, integer; examples of what will be attacked.
         budget: Code values.
         low: Least code value.
         high: Greatest code value, inclusive.
         iterations: Of the gradient attacks, each step a quarter of the budget, at least 1.
-        loss: Of each example, which the gradient attacks increase.
+        loss: Of each example, which the gradient attacks increase; then, where it does not fool the model, the margin.
         temperatures: Of the logits, each for a check against gradients that vanish in the softmax.
-        queries: Forward passes of the square attack; 0: none.
+        draws: Gradients that a check averages, each at a code up to half the budget away; 0: no such check.
+        queries: Of the square attack for each example; 0: none.
+        student_queries: Of the attack on a student, in all; 0: none.
         twin: A model and its forward from which attacks are transferred.
         fixed: From codes to a mask of the values that stay, such as `fixed_values`; None: all may change.
-        seed: Of the square attack.
+        seed: Of the random numbers.
 
-    Raises:
-        ValueError: If no gradient reaches the input.
+    Returns:
+        The attacks. If no gradient flows, the naive and the adaptive one change nothing.
     """
     sizes = [max(1, round(budget / 4))] * iterations
 
-    def projected(forward: Forward, loss: Loss) -> Attack:
-        return lambda code, target: projected_attack(
-            forward, code, target, budget, sizes, low, high, loss=loss, random_start=False, fixed=fixed
-        )
+    def projected(forward: Forward, loss: Loss, draws: int = 1, spread: int = 0) -> Attack:
+        def attack(code: Tensor, target: Tensor) -> Tensor:
+            return projected_attack(
+                forward, code, target, budget, sizes, low, high, loss=loss, random_start=False, fixed=fixed,
+                draws=draws, spread=spread, generator=Generator(code.device).manual_seed(seed),
+            )  # fmt: skip
 
-    def square(code: Tensor, target: Tensor) -> Tensor:
+        return attack
+
+    def asking(code: Tensor, target: Tensor) -> Tensor:
+        """By the model's answers alone: through a student, and then by squares from where that ended."""
+        start = None
+        if student_queries:
+            start = distilled_attack(
+                forward, code, target, budget, low, high, queries=student_queries, fixed=fixed, seed=seed
+            )
+        if start is not None and (not queries or code.ndim < 3):
+            return start
         generator = Generator(code.device).manual_seed(seed)
         return square_attack(
-            forward, code, target, budget, low, high, queries=queries, fixed=fixed, generator=generator
+            forward, code, target, budget, low, high, queries=queries, fixed=fixed, start=start, generator=generator
         )
 
-    own, alive = differentiable(forward, code, model, low, high, budget, fixed)
-    adaptive = projected(alive, loss)
-    checks = [projected(alive, at_temperature(loss, temperature)) for temperature in temperatures]
-    if queries and code.ndim > 2:
-        checks.append(square)
+    checks: list[Attack] = []
+    own: Forward | None = None
+    naive: Attack = _unchanged
+    adaptive: Attack = _unchanged
+    with suppress(NoGradientError):
+        own, alive = differentiable(forward, code, model, low, high, budget, fixed)
+        adaptive = _in_turn(forward, projected(alive, loss), projected(alive, margin))
+        naive = adaptive if own is alive else _in_turn(forward, projected(own, loss), projected(own, margin))
+        checks += [projected(alive, at_temperature(loss, temperature)) for temperature in temperatures]
+        if draws:
+            checks.append(projected(alive, margin, draws, max(1, budget // 2)))
     if twin is not None:
-        checks.append(projected(differentiable(twin[1], code, twin[0], low, high, budget, fixed)[1], loss))
-    return Attacks(adaptive if own is alive else projected(own, loss), adaptive, tuple(checks))
+        checks.append(projected(differentiable(twin[1], code, twin[0], low, high, budget, fixed)[1], margin))
+    if student_queries or (queries and code.ndim > 2):
+        checks.append(asking)
+    return Attacks(naive, adaptive, tuple(checks), own)
 
 
 def categorical_attacks(
@@ -148,31 +156,26 @@ def categorical_attacks(
     checks = [replacing(model, forward, at_temperature(loss, temperature)) for temperature in temperatures]
     if twin is not None:
         checks.append(replacing(*twin, loss))
-    return Attacks(lambda code, target: code, replacing(model, forward, loss), tuple(checks))
+    return Attacks(_unchanged, replacing(model, forward, loss), tuple(checks))
 
 
-def compare_attacks(forward: Forward, code: Tensor, target: Tensor, attacks: Attacks) -> Comparison:
-    """Accuracy of a model under each attack and under the strongest, example by example.
+def _unchanged(code: Tensor, target: Tensor) -> Tensor:
+    return code
 
-    The checks run only on examples that hold against the adaptive and the naive attack.
 
-    Args:
-        forward: Codes ``(N, C, *grid)`` to logits ``(N, K)``; the judge.
-        code: ``(N, C, *grid)``, integer.
-        target: ``(N,)``, the true classes.
-        attacks: Of one budget.
-    """
-    moved = attacks.adaptive(code, target)
-    right = is_right(forward, moved, target)
-    same = attacks.naive is attacks.adaptive
-    right_naive = right if same else is_right(forward, attacks.naive(code, target), target)
-    held = torch.nonzero(right & right_naive).squeeze(1)
-    if len(held):
-        worst = worst_case(forward, code[held], target[held], attacks.checks)
-        strongest = float(is_right(forward, worst, target[held]).sum()) / len(code)
-    else:
-        strongest = 0.0
-    return Comparison(moved, float(right.float().mean()), float(right_naive.float().mean()), strongest)
+def _in_turn(forward: Forward, first: Attack, second: Attack) -> Attack:
+    """One attack, and another on the examples that still hold."""
+
+    def attack(code: Tensor, target: Tensor) -> Tensor:
+        moved = first(code, target).clone()
+        left = torch.nonzero(is_right(forward, moved, target)).squeeze(1)
+        if len(left):
+            again = second(code[left], target[left])
+            fooled = ~is_right(forward, again, target[left])
+            moved[left[fooled]] = again[fooled]
+        return moved
+
+    return attack
 
 
 @torch.no_grad()

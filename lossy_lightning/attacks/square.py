@@ -5,10 +5,11 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
+from lossy_lightning.attacks._kept import Kept
 from lossy_lightning.attacks.fixed import Fixed
 from lossy_lightning.attacks.gradient_step import Bound, check_code
 from lossy_lightning.attacks.losses import margin
-from lossy_lightning.attacks.projected import Kept, within_reach
+from lossy_lightning.attacks.projected import within_reach
 from lossy_lightning.core import InputError
 
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
@@ -27,12 +28,14 @@ def square_attack(
     queries: int = 1000,
     share: float = 0.8,
     fixed: Fixed | None = None,
+    start: Tensor | None = None,
     generator: Generator | None = None,
 ) -> Tensor:
     """Random squares at the bounds of the budget, on the code's own grid, kept if they help.
 
     It starts from random stripes along the first axis of the grid, and then sets one square of the grid (an interval
-    for one axis, a cube for three) at a time, each channel to one of its bounds. Only values of the model are used.
+    for one axis, a cube for three) at a time, each channel to one of its bounds. Only values of the model are used. An
+    example that fools the model is asked about no more.
 
     Args:
         forward: Integer codes ``(N, C, *grid)`` to logits ``(N, K)``.
@@ -41,9 +44,11 @@ def square_attack(
         budget: Greatest change of a value, in code values.
         low: Least code value.
         high: Greatest code value, inclusive.
-        queries: Forward passes.
+        queries: Codes of each example that the model is asked about, at most.
         share: Share of the grid that the first squares cover; it is halved on the authors' schedule.
         fixed: From codes to a mask of the values that stay, such as `fixed_values`; None: all may change.
+        start: Codes within the budget to start from, such as another attack's, with squares of a tenth of the share;
+            None: stripes.
         generator: Of the squares, on the code's device.
 
     Returns:
@@ -63,15 +68,21 @@ def square_attack(
     least, most = (bound.to(code.dtype) for bound in within_reach(code, budget, low, high, fixed))
     kept = Kept(code)
     stripes = (*code.shape[:2], 1, *code.shape[3:])
-    candidate = torch.where(_coins(stripes, code, generator), most, least)
+    candidate = torch.where(_coins(stripes, code, generator), most, least) if start is None else start
+    first = share if start is None else share / 10
+    left = torch.arange(len(code), device=code.device)
     for query in range(queries):
         logits = forward(candidate)
-        kept.offer(candidate, logits, margin(logits, target), target)
-        if bool(kept.success.all()):
+        kept.offer(candidate, logits, margin(logits, target[left]), target[left], index=left)
+        left = torch.nonzero(~kept.success).squeeze(1)
+        if not len(left):
             break
-        corner = torch.where(_coins((*code.shape[:2], *[1] * (code.ndim - 2)), code, generator), most, least)
-        square = _squares(code, _share(share, query, queries), generator)
-        candidate = torch.where(square, corner, kept.code)
+        current = kept.code[left]
+        corner = torch.where(
+            _coins((*current.shape[:2], *[1] * (code.ndim - 2)), code, generator), most[left], least[left]
+        )
+        square = _squares(current, _share(first, query, queries), generator)
+        candidate = torch.where(square, corner, current)
     return kept.code
 
 

@@ -10,10 +10,10 @@ from torch.utils._pytree import tree_map_only
 from lossy_lightning.attacks._features import floats, packed
 from lossy_lightning.attacks._first_order import Reads, first_order_change, what_it_reads
 from lossy_lightning.attacks._gradients import gradients
+from lossy_lightning.attacks._kept import Kept
 from lossy_lightning.attacks.fixed import Fixed
 from lossy_lightning.attacks.gradient_step import Bound, check_code, per_channel
 from lossy_lightning.attacks.losses import Loss, cross_entropy, judged
-from lossy_lightning.attacks.projected import Kept
 from lossy_lightning.core import InputError
 
 

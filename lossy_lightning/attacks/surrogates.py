@@ -17,6 +17,10 @@ from lossy_lightning.core import InputError, Stem
 Forward = Callable[[Tensor], Tensor]
 
 
+class NoGradientError(InputError):
+    """No gradient flows from the logits to the values of a code, and no module reads them."""
+
+
 def identity(x: Tensor) -> Tensor:
     """The input itself."""
     return x
@@ -153,7 +157,7 @@ def differentiable(
         The naive and the adaptive forward, each of float32 code values ``(N, C, *grid)``.
 
     Raises:
-        ValueError: If there is no stem and no gradient flows to the input.
+        NoGradientError: If there is no stem and no gradient flows to the input.
     """
     free = any_by_channel(torch.ones_like(code, dtype=torch.bool) if fixed is None else ~fixed(code))
     stem = find_stem(forward, code[:1], model)
@@ -161,7 +165,7 @@ def differentiable(
         reached = reached_channels(forward, code)
         # One that reaches other channels only is dead, one that is zero everywhere has vanished.
         if reached is None or (bool(reached.any()) and not bool((reached & free).any())):
-            raise InputError(
+            raise NoGradientError(
                 "no gradient reaches the input: make a forward that does with `straight_through`, or let a module "
                 "of the model read the integer code itself"
             )

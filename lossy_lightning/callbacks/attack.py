@@ -9,19 +9,32 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import Tensor, nn
 
-from lossy_lightning.attacks import Attacks, categorical_attacks, compare_attacks, cross_entropy, ordinal_attacks
-from lossy_lightning.callbacks._datamodule import codec_of_data, signal_shape
-from lossy_lightning.callbacks._distortion import distances, distortion, is_image
-from lossy_lightning.callbacks._labels import logits_of
-from lossy_lightning.callbacks._round_trip import (
-    decoded,
-    through_files,
-    write_pictures,
+from lossy_lightning.attacks import (
+    MASKING_THRESHOLD,
+    Attacks,
+    categorical_attacks,
+    compare_attacks,
+    cross_entropy,
+    ordinal_attacks,
+    uphill,
 )
+from lossy_lightning.callbacks._changes import changes
+from lossy_lightning.callbacks._datamodule import codec_of_data
+from lossy_lightning.callbacks._labels import logits_of
 from lossy_lightning.callbacks._victim import Victim, find_victim, forward_of, prepare
 from lossy_lightning.callbacks.inputs import first_tensor, second_item
-from lossy_lightning.core import Codec, FileCodec, InputError
+from lossy_lightning.core import Codec, InputError
 from lossy_lightning.functional import undisturbed
+
+_QUERIES_IN_TRAINING = 50
+_MASKED = (
+    f"GradientAttackMonitor: a masking index is above {MASKING_THRESHOLD}, so the model's own gradient hides how weak "
+    "the model is; read attack/acc_strongest_step<s>"
+)
+_NO_GRADIENT = (
+    "GradientAttackMonitor: no gradient reaches the input, so it asks for answers only; make a forward_fn with a "
+    "gradient by `straight_through`, or let a module of the model read the integer code itself"
+)
 
 
 def call(model: nn.Module, code: Tensor) -> Any:
@@ -51,11 +64,16 @@ class GradientAttackMonitor(Callback):
         iterations: Of the gradient attack; 1 is a single step.
         num_batches: Batches of each validation or test that are attacked, the first ones of the first loader.
         every_n_epochs: Epochs of training between validations that are attacked; every test is.
-        queries: Forward passes of the black-box self-check; 0 turns it off.
+        queries: Of the black-box self-check, for each example that nothing else broke, and at most 50 in validations
+            while training; 0 turns it off.
+        student_queries: Of the self-check by a student, a small network trained to answer as the model does: at most so
+            many in all, and 100 an example; 0 turns it off, as it is in validations while training.
+        draws: Gradients that a self-check averages, against random defences and gradients that turn from one value to
+            the next; 0 turns it off.
         temperatures: Of the logits, in the self-check against saturation.
         twin: A model of the same input, such as the float twin of a binary network, from which attacks are
             transferred in the self-check.
-        seed: Of the black-box attack.
+        seed: Of the self-checks.
         input_fn: From a batch to its integer codes ``(N, C, *grid)``.
         target_fn: From a batch to its classes ``(N,)``, or soft labels ``(N, K)``.
         forward_fn: From the module and codes to logits ``(N, K)``. It is also given code values as float32; for a
@@ -82,7 +100,9 @@ class GradientAttackMonitor(Callback):
         iterations: int = 10,
         num_batches: int = 1,
         every_n_epochs: int = 1,
-        queries: int = 50,
+        queries: int = 1000,
+        student_queries: int = 20_000,
+        draws: int = 8,
         temperatures: Sequence[float] = (0.1, 10.0),
         twin: nn.Module | None = None,
         seed: int = 0,
@@ -97,11 +117,12 @@ class GradientAttackMonitor(Callback):
             not isinstance(steps, Sequence)
             or not steps
             or min(*steps, iterations, num_batches, every_n_epochs) < 1
-            or queries < 0
+            or min(queries, student_queries, draws) < 0
         ):
             raise InputError(
-                "steps, iterations, num_batches and every_n_epochs are at least 1, and queries at least 0; "
-                f"got {steps=}, {iterations=}, {num_batches=}, {every_n_epochs=}, {queries=}"
+                "steps, iterations, num_batches and every_n_epochs are at least 1, and queries, student_queries and "
+                f"draws at least 0; got {steps=}, {iterations=}, {num_batches=}, {every_n_epochs=}, {queries=}, "
+                f"{student_queries=}, {draws=}"
             )
         if (low is None) != (high is None):
             raise InputError(f"a range has two ends; pass both low and high, or neither; got {low=}, {high=}")
@@ -114,6 +135,8 @@ class GradientAttackMonitor(Callback):
         self.num_batches = num_batches
         self.every_n_epochs = every_n_epochs
         self.queries = queries
+        self.student_queries = student_queries
+        self.draws = draws
         self.temperatures = tuple(temperatures)
         self.twin = twin
         self.seed = seed
@@ -201,13 +224,21 @@ class GradientAttackMonitor(Callback):
             return self._losses(trainer, victim)
         measures = {"acc_clean": victim.accuracy(victim.code)}
         for step in self.steps:
-            compared = compare_attacks(victim.forward, victim.code, victim.target, self._attacks(trainer, victim, step))
+            attacks = self._attacks(trainer, victim, step)
+            compared = compare_attacks(victim.forward, victim.code, victim.target, attacks)
+            if compared.masked:
+                self._say(_MASKED)
             results = {
                 "acc": compared.accuracy,
                 "acc_naive": compared.naive_accuracy,
                 "acc_strongest": compared.strongest_accuracy,
                 "masking_index": compared.masking_index,
-            } | self._changes(trainer, victim, compared.code, f"attack/pictures_step{step}", pictures)
+            } | changes(trainer, victim, compared.code, f"attack/pictures_step{step}", pictures, self._say)
+            if victim.ordinal:
+                results["uphill"] = uphill(
+                    victim.forward, attacks.own, victim.code, victim.target, max(1, step // 4), victim.spec.low,
+                    victim.spec.high, loss=self.loss_fn, fixed=victim.fixed, seed=self.seed,
+                )  # fmt: skip
             measures |= {f"{name}_step{step}": value for name, value in results.items()}
         return measures
 
@@ -227,42 +258,25 @@ class GradientAttackMonitor(Callback):
             twin = self.twin, forward_of(trainer, self.twin, self.forward_fn, self.output_fn)
         arguments = victim.forward, victim.model, victim.code, budget, victim.spec.low, victim.spec.high
         if victim.ordinal:
-            return ordinal_attacks(
+            training = trainer.state.fn == TrainerFn.FITTING  # which the dear checks would slow many times over
+            attacks = ordinal_attacks(
                 *arguments,
                 iterations=self.iterations,
                 loss=self.loss_fn,
                 temperatures=self.temperatures,
-                queries=self.queries,
+                draws=self.draws,
+                queries=min(self.queries, _QUERIES_IN_TRAINING) if training else self.queries,
+                student_queries=0 if training else self.student_queries,
                 twin=twin,
                 fixed=victim.fixed,
                 seed=self.seed,
             )
+            if attacks.own is None:
+                self._say(_NO_GRADIENT)
+            return attacks
         return categorical_attacks(
             *arguments, loss=self.loss_fn, temperatures=self.temperatures, twin=twin, fixed=victim.fixed
         )
-
-    def _changes(self, trainer: Trainer, victim: Victim, moved: Tensor, tag: str, pictures: bool) -> dict[str, float]:
-        """Size of the change in code and signal, and accuracies after the round trip."""
-        sizes = {f"{name}_code": value for name, value in distances(victim.code, moved).items()}
-        if not victim.ordinal:
-            del sizes["linf_code"]  # a difference of indices has no meaning
-        codec = victim.codec
-        if codec is None:
-            return sizes
-        shape = signal_shape(trainer)
-        before, after = (decoded(codec, code, shape) for code in (victim.code, moved))
-        sizes["acc_roundtrip"] = victim.accuracy(codec.encode(after).to(moved))
-        sizes |= {f"{name}_signal": value for name, value in distances(before, after).items()}
-        by_kind = distortion(before, after)
-        if not by_kind:
-            kind = f"{before.dtype} of shape {tuple(before.shape[1:])}"
-            self._say(f"GradientAttackMonitor knows no distortion for signals of {kind}: L-infinity and L0 only")
-        if isinstance(codec, FileCodec):
-            again, file_sizes = through_files(codec, victim.code, moved, tuple(before.shape[1:]))
-            sizes |= {"acc_file": victim.accuracy(again)} | file_sizes
-        if pictures and is_image(before) and trainer.is_global_zero:
-            write_pictures(trainer, before, after, tag)
-        return sizes | by_kind
 
     def _codec(self, trainer: Trainer) -> Codec | None:
         codec = self.codec or codec_of_data(trainer)
