@@ -89,3 +89,48 @@ REHEARSED: dict[str, tuple[int, nn.Module]] = {
     "winners": (2, Winners()),
 }
 """Before which layer of the network each stands. The self-check and its threshold were fixed on these."""
+
+
+class Leak(nn.Module):
+    """Rounds to 1/256; a live slope of 0.001, turned by a random sign a value, pretends a gradient."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images in [0, 1]."""
+        generator = torch.Generator().manual_seed(0)
+        sign = (torch.randint(0, 2, x.shape[1:], generator=generator) * 2 - 1).to(x)
+        leak = 1e-3 * x * sign
+        return torch.round(x * 256) / 256 + leak - leak.detach()
+
+
+class Sine(nn.Module):
+    """Adds a sine too small to see, six times as steep as the picture, whose slope turns from level to level."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images in [0, 1]."""
+        return x + 0.01 * torch.sin(2 * torch.pi * 94.35 * x)
+
+
+class RandomBackward(nn.Module):
+    """The identity, whose backward pass is noise."""
+
+    class _Step(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor) -> Tensor:
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx: Any, *grads: Tensor) -> Tensor:
+            return torch.randn_like(grads[0]) * grads[0].abs().mean()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images in [0, 1]."""
+        same: Tensor = self._Step.apply(x)  # type: ignore[no-untyped-call]
+        return same
+
+
+UNSEEN: dict[str, tuple[int, nn.Module]] = {
+    "rounding with a leak": (0, Leak()),
+    "sine": (0, Sine()),
+    "random backward": (0, RandomBackward()),
+}
+"""Tried only after the self-check and its threshold were fixed."""

@@ -49,8 +49,7 @@ class GradientAttackMonitor(Callback):
     stem has none; categories by `substitution_attack` with so many replaced values. One attack changes fields of one
     kind only, and what is absent stays absent. For each of ``steps`` it logs, under ``attack/…_step<steps>``, accuracy,
     the same after the real round trip (code to signal to code, and code to file to code), the size of the change and
-    the masking index; docs/attacks.md lists every name. The model, its mode and gradients, and all random states are
-    left as they were.
+    the masking index; docs/attacks.md lists every name. All is left as it was.
 
     Args:
         steps: Budgets: code values by which each value may change, or numbers of replaced values.
@@ -258,7 +257,7 @@ class GradientAttackMonitor(Callback):
             twin = self.twin, forward_of(trainer, self.twin, self.forward_fn, self.output_fn)
         arguments = victim.forward, victim.model, victim.code, budget, victim.spec.low, victim.spec.high
         if victim.ordinal:
-            training = trainer.state.fn == TrainerFn.FITTING  # which the dear checks would slow many times over
+            training = trainer.state.fn == TrainerFn.FITTING  # the dear checks would slow it many times over
             attacks = ordinal_attacks(
                 *arguments,
                 iterations=self.iterations,
@@ -287,9 +286,8 @@ class GradientAttackMonitor(Callback):
     def _say_what_stays(self, victim: Victim) -> None:
         others = [field.name for field in victim.spec.fields if field.name not in victim.fields]
         if others and self.fields is None:
-            self._say(
-                f"GradientAttackMonitor attacks the fields {list(victim.fields)}; {others} stay, or pass fields=…"
-            )
+            given = list(victim.fields)
+            self._say(f"GradientAttackMonitor attacks the fields {given}; {others} stay, or pass fields=…")
 
     def _say(self, text: str) -> None:
         if text not in self._said:

@@ -94,14 +94,14 @@ def test_squares_ask_no_more_about_what_is_broken_and_go_on_from_another_attack(
     with torch.no_grad():
         target = model(code).argmax(1)
     model.asked = model.asked[:0]
-    moved = square_attack(model, code, target, 16, 0, 63, queries=60, generator=torch.Generator().manual_seed(0))
+    moved = square_attack(model, code, target, 5, 0, 63, queries=60, generator=torch.Generator().manual_seed(0))
     assert (model.asked.diff() <= 0).all()
     assert model.asked[0] == 20
     broken = 1 - _accuracy(model, moved, target)
-    assert 0.3 < broken < 1
+    assert broken > 0.3
     model.asked = model.asked[:0]
     again = square_attack(
-        model, code, target, 16, 0, 63, queries=60, start=moved, generator=torch.Generator().manual_seed(1)
+        model, code, target, 5, 0, 63, queries=60, start=moved, generator=torch.Generator().manual_seed(1)
     )
     assert model.asked[1] == round(20 * (1 - broken))
     assert 1 - _accuracy(model, again, target) >= broken

@@ -87,7 +87,7 @@ def _on_codes(model, code):
 
 def _foreign_monitor(**arguments):
     return GradientAttackMonitor(
-        **{"steps": (2, 16), "low": 0, "high": 255, "queries": 5, "iterations": 3} | arguments,
+        **{"steps": (2, 16), "low": 0, "high": 255, "queries": 5, "student_queries": 0, "iterations": 3} | arguments,
         input_fn=_to_codes,
         target_fn=_label,
         forward_fn=_on_codes,
@@ -301,7 +301,7 @@ class TestFields:
 
     def test_ordinal_fields_are_attacked_unless_others_are_named(self, caplog):
         with caplog.at_level(logging.INFO):
-            got = self.attacked(GradientAttackMonitor(steps=(1, 5), queries=5))
+            got = self.attacked(GradientAttackMonitor(steps=(1, 5), queries=5, student_queries=0))
         assert got["acc_step5"] <= got["acc_step1"] <= got["acc_clean"]
         assert got["acc_step5"] < 0.2
         assert 0 < got["l0_code_step5"] <= 8  # the means

@@ -106,7 +106,9 @@ def attacked(model, code=CODE, target=None, **arguments):
                 output["logits"] if isinstance(output, dict) else output[-1] if isinstance(output, tuple) else output
             ).argmax(1)
         model.table = None
-    monitor = GradientAttackMonitor(**{"steps": (60,), "low": 0, "high": 255, "queries": 0} | arguments)
+    monitor = GradientAttackMonitor(
+        **{"steps": (60,), "low": 0, "high": 255, "queries": 0, "student_queries": 0} | arguments
+    )
     quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
     trainer = Trainer(logger=False, accelerator="cpu", callbacks=[monitor], **quiet)
     trainer.test(model, DataLoader(TensorDataset(code, target), len(code)), verbose=False)
@@ -192,3 +194,18 @@ def test_a_training_goes_on_without_an_attack_that_cannot_be():
     assert torch.equal(weight, expected)
     assert not metrics
     assert sum("leaves the attack out" in str(warning.message) for warning in said) == 1
+
+
+def test_without_a_gradient_answers_are_asked_for(caplog):
+    with caplog.at_level("INFO"):
+        got = attacked(Broken(), queries=20, student_queries=400)
+    assert sum("no gradient reaches the input" in record.getMessage() for record in caplog.records) == 1
+    assert sum("a masking index is above 0.1" in record.getMessage() for record in caplog.records) == 1
+    assert got["acc_step60"] == got["acc_naive_step60"] == 1
+    assert got["acc_strongest_step60"] < 0.5
+    assert got["masking_index_step60"] == pytest.approx(1 - got["acc_strongest_step60"])
+    assert got["uphill_step60"] == 0
+
+
+def test_the_loss_of_an_honest_network_rises_along_its_gradient():
+    assert attacked(Net())["uphill_step60"] > 0.9
