@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 from lossy_lightning.attacks.fixed import Fixed
 from lossy_lightning.attacks.gradient_step import Bound, quantized_gradient_step
 from lossy_lightning.attacks.losses import Loss
-from lossy_lightning.attacks.projected import loss_and_slope
+from lossy_lightning.attacks.projected import loss_and_slope, within_reach
 from lossy_lightning.attacks.self_check import Attacks, is_right
 from lossy_lightning.attacks.surrogates import Forward
 
@@ -118,10 +118,10 @@ def uphill(
     slope = loss_and_slope(own, code, target, loss)[2]
     generator = Generator(code.device).manual_seed(seed)
     random = torch.randn(code.shape, generator=generator, device=code.device)
+    least, most = within_reach(code, size, low, high, fixed)
     rises = []
     for direction in (slope, random):
-        direction = direction if fixed is None else direction.masked_fill(fixed(code), 0)
-        moved = quantized_gradient_step(code, direction, size, low, high)
+        moved = quantized_gradient_step(code, direction, size, least, most)
         with torch.no_grad():
             rises.append(loss(forward(moved), target))
     along, aside = rises

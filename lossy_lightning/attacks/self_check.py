@@ -48,6 +48,7 @@ def ordinal_attacks(
     *,
     iterations: int = 10,
     loss: Loss = cross_entropy,
+    then: Loss | None = margin,
     temperatures: Sequence[float] = (0.1, 10.0),
     draws: int = 8,
     queries: int = 1000,
@@ -66,7 +67,8 @@ def ordinal_attacks(
         low: Least code value.
         high: Greatest code value, inclusive.
         iterations: Of the gradient attacks, each step a quarter of the budget, at least 1.
-        loss: Of each example, which the gradient attacks increase; then, where it does not fool the model, the margin.
+        loss: Of each example, which the gradient attacks increase.
+        then: What they increase next, on the examples that this does not fool; None: nothing.
         temperatures: Of the logits, each for a check against gradients that vanish in the softmax.
         draws: Gradients that a check averages, each at a code up to half the budget away; 0: no such check.
         queries: Of the square attack for each example; 0: none.
@@ -89,6 +91,10 @@ def ordinal_attacks(
 
         return attack
 
+    def attempts(gradient: Forward) -> Attack:
+        first = projected(gradient, loss)
+        return first if then is None else _in_turn(forward, first, projected(gradient, then))
+
     def asking(code: Tensor, target: Tensor) -> Tensor:
         """By the model's answers alone: through a student, and then by squares from where that ended."""
         start = None
@@ -109,8 +115,8 @@ def ordinal_attacks(
     adaptive: Attack = _unchanged
     with suppress(NoGradientError):
         own, alive = differentiable(forward, code, model, low, high, budget, fixed)
-        adaptive = _in_turn(forward, projected(alive, loss), projected(alive, margin))
-        naive = adaptive if own is alive else _in_turn(forward, projected(own, loss), projected(own, margin))
+        adaptive = attempts(alive)
+        naive = adaptive if own is alive else attempts(own)
         checks += [projected(alive, at_temperature(loss, temperature)) for temperature in temperatures]
         if draws:
             checks.append(projected(alive, margin, draws, max(1, budget // 2)))

@@ -15,6 +15,7 @@ from lossy_lightning.attacks import (
     categorical_attacks,
     compare_attacks,
     cross_entropy,
+    margin,
     ordinal_attacks,
     uphill,
 )
@@ -59,7 +60,7 @@ class GradientAttackMonitor(Callback):
             with ``low`` and ``high`` given are ordinal.
         high: Greatest code value, inclusive.
         fields: Names of the fields to attack, all of one kind; by default all ordinal ones, or all categories of a
-            code without these. Constant fields, such as quantization tables, are never attacked.
+            code without these. Constant fields are never attacked.
         iterations: Of the gradient attack; 1 is a single step.
         num_batches: Batches of each validation or test that are attacked, the first ones of the first loader.
         every_n_epochs: Epochs of training between validations that are attacked; every test is.
@@ -67,11 +68,9 @@ class GradientAttackMonitor(Callback):
             while training; 0 turns it off.
         student_queries: Of the self-check by a student, a small network trained to answer as the model does: at most so
             many in all, and 100 an example; 0 turns it off, as it is in validations while training.
-        draws: Gradients that a self-check averages, against random defences and gradients that turn from one value to
-            the next; 0 turns it off.
+        draws: Gradients that a self-check averages, against random and erratic ones; 0 turns it off.
         temperatures: Of the logits, in the self-check against saturation.
-        twin: A model of the same input, such as the float twin of a binary network, from which attacks are
-            transferred in the self-check.
+        twin: A model of the same input, such as a binary network's float twin, from which attacks are carried over.
         seed: Of the self-checks.
         input_fn: From a batch to its integer codes ``(N, C, *grid)``.
         target_fn: From a batch to its classes ``(N,)``, or soft labels ``(N, K)``.
@@ -262,6 +261,7 @@ class GradientAttackMonitor(Callback):
                 *arguments,
                 iterations=self.iterations,
                 loss=self.loss_fn,
+                then=margin if victim.classifies else None,
                 temperatures=self.temperatures,
                 draws=self.draws,
                 queries=min(self.queries, _QUERIES_IN_TRAINING) if training else self.queries,
