@@ -7,6 +7,8 @@ from math import prod
 import torch
 from torch import Tensor
 
+_MOST_PADDED = 2**29  # bytes
+
 
 def to_blocks(signal: Tensor, block: tuple[int, ...]) -> Tensor:
     """Cut a signal into non-overlapping blocks; the last ones are padded by replication.
@@ -83,6 +85,10 @@ def pad_codes(codes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     Returns:
         The batch ``(N, C, *largest grid)``, and each code's own grid ``(N, axes)``, int64.
 
+    Raises:
+        ValueError: If the batch takes more than 512 MiB, and more than four times what its codes do: a very wide and a
+            very high one would ask for gigabytes.
+
     Example:
         >>> batch, grid_size = pad_codes([torch.ones(1, 2), torch.zeros(1, 3)])
         >>> batch.shape, grid_size.flatten()
@@ -92,6 +98,13 @@ def pad_codes(codes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     if len({code.shape for code in codes}) == 1:
         return torch.stack(list(codes)), grid_size
     largest = grid_size.amax(0).tolist()
+    padded = len(codes) * len(codes[0]) * prod(largest) * codes[0].element_size()
+    own = sum(code.nbytes for code in codes)
+    if padded > max(_MOST_PADDED, 4 * own):
+        raise ValueError(
+            f"a batch of {len(codes)} codes of {own} bytes takes {padded} padded to the grid {tuple(largest)}, more "
+            f"than the budget of {_MOST_PADDED} bytes, or four times the codes: crop them, or take smaller batches"
+        )
     batch = codes[0].new_empty((len(codes), len(codes[0]), *largest))
     for row, code in zip(batch, codes, strict=True):
         row[...] = code.flatten(1)[:, 0].view(-1, *[1] * len(largest))

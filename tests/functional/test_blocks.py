@@ -82,3 +82,13 @@ def test_codes_of_one_size_are_stacked():
     batch, grid_size = pad_codes(codes)
     assert torch.equal(batch, torch.stack(codes))
     assert grid_size.tolist() == [[7]] * 3
+
+
+def test_a_batch_of_extreme_shapes_is_refused_by_a_budget():
+    """A very wide and a very high image, of few bytes each."""
+    codes = [torch.zeros(384, 1, 1000, dtype=torch.int16), torch.zeros(384, 1000, 1, dtype=torch.int16)]
+    with pytest.raises(
+        ValueError, match=r"takes 1536000000 padded to the grid \(1000, 1000\), more than the budget of"
+    ):
+        pad_codes(codes)
+    assert pad_codes([code[:, :100, :100] for code in codes])[0].shape == (2, 384, 100, 100)
