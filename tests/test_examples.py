@@ -54,7 +54,7 @@ def test_trained_on_crops_and_tested_whole(tmp_path, monkeypatch):
     example += ["--data.root", "photos", "--data.batch_size", "2"]
     for name, narrow in (("luma", "[4, 8]"), ("joint", "[4, 8]"), ("chroma", "[4, 8]"), ("widths", "[4, 4, 4, 4]")):
         example += [f"--model.init_args.backbone.init_args.{name}", narrow]
-    main(["fit", *example, *SHORT, "--data.crop", "64", "--data.val_fraction", "0.34", "--test_after_fit", "false"])
+    main(["fit", *example, *SHORT, "--data.crop", "64", "--data.val_fraction", "0.34"])
     runs = tmp_path / "runs" / "imagenette_narrow_crops"
     (checkpoint,) = runs.glob("version_0/checkpoints/*.ckpt")
     losses = []
