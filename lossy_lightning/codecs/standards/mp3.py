@@ -145,9 +145,18 @@ class MP3(FileCodec):
         return read_rows(self._layout, files, rows, windows, lenient, num_threads)
 
     def write(self, code: Tensor, shape: tuple[int, ...]) -> bytes:
-        """Not there yet.
+        """Bytes of an MP3 file that holds this code of a sound of that shape, at the codec's bit rate if it fits.
 
         Raises:
-            ValueError: Always.
+            ValueError: If the code is not of that shape, a batch, or dequantized.
         """
-        raise InputError(f"codes of {self} cannot be written to files yet")
+        if code.ndim != 2 or self.dequantize:
+            raise InputError(
+                f"an MP3 file holds one code (channels, granules) of quantized levels; got shape {tuple(code.shape)}, "
+                f"dequantize={self.dequantize}"
+            )
+        from lossy_lightning.codecs.standards._mp3_writing import write  # slow to import
+
+        self.spec(shape).check(code)
+        values = {name: value.numpy() for name, value in self._layout.values(code.cpu()).items()}
+        return write(self._layout, values, self.bit_rate, shape[-1])

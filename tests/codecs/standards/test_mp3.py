@@ -10,6 +10,7 @@ import torch
 
 from lossy_lightning.codecs import MP3
 from lossy_lightning.core import FileInfo
+from lossy_lightning.testing import check_codec
 
 ALL = [(32, 16_000, 1), (8, 16_000, 1), (128, 44_100, 2), (320, 48_000, 2), (64, 24_000, 2), (24, 8_000, 1)]
 
@@ -98,6 +99,8 @@ def test_dequantized_codes_of_any_bit_rate_decode_nearly_to_the_sound(channels):
         assert error.square().mean().sqrt() < 2  # -84 dB
     assert common.steps()["levels"].tolist() == [1] * 576 * channels
     assert codec.steps() is None
+    with pytest.raises(ValueError, match="dequantize=True"):
+        common.write(code, shape)
 
 
 def test_files_of_another_format_are_errors_of_their_own():
@@ -129,3 +132,9 @@ def test_arguments_are_checked():
     for signal in (torch.zeros(2, 99, dtype=torch.int16), torch.zeros(1, 99), torch.zeros(1, 0, dtype=torch.int16)):
         with pytest.raises(ValueError, match=r"takes sounds \(\.\.\., 1, samples\) of int16 samples at 44100 Hz"):
             codec.encode(signal)
+
+
+@pytest.mark.parametrize(("bit_rate", "sample_rate", "channels"), [(32, 16_000, 1), (128, 44_100, 2)])
+def test_contract(bit_rate, sample_rate, channels):
+    signals = torch.stack([sound(channels, 5760, seed) for seed in range(2)])
+    check_codec(MP3(bit_rate, sample_rate, channels), (channels, 5760), signals)
