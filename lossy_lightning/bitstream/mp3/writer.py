@@ -129,3 +129,9 @@ def _check_headers(frames: NDArray[np.void], version: int, rate: int, channels: 
             f"frame {first}: header {int(header[first]):08x} and {int(size[first])} bytes do not go with the sampling "
             f"rate, {channels} channels, and each other"
         )
+    free = index == 0
+    if free.any() and (not free.all() or len(free) < 2 or len(np.unique(size - padding)) > 1):
+        raise ValueError(
+            "where the next frame begins tells how long one in free format is: all must be in free format and "
+            f"as long, two at least; got {int(free.sum())} of {len(free)}, {np.unique(size - padding)} bytes long"
+        )
