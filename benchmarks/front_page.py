@@ -19,8 +19,6 @@ from lossy_lightning.report import Group, as_markdown, group_runs, read_runs
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-LYRA = 102_105_600
-"""MACs of encoding a second of sound, as `python -m benchmarks.speed.lyra_macs` prints them."""
 
 
 class Row(NamedTuple):
@@ -31,31 +29,25 @@ class Row(NamedTuple):
         reads: What the network reads, and of which kind it is.
         results: File in `docs/results/`, without its ending.
         run: The run's name there.
-        making: What making the code takes: a number of MACs, a text, or the run whose encoder makes it.
+        fixed: What making the code takes that is no multiply-accumulate of anything learned.
     """
 
     data: str
     reads: str
     results: str
     run: str
-    making: int | str
+    fixed: str = ""
 
 
 ROWS = [
-    Row("MNIST", "pixels, Larq's binary CNN", "mnist", "mnist_baseline", 0),
-    Row("MNIST", "learned codes, float network", "mnist", "mnist_joint_float_codes", "mnist_joint"),
-    Row("MNIST", "learned codes, all binary", "mnist", "mnist_joint_field_codes", "mnist_joint_field"),
-    Row("MNIST", "k-means codes, looked up, binary tail", "mnist", "mnist_vq_lookup_bnn", 49 * 16 * 16),
+    Row("MNIST", "pixels, Larq's binary CNN", "mnist", "mnist_baseline"),
+    Row("MNIST", "learned codes, float network", "mnist", "mnist_joint_float_codes"),
+    Row("MNIST", "learned codes, all binary", "mnist", "mnist_joint_field_codes"),
+    Row("MNIST", "k-means codes, looked up, binary tail", "mnist", "mnist_vq_lookup_bnn"),
     Row("Speech", "log spectrogram, float CNN", "speech", "speech_spectrogram_resnet", "FFT"),
-    Row("Speech", "Lyra's codes, looked up, float", "speech", "speech_lyra_float", LYRA),
-    Row("Speech", "Lyra's codes, looked up, binary tail", "speech", "speech_lyra_binary", LYRA),
-    Row(
-        "Speech",
-        "spectrogram codes, looked up, all binary",
-        "speech",
-        "speech_vq_lookup_binary",
-        64 * 64 * 16 * 4,
-    ),
+    Row("Speech", "Lyra's codes, looked up, float", "speech", "speech_lyra_float"),
+    Row("Speech", "Lyra's codes, looked up, binary tail", "speech", "speech_lyra_binary"),
+    Row("Speech", "spectrogram codes, looked up, all binary", "speech", "speech_vq_lookup_binary", "FFT"),
 ]
 JPEG_ROWS = {
     "pixels": ("decoded pixels, 2x2 side by side", PCM().spec((3, 32, 32)), "JPEG decoder"),
@@ -75,17 +67,20 @@ def mean(group: Group, name: str) -> float:
     return summary.mean if summary else 0.0
 
 
-def macs(group: Group) -> dict[int, float]:
-    """MACs of a group's network by bit width, those that it has."""
-    found = {width: mean(group, f"macs/{width}bit") for width in (32, 16, 1)}
+def macs(group: Group, part: str = "") -> dict[int, float]:
+    """MACs of a group's network by bit width, or of "encoding" or "sensor_to_label", those that it has."""
+    found = {width: mean(group, f"macs/{part}{'/' * bool(part)}{width}bit") for width in (32, 16, 8, 1)}
     return {width: count for width, count in found.items() if count}
 
 
-def making(row: Row) -> float | None:
-    """MACs of making a row's code; None if they are not counted."""
-    if isinstance(row.making, int):
-        return row.making
-    return mean(groups(row.results)[row.making], "macs/encoder/32bit") if row.making.startswith("mnist") else None
+def by_width(counts: dict[int, float]) -> str:
+    """MACs in words, the widest first.
+
+    Example:
+        >>> by_width({32: 194_688, 1: 2_599_552}), by_width({})
+        ('195 k of 32 bit, 2.60 M of 1 bit', '0')
+    """
+    return ", ".join(f"{short(count)} of {width} bit" for width, count in counts.items()) or "0"
 
 
 def short(number: float) -> str:
@@ -104,7 +99,8 @@ def short(number: float) -> str:
 
 def table() -> str:
     """The table of README.md."""
-    rows = [["what the network reads", "test accuracy, %", "container bits", "MACs of the network", "MACs of the code"]]
+    heads = ["what the network reads", "test accuracy, %", "container bits"]
+    rows = [[*heads, "MACs of the network", "MACs of the code", "MACs, sensor to label"]]
     rows += [_row(row) for row in ROWS if row.data == "MNIST"]
     rows += _jpeg_rows()
     rows += [_row(row) for row in ROWS if row.data != "MNIST"]
@@ -115,13 +111,15 @@ def _row(row: Row) -> list[str]:
     group = groups(row.results)[row.run]
     accuracy = group.summary("test_acc")
     assert accuracy is not None
-    cost = making(row)
+    encoding = macs(group, "encoding")
+    told = by_width(encoding) if encoding or not row.fixed else ""
     return [
         f"{row.data}: {row.reads}",
         f"{100 * accuracy.mean:.2f} ± {100 * (accuracy.deviation or 0):.2f}",
         f"{mean(group, 'rate/container_bits'):,.0f}".replace(",", " "),
-        ", ".join(f"{short(count)} of {width} bit" for width, count in macs(group).items()),
-        str(row.making) if cost is None else short(cost),
+        by_width(macs(group)),
+        " and ".join(filter(None, [row.fixed, told])),
+        by_width(macs(group, "sensor_to_label")),
     ]
 
 
@@ -134,7 +132,8 @@ def _jpeg_rows() -> list[list[str]]:
     rows = []
     for name, (reads, spec, cost) in JPEG_ROWS.items():
         macs_told = f"{told[name][3]} of 32 bit"  # that study tests in float32
-        rows.append([f"CIFAR-10: {reads}", told[name][2], f"{spec.num_bits:,}".replace(",", " "), macs_told, cost])
+        bits = f"{spec.num_bits:,}".replace(",", " ")
+        rows.append([f"CIFAR-10: {reads}", told[name][2], bits, macs_told, cost, macs_told])
     return rows
 
 
@@ -214,7 +213,7 @@ def _draw_row(axes: Any, row: Row, colour: str) -> None:
     accuracy = group.summary("test_acc")
     assert accuracy is not None
     points = [("s" if width == 1 else "o", colour, count) for width, count in macs(group).items()]
-    points += [("D", "none", cost)] if (cost := making(row)) else []
+    points += [("D", "none", count) for count in [sum(macs(group, "encoding").values())] if count]
     y, spread = 100 * accuracy.mean, 100 * (accuracy.deviation or 0)
     axes.plot([x for *_, x in points], [y] * len(points), color=colour, linewidth=1, label=row.reads)
     for marker, fill, x in points:
