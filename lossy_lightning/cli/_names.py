@@ -14,6 +14,8 @@ from typing import Any
 from jsonargparse import _typehints
 from torch.utils.data import Dataset
 
+from lossy_lightning.core import InputError
+
 ROOMS = {
     "tasks": "tasks",
     "data": "data modules",
@@ -112,9 +114,9 @@ def short_names() -> Iterator[None]:
             return f"{'.'.join(ours.__module__.split('.')[:2])}.{name}"
         path: str = original(asked, name)
         if "." not in path and ours is not None:
-            raise ValueError(f"{NO_CLASS}{name}; it is one of the {ROOMS[ours.__module__.split('.')[1]]}")
+            raise InputError(f"{NO_CLASS}{name}; it is one of the {ROOMS[ours.__module__.split('.')[1]]}")
         if "." not in path:
-            raise ValueError(f"{NO_CLASS}{name}{_nearest_class(name, asked)}")  # as the parser itself, which reads on
+            raise InputError(f"{NO_CLASS}{name}{_nearest_class(name, asked)}")  # as the parser itself, which reads on
         return path
 
     _typehints.resolve_class_path_by_name = resolve  # type: ignore[assignment]  # it has no hook for this

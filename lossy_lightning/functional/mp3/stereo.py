@@ -79,7 +79,7 @@ def _silent(tables: Bands, kinds: Tensor, lines: Tensor) -> Tensor:
     silent = torch.where(is_long, long_above + any_short, short_above) == 0
     last_long, last_short = silent[..., _LAST_LONG - 1], silent[..., _LAST_SHORT - 3 : _LAST_SHORT]
     long = torch.where(kinds == 0, silent[..., _LAST_LONG] & last_long, silent[..., _LAST_LONG])
-    short = torch.where((kinds >= SHORT).unsqueeze(-1), silent[..., _LAST_SHORT:] & last_short, False)
+    short = (kinds >= SHORT).unsqueeze(-1) & silent[..., _LAST_SHORT:] & last_short
     return torch.cat(
         [silent[..., :_LAST_LONG], long.unsqueeze(-1), silent[..., _LAST_LONG + 1 : _LAST_SHORT], short], -1
     )
