@@ -38,6 +38,7 @@ PLANTED: dict[str, Callable[[int, int], dict[str, Any]]] = {
 }
 SHARED = {
     "Speech Commands, eight words": "SpeechCommands/speech_commands_v0.02",
+    "CIFAR-10, PNG": "cifar10",
     "ESC-10, Ogg Vorbis": "esc10",
     "Imagenette, 224x224 at q75": "imagenette224",
 }
