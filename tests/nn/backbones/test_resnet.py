@@ -1,7 +1,6 @@
-import shutil
-
 """ResNets against torchvision's, and the networks straight from JPEG against what was published."""
 
+import shutil
 from functools import partial
 
 import pytest
