@@ -7,7 +7,7 @@ from torch import Generator, Tensor, nn
 
 from lossy_lightning.attacks.gradient_step import columns
 
-_EPOCHS, _BATCH, _RATE = 5, 128, 1e-3
+_EPOCHS, _BATCH, _RATE = 8, 128, 1e-3
 _WIDTHS = (32, 64)
 _GREATEST = 8
 """Features are averaged down to so many along each axis of the grid."""

@@ -15,8 +15,8 @@ from lossy_lightning.core import InputError
 _MAX_BYTES = 2**28
 """Memory for codes that were asked about; fewer queries are made of codes that do not fit."""
 
-_ROUNDS = 3
-_PER_EXAMPLE = 100
+_ROUNDS = 4
+_PER_EXAMPLE = 200
 """Queries that an example is worth."""
 
 _PATCHES = (4, 8, 16, 2**31)
@@ -41,7 +41,7 @@ def distilled_attack(
 ) -> Tensor:
     """Attack a student of the model, and carry the result over.
 
-    In each of three rounds the model is asked about codes around the examples that still hold: random ones, in fine and
+    In each of four rounds the model is asked about codes around the examples that still hold: random ones, in fine and
     coarse patterns of up to twice the budget, and those that an attack on the student reached. The student, a small
     convolutional network, is trained on all answers so far. Only values of the model are used, so no gradient that is
     hidden, wrong or random misleads the attack; but a student that cannot learn the model finds nothing.
@@ -53,7 +53,7 @@ def distilled_attack(
         budget: Greatest change of a value, in code values.
         low: Least code value.
         high: Greatest code value, inclusive.
-        queries: Codes that the model is asked about, in all; at most 100 an example, and as many as fit 256 MiB.
+        queries: Codes that the model is asked about, in all; at most 200 an example, and as many as fit 256 MiB.
         fixed: From codes to a mask of the values that stay, such as `fixed_values`; None: all may change.
         seed: Of the queries and of the student.
 

@@ -67,7 +67,7 @@ class GradientAttackMonitor(Callback):
         queries: Of the black-box self-check, for each example that nothing else broke, and at most 50 in validations
             while training; 0 turns it off.
         student_queries: Of the self-check by a student, a small network trained to answer as the model does: at most so
-            many in all, and 100 an example; 0 turns it off, as it is in validations while training.
+            many in all, and 200 an example; 0 turns it off, as it is in validations while training.
         draws: Gradients that a self-check averages, against random and erratic ones; 0 turns it off.
         temperatures: Of the logits, in the self-check against saturation.
         twin: A model of the same input, such as a binary network's float twin, from which attacks are carried over.
