@@ -31,7 +31,7 @@ class Evidence:
 
     Attributes:
         classes: Name of a class -> its number of files that were measured.
-        left_out: Reason -> number of files that were not measured.
+        left_out: Reason -> the files that were not measured.
         num_groups: Groups of files that were kept in one fold, copies of one content included.
         traces: How well traces of the encoder predict the class; they decide.
         size: The same of bytes per sample, which the content of pictures and sounds moves honestly.
@@ -39,7 +39,7 @@ class Evidence:
     """
 
     classes: dict[str, int]
-    left_out: dict[str, int]
+    left_out: dict[str, list[str]]
     num_groups: int
     traces: Prediction
     size: Prediction

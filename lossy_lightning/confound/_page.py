@@ -35,8 +35,8 @@ def as_html(found: Evidence) -> str:
         _table("Files", ("class", "files"), [(name, str(count)) for name, count in found.classes.items()]),
     ]
     if found.left_out:
-        rows = [(reason, str(count)) for reason, count in found.left_out.items()]
-        parts.append(_table("Files left out", ("reason", "files"), rows))
+        rows = [(reason, str(len(files)), ", ".join(files[:20])) for reason, files in found.left_out.items()]
+        parts.append(_table("Files left out", ("reason", "number", "the first of them"), rows))
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Does the encoder give the class away?</title><style>{_STYLE}</style>"

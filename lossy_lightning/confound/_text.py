@@ -1,8 +1,11 @@
 """What was found, in words."""
 
+from collections.abc import Mapping, Sequence
+
 from lossy_lightning.confound._evidence import Evidence
 
 _MOST_CLASSES = 12
+_MOST_FILES = 3
 
 
 def verdict(found: Evidence) -> str:
@@ -57,5 +60,13 @@ def as_text(found: Evidence) -> str:
         f"Bytes per sample, beside it: macro AUC {found.size.auc:.3f} ({low:.3f} to {high:.3f}). Content moves it "
         "honestly, so it decides nothing."
     )
-    lines += [f"left out: {count} files: {reason}" for reason, count in found.left_out.items()]
-    return "\n".join(lines)
+    return "\n".join([*lines, *left_out_lines(found.left_out)])
+
+
+def left_out_lines(left_out: Mapping[str, Sequence[str]]) -> list[str]:
+    """A line for each reason, with the first files."""
+    lines = []
+    for reason, files in left_out.items():
+        more = f" and {len(files) - _MOST_FILES} more" if len(files) > _MOST_FILES else ""
+        lines.append(f"left out, {len(files)}: {reason} ({', '.join(files[:_MOST_FILES])}{more})")
+    return lines

@@ -1,6 +1,7 @@
 """Whether the headers of files give their classes away, with the evidence."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +15,7 @@ from lossy_lightning.confound._evidence import ClassTrait, Evidence
 from lossy_lightning.confound._page import as_html
 from lossy_lightning.confound._pictures import pictures
 from lossy_lightning.confound._prediction import SHUFFLES, predict
-from lossy_lightning.confound._text import as_text
+from lossy_lightning.confound._text import as_text, left_out_lines
 from lossy_lightning.confound._traces import encoder_features, shown, size_features
 from lossy_lightning.confound.headers import header_table
 from lossy_lightning.core import InputError
@@ -28,7 +29,7 @@ class Confound(Evidence):
 
     Attributes:
         classes: Name of a class -> its number of files that were measured.
-        left_out: Reason -> number of files that were not measured.
+        left_out: Reason -> the files that were not measured.
         num_groups: Groups of files that were kept in one fold, copies of one content included.
         traces: How well traces of the encoder predict the class; they decide.
         size: The same of bytes per sample, which the content of pictures and sounds moves honestly.
@@ -99,9 +100,14 @@ def confound(
         (1.0, 'q95')
     """
     paths = [Path(file) for file in files]
+    if not isinstance(seed, int) or seed < 0:
+        raise InputError(f"seed is a whole number, 0 or more; got {seed!r}")
     if len(paths) != len(labels) or (groups is not None and len(groups) != len(paths)):
         told = "" if groups is None else f" and {len(groups)} groups"
         raise InputError(f"each file has a label and a group; got {len(paths)} files, {len(labels)} labels{told}")
+    order = sorted(range(len(paths)), key=lambda i: str(paths[i]))  # or the folds would depend on it
+    paths, labels = [paths[i] for i in order], [labels[i] for i in order]
+    groups = None if groups is None else [groups[i] for i in order]
     table = header_table(paths, progress)
     kept, reasons = _measurable(table, labels, groups)
     numbers = _group_numbers(table["content"][kept], None if groups is None else [groups[i] for i in kept])
@@ -119,9 +125,12 @@ def confound(
 
 def _measurable(
     table: NDArray[np.void], labels: Sequence[str], groups: Sequence[Hashable] | None
-) -> tuple[list[int], dict[str, int]]:
+) -> tuple[list[int], dict[str, list[str]]]:
     """Numbers of the files that can be measured, and how many cannot, by reason."""
-    reasons = Counter(_kind(str(error)) for error in table["error"] if error)
+    reasons: dict[str, list[str]] = {}
+    for file, error in zip(table["file"].tolist(), table["error"].tolist(), strict=True):
+        if error:
+            reasons.setdefault(_kind(error), []).append(file)
     good = [i for i, error in enumerate(table["error"]) if not error]
     numbers = _group_numbers(table["content"][good], None if groups is None else [groups[i] for i in good])
     seen: dict[str, set[int]] = {}
@@ -130,21 +139,23 @@ def _measurable(
     single = {label for label, found in seen.items() if len(found) < 2}
     for i in good:
         if labels[i] in single:
-            reasons[f"the only file or group of its class {labels[i]!r}"] += 1
+            alone = f"the only file or group of its class {labels[i]!r}"
+            reasons.setdefault(alone, []).append(str(table["file"][i]))
     kept = [i for i in good if labels[i] not in single]
     left = {labels[i] for i in kept}
+    left_out = dict(sorted(reasons.items(), key=lambda item: -len(item[1])))
     if len(left) < 2:
-        told = "; ".join(f"{count} left out: {reason}" for reason, count in reasons.most_common()) or "no more files"
+        told = "; ".join(left_out_lines(left_out)) or "there are no more"
         raise InputError(
             f"two classes of two files or more are needed; {len(kept)} of {len(table)} files of "
             f"{len(left)} such class{'' if len(left) == 1 else 'es'} can be measured ({told})"
         )
-    return kept, dict(reasons.most_common())
+    return kept, left_out
 
 
 def _kind(reason: str) -> str:
-    """A reason without the numbers in it, so that files of one fault are counted together."""
-    return "".join("#" if character.isdigit() else character for character in reason).replace("##", "#")
+    """A reason without the places that it names, so that files of one fault are counted together."""
+    return re.sub(r"byte \d+", "a byte", reason)
 
 
 def _group_numbers(contents: NDArray[np.str_], groups: Sequence[Hashable] | None) -> NDArray[np.int64]:

@@ -77,8 +77,8 @@ class Run:
         if "tested_epoch" in self.figures:
             return self.figures["tested_epoch"] < 0
         stages = self.environment.get("stages")
-        if not isinstance(stages, dict) or "fit" in stages:
-            return False
+        if not self.figures or not isinstance(stages, dict) or "fit" in stages:
+            return False  # a test that was refused tested nothing
         return any(stages.get(stage, "") is None for stage in ("test", "validate"))
 
 

@@ -110,7 +110,9 @@ def test_files_that_cannot_be_measured_are_counted_by_reason(tmp_path: Path) -> 
     shutil.copy(folder / "class0" / "2.jpg", folder / "alone" / "other.jpg")
     found = of(folder)
     assert found.num_files == 20
-    assert sum(found.left_out.values()) == 5
+    assert sum(map(len, found.left_out.values())) == 5
+    assert found.left_out["it is empty"] == [str(folder / "class0" / "empty.jpg")]
+    assert f"it is empty ({folder / 'class0' / 'empty.jpg'})" in found.to_text()
     assert {"it is empty", "it cannot be read (No such file or directory)"} < found.left_out.keys()
     assert any("only file or group of its class 'alone'" in reason for reason in found.left_out)
 
@@ -124,6 +126,8 @@ def test_too_little_is_one_sentence(tmp_path: Path) -> None:
         of(tmp_path / "none")
     with pytest.raises(FileNotFoundError, match="there is no folder or table"):
         of(tmp_path / "missing")
+    with pytest.raises(ValueError, match="seed is a whole number, 0 or more; got -1"):
+        confound([], [], seed=-1)
     with pytest.raises(ValueError, match="got 1 files, 2 labels"):
         confound(["a.jpg"], ["a", "b"])
 
@@ -140,3 +144,5 @@ def test_the_page_and_the_figures_say_what_the_object_says(tmp_path: Path) -> No
     assert told["traces"]["auc"] == found.traces.auc
     assert told["files"] == 40
     assert found == of(folder), "the same seed gives the same figures"
+    files, labels, _ = labelled_files(folder)
+    assert found == confound(files[::-1], labels[::-1]), "whatever the order of the files"

@@ -93,7 +93,7 @@ def test_bad_input():
     with pytest.raises(ValueError, match="channels, samples"):
         Spectrogram().shape((1, 28, 28))
     for arguments in ({"n_fft": 255}, {"hop_length": 129}, {"hop_length": 0}, {"floor": 0.0}):
-        with pytest.raises(ValueError, match=r"a spectrogram needs|hop_length is a whole number of at least 1"):
+        with pytest.raises(ValueError, match=r"a spectrogram needs|is a (whole )?number of at least"):
             Spectrogram(**arguments)
     with pytest.raises(ValueError, match="too many"):
         MelSpectrogram(n_fft=256, n_mels=120)
