@@ -2,7 +2,6 @@
 
 import io
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from lossy_lightning.core import InputError
+from lossy_lightning.core.files import write_atomically
 
 QUALITY = 75
 
@@ -52,7 +52,7 @@ def write_even_copy(
             left_out[str(error).split(str(path))[0].strip() or type(error).__name__] += 1
             continue
         inside = path.relative_to(root) if root in path.parents else path.resolve().relative_to(root)
-        _write(output / inside.with_suffix(".jpg"), data)
+        write_atomically(output / inside.with_suffix(".jpg"), data)
     return left_out
 
 
@@ -68,16 +68,3 @@ def _encoded(data: bytes, quality: int) -> bytes:
         plain.info = {}  # Pillow would keep a comment, a profile, and the like
         plain.save(file, "JPEG", quality=quality, subsampling="4:2:0")
         return file.getvalue()
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        try:
-            file.write(data)
-            file.close()
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
