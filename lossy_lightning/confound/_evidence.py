@@ -27,16 +27,7 @@ class ClassTrait:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What `confound` found.
-
-    Attributes:
-        classes: Name of a class -> its number of files that were measured.
-        left_out: Reason -> the files that were not measured.
-        num_groups: Groups of files that were kept in one fold, copies of one content included.
-        traces: How well traces of the encoder predict the class; they decide.
-        size: The same of bytes per sample, which the content of pictures and sounds moves honestly.
-        traits: What gives each class away, if traces do.
-    """
+    """The figures of a `Confound`, which says what each is; words and pictures are made of them."""
 
     classes: dict[str, int]
     left_out: dict[str, list[str]]

@@ -58,7 +58,6 @@ def describe(data: bytes) -> dict[str, Any]:
         "encoder_delay": tag.get("delay", -1),
         "encoder_tag": bool(tag),
         "id3": start > 0 or data[-128:-125] == b"TAG",
-        "precision": first.version,
     }
 
 

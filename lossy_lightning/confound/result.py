@@ -109,8 +109,7 @@ def confound(
     paths, labels = [paths[i] for i in order], [labels[i] for i in order]
     groups = None if groups is None else [groups[i] for i in order]
     table = header_table(paths, progress)
-    kept, reasons = _measurable(table, labels, groups)
-    numbers = _group_numbers(table["content"][kept], None if groups is None else [groups[i] for i in kept])
+    kept, numbers, left_out = _measurable(table, labels, groups)
     names = sorted({labels[i] for i in kept})
     targets = np.array([names.index(labels[i]) for i in kept])
     rows = table[kept]
@@ -119,14 +118,14 @@ def confound(
         size = predict(size_features(rows), targets, numbers, seed, bar.update)
     counts = Counter(labels[i] for i in kept)
     classes = {name: counts[name] for name in names}
-    found = Confound(classes, reasons, len(np.unique(numbers)), traces, size, ())
+    found = Confound(classes, left_out, len(np.unique(numbers)), traces, size, ())
     return replace(found, traits=_traits(rows, targets, found))
 
 
 def _measurable(
     table: NDArray[np.void], labels: Sequence[str], groups: Sequence[Hashable] | None
-) -> tuple[list[int], dict[str, list[str]]]:
-    """Numbers of the files that can be measured, and how many cannot, by reason."""
+) -> tuple[list[int], NDArray[np.int64], dict[str, list[str]]]:
+    """Places of the files that can be measured, the group of each, and the files that cannot, by reason."""
     reasons: dict[str, list[str]] = {}
     for file, error in zip(table["file"].tolist(), table["error"].tolist(), strict=True):
         if error:
@@ -141,7 +140,8 @@ def _measurable(
         if labels[i] in single:
             alone = f"the only file or group of its class {labels[i]!r}"
             reasons.setdefault(alone, []).append(str(table["file"][i]))
-    kept = [i for i in good if labels[i] not in single]
+    stays = [labels[i] not in single for i in good]
+    kept = [i for i, stay in zip(good, stays, strict=True) if stay]
     left = {labels[i] for i in kept}
     left_out = dict(sorted(reasons.items(), key=lambda item: -len(item[1])))
     if len(left) < 2:
@@ -150,7 +150,7 @@ def _measurable(
             f"two classes of two files or more are needed; {len(kept)} of {len(table)} files of "
             f"{len(left)} such class{'' if len(left) == 1 else 'es'} can be measured ({told})"
         )
-    return kept, left_out
+    return kept, numbers[stays], left_out
 
 
 def _kind(reason: str) -> str:
