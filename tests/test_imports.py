@@ -41,7 +41,7 @@ FOREIGN = {
     "brevitas": ("nn/",),
     "sklearn": ("codecs/", "confound/_prediction", "data/"),
     "torchvision": ("data/", "codecs/standards/_libjpeg"),
-    "PIL": ("codecs/standards/_libjpeg", "confound/remedy", "data/folders"),
+    "PIL": ("codecs/standards/_libjpeg", "callbacks/_captions", "confound/remedy", "data/folders"),
     "encodec": ("codecs/pretrained/encodec",),
     "ai_edge_litert": ("codecs/pretrained/lyra",),
     "soundfile": ("data/_sound_files", "codecs/standards/_lame"),

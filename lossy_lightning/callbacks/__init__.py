@@ -10,6 +10,7 @@ from lossy_lightning.callbacks.provenance import Provenance
 from lossy_lightning.callbacks.random_states import RandomStates
 from lossy_lightning.callbacks.rate import RateMonitor
 from lossy_lightning.callbacks.reconstruction import ReconstructionMonitor
+from lossy_lightning.callbacks.settings import RunSettings
 from lossy_lightning.callbacks.speed import SpeedMonitor
 from lossy_lightning.callbacks.tested import TestedWeights
 from lossy_lightning.callbacks.warm_start import WarmStart
@@ -24,6 +25,7 @@ __all__ = [
     "RandomStates",
     "RateMonitor",
     "ReconstructionMonitor",
+    "RunSettings",
     "SpeedMonitor",
     "TestedWeights",
     "WarmStart",

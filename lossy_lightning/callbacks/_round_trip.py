@@ -5,6 +5,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
+from lossy_lightning.callbacks._captions import captioned
 from lossy_lightning.core import Codec, FileCodec
 
 
@@ -42,7 +43,8 @@ def write_pictures(trainer: Trainer, clean: Tensor, moved: Tensor, tag: str, cou
     if clean.shape[1] not in (1, 3):
         return
     difference = (128 + 10 * (moved[:count].int() - clean[:count].int())).clamp(0, 255).to(torch.uint8)
-    rows = torch.cat([clean[:count], moved[:count], difference], dim=3)
+    columns = {"clean": clean[:count], "adversarial": moved[:count], "difference x 10": difference}
+    picture = captioned([(name, torch.cat(list(images), dim=1)) for name, images in columns.items()])
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
-            logger.experiment.add_image(tag, torch.cat(list(rows), dim=1), trainer.global_step)
+            logger.experiment.add_image(tag, picture, trainer.global_step)

@@ -22,6 +22,7 @@ from lossy_lightning.profiling import (
     EnergyTable,
     LayerProfile,
     count_encoding_macs,
+    folded_layers,
     layer_table,
     profile_forward,
     unseen_message,
@@ -37,7 +38,8 @@ class ComplexityMonitor(Callback):
     its first example, in evaluation mode and at the trainer's precision. Examples of different size, in a list or
     packed, are measured together, and the figures are their means. That changes nothing of what the module, the batch
     or ``input_fn`` hold, nor random states. What cannot be measured is said once, by name, and left out: the run goes
-    on. A table by layer is printed once per fit, and goes to TensorBoard as text.
+    on. A table is printed once per fit, of 20 rows at most: of more layers those in one module are summed. TensorBoard
+    gets all as text.
 
     Logged, all per example and zeros included:
 
@@ -105,7 +107,7 @@ class ComplexityMonitor(Callback):
         if batch_idx == 0 or not self._tried:
             measured = self._measure(trainer, pl_module, batch, trainer.train_dataloader)
             if measured is not None and not self._tried:
-                _show(trainer, *measured)
+                _show(trainer, pl_module, *measured)
             self._tried = True
 
     def on_validation_batch_start(
@@ -229,11 +231,14 @@ def _check_parts(module: LightningModule, parts: Sequence[str]) -> None:
             raise MisconfigurationException(f"ComplexityMonitor has no part {part!r} to count; the layers are {names}")
 
 
-def _show(trainer: Trainer, rows: list[LayerProfile], examples: int) -> None:
-    if not trainer.is_global_zero:
-        return
-    table = layer_table(rows)
-    print(f"\nComplexity of {'one example' if examples == 1 else f'{examples} examples together'}\n{table}")
+def _show(trainer: Trainer, module: LightningModule, rows: list[LayerProfile], examples: int) -> None:
+    """Print a table that fits on a screen, without breaking a progress bar; TensorBoard gets all layers."""
+    shown = folded_layers(rows)
+    folded = "" if len(shown) == len(rows) else f", {len(rows)} layers by the modules that hold them"
+    heading = f"Complexity of {'one example' if examples == 1 else f'{examples} examples together'}{folded}"
+    module.print(f"\n{heading}\n{layer_table(shown)}")
     for logger in trainer.loggers:
-        if isinstance(logger, TensorBoardLogger):
-            logger.experiment.add_text("complexity", table, trainer.global_step)
+        if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
+            # As code: TensorBoard breaks the cells of a table within words.
+            text = "\n".join(f"    {line}" for line in layer_table(rows).splitlines())
+            logger.experiment.add_text("complexity", text, trainer.global_step)

@@ -11,6 +11,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 from torch.utils.data import IterableDataset
 
+from lossy_lightning.callbacks._captions import captioned
 from lossy_lightning.callbacks._distortion import distortion, is_image, is_sound, log_power
 from lossy_lightning.core import Codec, FileCodec, InputError, RandomKey
 
@@ -35,7 +36,7 @@ class ReconstructionMonitor(Callback):
     JPEG files, have no originals; they are shown decoded, without a comparison.
 
     TensorBoard gets, for each example: images as a picture, the original on the left; sounds as two players and a
-    picture of their log power spectrograms, the original above; and a table of the measures.
+    picture of their log power spectrograms, the original above; each under its name and measures; and a table of these.
 
     Logged, averaged over the examples, zeros included:
 
@@ -143,18 +144,25 @@ def _measures(example: _Example, rate: int | None) -> dict[str, float]:
 
 def _show(writer: Any, examples: list[_Example], rows: list[dict[str, float]], rate: int | None, step: int) -> None:
     """Write examples and measures to TensorBoard."""
-    for number, example in enumerate(examples):
+    for number, (example, row) in enumerate(zip(examples, rows, strict=True)):
         tag = f"reconstruction/{number}"
-        signals = [signal for signal in (example.original, example.decoded) if signal is not None]
+        named = [("original", example.original), (_caption(row), example.decoded)]
+        signals = [(name, signal) for name, signal in named if signal is not None]
         if is_image(example.decoded[None]):
-            writer.add_image(tag, torch.cat([_picture(signal) for signal in signals], -1), step)
+            writer.add_image(tag, captioned([(name, _picture(signal)) for name, signal in signals]), step)
         elif is_sound(example.decoded[None]):
-            writer.add_image(f"{tag}/spectrogram", _spectrograms(signals), step)
-            names = ("original", "decoded")[-len(signals) :]
-            for name, signal in zip(names, signals, strict=True) if rate else ():
+            pictures = zip([name for name, _ in signals], _spectrograms([each for _, each in signals]), strict=True)
+            writer.add_image(f"{tag}/spectrogram", captioned(list(pictures), vertical=True), step)
+            for name, signal in signals if rate else ():
                 mono = signal.float().mean(0, keepdim=True) / 32768
-                writer.add_audio(f"{tag}/{name}", mono, step, sample_rate=rate)
+                writer.add_audio(f"{tag}/{name.split()[0]}", mono, step, sample_rate=rate)
     writer.add_text("reconstruction", _table(examples, rows), step)
+
+
+def _caption(row: dict[str, float]) -> str:
+    """What stands above a decoded signal."""
+    distances = [f"{name.upper()} {row[name]:.1f} dB" for name in ("psnr", "snr") if name in row]
+    return "\n".join(["decoded", f"{row['bits_per_sample']:.2f} bits a sample", *distances])
 
 
 def _picture(image: Tensor) -> Tensor:
@@ -162,16 +170,14 @@ def _picture(image: Tensor) -> Tensor:
     return image if len(image) == 3 else image[:1]
 
 
-def _spectrograms(sounds: list[Tensor]) -> Tensor:
-    """Log power of sounds ``(channels, samples)`` on one scale, one above the other: grey, ``(1, H, W)`` uint8.
+def _spectrograms(sounds: list[Tensor]) -> list[Tensor]:
+    """Log power of sounds ``(channels, samples)`` on one scale: grey, each ``(1, H, W)`` uint8.
 
     Low frequencies are at the bottom; white is the loudest of all, black 80 dB below.
     """
     power = [log_power(sound.float().mean(0), _ROWS, _HOP)[0].flip(0) for sound in sounds]
     loudest = torch.stack([part.amax() for part in power]).amax()
-    line = torch.full((2, power[0].shape[1]), float(loudest))
-    shown = torch.cat([part for sound in power for part in (sound, line)][:-1])
-    return ((shown - loudest + _RANGE) / _RANGE).clamp(0, 1).mul(255).to(torch.uint8)[None]
+    return [((part - loudest + _RANGE) / _RANGE).clamp(0, 1).mul(255).to(torch.uint8)[None] for part in power]
 
 
 def _table(examples: list[_Example], rows: list[dict[str, float]]) -> str:

@@ -17,6 +17,7 @@ from lossy_lightning.callbacks import (
     Provenance,
     RandomStates,
     RateMonitor,
+    RunSettings,
     SpeedMonitor,
     TestedWeights,
 )
@@ -37,9 +38,9 @@ class LossyCLI(LightningCLI):
     same run, if model and data have a test; ``--test_after_fit last`` tests the last epoch, ``false`` nothing. Which
     epoch is best, `BestCheckpoint` finds by validation, unless the configuration has a checkpoint callback of its own.
 
-    Each run has `Provenance`, `TestedWeights`, `PredictionTable`, `SpeedMonitor` and `RateMonitor` beside the callbacks
-    of its configuration, so that ``lossy-lightning report`` knows where its numbers come from, and `RandomStates`, so
-    that a fit that goes on from a checkpoint is as one that was not interrupted.
+    Each run has `Provenance`, `RunSettings`, `TestedWeights`, `PredictionTable`, `SpeedMonitor` and `RateMonitor`
+    beside the callbacks of its configuration, so that ``lossy-lightning report`` knows where its numbers come from, and
+    `RandomStates`, so that a fit that goes on from a checkpoint is as one that was not interrupted.
     """
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
@@ -71,7 +72,7 @@ class LossyCLI(LightningCLI):
         """Add the callbacks that every run has."""
         given = self.trainer_defaults.get("callbacks", [])
         given = given if isinstance(given, list) else [given]
-        own = [Provenance(), TestedWeights(), PredictionTable(), SpeedMonitor(), RateMonitor()]
+        own = [Provenance(), RunSettings(), TestedWeights(), PredictionTable(), SpeedMonitor(), RateMonitor()]
         # Random states come first, before what others draw as an epoch starts.
         self.trainer_defaults = {**self.trainer_defaults, "callbacks": [RandomStates(), *given, *own]}
 

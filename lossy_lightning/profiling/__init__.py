@@ -17,6 +17,7 @@ from lossy_lightning.profiling.profiles import (
     Lookups,
     ModelProfile,
     WeightMemory,
+    folded_layers,
     layer_table,
     total_profile,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "count_parameters",
     "declared_bit_width",
     "feature_memory",
+    "folded_layers",
     "is_quant_tensor",
     "is_quantizer",
     "layer_table",

@@ -93,6 +93,40 @@ def total_profile(rows: Iterable[LayerProfile]) -> LayerProfile:
     return LayerProfile("total", "", None, macs, Lookups(reads, additions), parameters, features)
 
 
+def folded_layers(rows: Sequence[LayerProfile], max_rows: int = 20) -> list[LayerProfile]:
+    """Profiles of so few rows that they are seen at a glance: what is in one module is summed, the deepest first.
+
+    Args:
+        rows: Profiles of layers.
+        max_rows: Of the result, unless the model itself has more children.
+
+    Returns:
+        Profiles as they are, and sums whose type is a number of layers; their output is that of the last one.
+
+    Example:
+        >>> from torch import nn, ones
+        >>> from lossy_lightning.profiling import profile_layers
+        >>> model = nn.Sequential(nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 3)), nn.Linear(3, 2))
+        >>> [(row.name, row.type, row.macs[32]) for row in folded_layers(profile_layers(model, ones(1, 4)), 2)]
+        [('0', '2 layers', 21), ('1', 'Linear', 6)]
+    """
+    depth = max((row.name.count(".") + 1 for row in rows), default=1)
+    while True:
+        parts: dict[str, list[LayerProfile]] = {}
+        for row in rows:
+            parts.setdefault(".".join(row.name.split(".")[:depth]), []).append(row)
+        if len(parts) <= max_rows or depth <= 1:
+            return [part[0] if len(part) == 1 else _sum(name, part) for name, part in parts.items()]
+        depth -= 1
+
+
+def _sum(name: str, rows: Sequence[LayerProfile]) -> LayerProfile:
+    shapes = [row.output_shape for row in rows if row.output_shape is not None]
+    return total_profile(rows)._replace(
+        name=name, type=f"{len(rows)} layers", output_shape=shapes[-1] if shapes else None
+    )
+
+
 def layer_table(rows: Sequence[LayerProfile]) -> str:
     """Profiles and their total as a Markdown table, one line per layer; memory in KiB (1024 bytes).
 

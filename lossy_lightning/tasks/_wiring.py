@@ -16,12 +16,12 @@ def save_plain_hyperparameters(task: LightningModule) -> None:
     """Save the arguments of a task's constructor, which calls this, as its hyperparameters; only plain ones.
 
     A callable or a module in a checkpoint would break loading it weights-only. Under the command line they are
-    plain dicts and stay.
+    plain dicts and stay. Loggers are not handed them: `RunSettings` tells the same in fewer words.
     """
     with warnings.catch_warnings():
         # Lightning warns of modules among them, which are dropped next.
         warnings.filterwarnings("ignore", "Attribute .* is an instance of `nn.Module`")
-        task.save_hyperparameters()
+        task.save_hyperparameters(logger=False)
     for name in [name for name, value in task.hparams.items() if callable(value)]:
         del task.hparams[name]
 

@@ -57,6 +57,22 @@ def test_fit_validate_and_test_log_the_same_per_example(capsys: pytest.CaptureFi
     assert "Complexity" not in capsys.readouterr().out
 
 
+def test_a_table_of_many_layers_is_folded_and_written_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    deep = nn.Sequential(*(nn.Sequential(*(nn.Linear(8, 8) for _ in range(10))) for _ in range(3)))
+    logger = TensorBoardLogger(tmp_path)
+    run = trainer(ComplexityMonitor(), logger=logger)
+    run.fit(Foreign(deep), loader(), loader())
+    printed = capsys.readouterr().out
+    assert "Complexity of one example, 30 layers by the modules that hold them" in printed
+    rows = [line for line in printed.splitlines() if line.startswith("| network.")]
+    assert [[cell.strip() for cell in row.split("|")[1:6]] for row in rows] == [
+        [f"network.{i}", "10 layers", "1x8", "0", "640"] for i in range(3)
+    ]
+    events = EventAccumulator(logger.log_dir, {"tensors": 0}).Reload()
+    (text,) = events.Tensors("complexity/text_summary")
+    assert text.tensor_proto.string_val[0].decode().count("    | network.") == 30
+
+
 def test_parts_are_logged_beside_the_whole() -> None:
     run = trainer(ComplexityMonitor(parts=("network.0", "network.3")))
     run.fit(Foreign(), loader(), loader())

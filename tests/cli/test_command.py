@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from lightning.pytorch import LightningModule
 from lightning.pytorch.demos.boring_classes import BoringModel
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -36,6 +37,22 @@ def test_fit_tests_into_the_same_run(run, tmp_path):
     assert names <= logged.keys()
     assert all(0 <= logged[name] <= 1 for name in names if name.endswith("acc"))
     assert [path.name for path in (tmp_path / "lightning_logs").iterdir()] == ["version_0"]
+
+
+def test_hyperparameters_are_few_and_have_figures(run, tmp_path):
+    run("fit", "--model.label_smoothing", "0.1")
+    folder = tmp_path / "lightning_logs" / "version_0"
+    told = yaml.safe_load((folder / "hparams.yaml").read_text())
+    assert told.pop("training").startswith("SGD(lr=0.01), StepLR(step_size=1), 1 epochs, batches of 64")
+    assert told == {
+        "backbone": "MLP(hidden_features=[8])",
+        "codec": "VQ(block=[2, 2], levels=8)",
+        "data": "Digits",
+        "seed": 0,
+        "stem": "Bits",
+        "task": "ClassificationTask(num_classes=10, label_smoothing=0.1)",
+    }
+    assert "hp_metric" not in scalars(tmp_path)
 
 
 def test_the_test_can_be_turned_off(run, tmp_path):
