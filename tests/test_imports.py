@@ -45,7 +45,7 @@ FOREIGN = {
     "encodec": ("codecs/pretrained/encodec",),
     "ai_edge_litert": ("codecs/pretrained/lyra",),
     "soundfile": ("data/_sound_files", "codecs/standards/_lame"),
-    "torchaudio": ("codecs/transform/analysis",),
+    "torchaudio": ("codecs/transform/spectrogram",),
     "numba": ("bitstream/",),
     "llvmlite": ("bitstream/",),
     "vector_quantize_pytorch": ("codecs/learned/_quantizers",),

@@ -13,14 +13,25 @@ from lossy_lightning.codecs.pretrained import (
     EnCodec,
     Lyra,
 )
+from lossy_lightning.codecs.quantizers import (
+    ALaw,
+    Companded,
+    Compander,
+    DeadZone,
+    LloydMax,
+    MuLaw,
+    Power,
+    Quantizer,
+    Uniform,
+)
 from lossy_lightning.codecs.standards import JPEG, MP3
 from lossy_lightning.codecs.transform import (
     Analysis,
     MelSpectrogram,
     Spectrogram,
     TransformCodec,
+    Wavelet,
 )
-from lossy_lightning.codecs.uniform import Uniform
 from lossy_lightning.codecs.vq import VQ
 
 __all__ = [
@@ -29,16 +40,25 @@ __all__ = [
     "PCM",
     "VQ",
     "VQVAE",
+    "ALaw",
     "Analysis",
+    "Companded",
+    "Compander",
+    "DeadZone",
     "Decoded",
     "EnCodec",
     "Labels",
     "LearnedLabels",
+    "LloydMax",
     "Lyra",
     "MelSpectrogram",
+    "MuLaw",
+    "Power",
+    "Quantizer",
     "Relabeled",
     "SimilarityLabels",
     "Spectrogram",
     "TransformCodec",
     "Uniform",
+    "Wavelet",
 ]

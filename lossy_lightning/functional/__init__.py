@@ -13,6 +13,8 @@ from lossy_lightning.functional.blocks import (
 )
 from lossy_lightning.functional.color import (
     downsample,
+    rct_to_rgb,
+    rgb_to_rct,
     rgb_to_ycbcr,
     upsample,
     ycbcr_to_rgb,
@@ -52,6 +54,11 @@ from lossy_lightning.functional.transforms.mdct import (
     mdct,
     overlap_add,
 )
+from lossy_lightning.functional.transforms.wavelet import (
+    Subbands,
+    inverse_wavelet,
+    wavelet,
+)
 from lossy_lightning.functional.vq import (
     nearest_codewords,
     sum_codewords,
@@ -59,6 +66,7 @@ from lossy_lightning.functional.vq import (
 
 __all__ = [
     "SAMPLING_FACTORS",
+    "Subbands",
     "coefficients_to_image",
     "crop",
     "dct",
@@ -75,6 +83,7 @@ __all__ = [
     "imdct",
     "index_entropy",
     "inverse_jpeg_transform",
+    "inverse_wavelet",
     "jpeg_transform",
     "mdct",
     "nearest_codewords",
@@ -85,7 +94,9 @@ __all__ = [
     "perplexity",
     "quality_tables",
     "quantize",
+    "rct_to_rgb",
     "repeat",
+    "rgb_to_rct",
     "rgb_to_ycbcr",
     "round_divide",
     "round_half_away",
@@ -97,6 +108,7 @@ __all__ = [
     "transpose_blocks",
     "undisturbed",
     "upsample",
+    "wavelet",
     "ycbcr_to_rgb",
     "zigzag",
 ]

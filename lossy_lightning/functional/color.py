@@ -63,6 +63,37 @@ def ycbcr_to_rgb(ycbcr: Tensor) -> Tensor:
     return torch.stack([r, g, b], -3).clamp(0, 255).to(ycbcr.dtype)
 
 
+def rgb_to_rct(rgb: Tensor) -> Tensor:
+    """The reversible colour transform of JPEG 2000: luma ``(R + 2 G + B) / 4``, rounded down, ``B - G`` and ``R - G``.
+
+    Args:
+        rgb: ``(..., 3, H, W)``, signed integers, with one bit to spare.
+
+    Returns:
+        ``(..., 3, H, W)``, of the same dtype.
+
+    Source: ITU-T T.800 (2019), annex G.2.
+
+    Example:
+        >>> rgb_to_rct(torch.tensor([255, 0, 0]).view(3, 1, 1)).flatten()
+        tensor([ 63,   0, 255])
+    """
+    r, g, b = rgb.unbind(-3)
+    return torch.stack([(r + 2 * g + b) >> 2, b - g, r - g], -3)
+
+
+def rct_to_rgb(rct: Tensor) -> Tensor:
+    """The inverse of `rgb_to_rct`, exact.
+
+    Example:
+        >>> rct_to_rgb(torch.tensor([63, 0, 255]).view(3, 1, 1)).flatten()
+        tensor([255,   0,   0])
+    """
+    luma, u, v = rct.unbind(-3)
+    g = luma - ((u + v) >> 2)
+    return torch.stack([v + g, g, u + g], -3)
+
+
 def _matrix(rows: tuple[tuple[float, ...], ...], image: Tensor) -> Tensor:
     return torch.einsum("ij,...jhw->...ihw", image.new_tensor(rows), image)
 

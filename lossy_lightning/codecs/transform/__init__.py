@@ -1,15 +1,17 @@
 """Codecs that quantize a transform of the signal."""
 
-from lossy_lightning.codecs.transform.analysis import (
-    Analysis,
+from lossy_lightning.codecs.transform.analysis import Analysis
+from lossy_lightning.codecs.transform.codec import TransformCodec
+from lossy_lightning.codecs.transform.spectrogram import (
     MelSpectrogram,
     Spectrogram,
 )
-from lossy_lightning.codecs.transform.codec import TransformCodec
+from lossy_lightning.codecs.transform.wavelet import Wavelet
 
 __all__ = [
     "Analysis",
     "MelSpectrogram",
     "Spectrogram",
     "TransformCodec",
+    "Wavelet",
 ]

@@ -3,25 +3,32 @@
 from collections.abc import Iterable
 from typing import Self
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from lossy_lightning.codecs.transform.analysis import Analysis
+from lossy_lightning.codecs.quantizers import Quantizer
+from lossy_lightning.codecs.transform._fields import FieldQuantizers
+from lossy_lightning.codecs.transform.analysis import Analysis, FieldAnalysis
 from lossy_lightning.core import Codec, CodeSpec, InputError, TrainableCodec
 
 
 class TransformCodec(TrainableCodec):
-    """Real values of a signal, such as its spectrogram, quantized.
+    """Real values of a signal, such as its spectrogram or its wavelets, quantized.
 
     ``TransformCodec(Spectrogram(), VQ((2, 2), 16))`` makes 64x64 codes of 4 bits of a second at 16 kHz,
-    ``TransformCodec(Spectrogram(), Uniform(8))`` 128x128 of 8 bits. There is something to fit if the quantizer
-    has something to fit.
+    ``TransformCodec(Wavelet(3), DeadZone(0.5))`` a field of each subband of an image. There is something to fit if the
+    quantizer has something to fit.
+
+    If the analysis names fields, as `Wavelet`, `HEVCTransform` and `MDCT` do, a scalar quantizer keeps them: their
+    levels are as few as their values can reach, and steps are multiplied with the analysis' units. A dict of scalar
+    quantizers, one for each field, quantizes each with its own, in the units of the values.
 
     Args:
         analysis: Makes real values of a signal.
-        quantizer: A codec of float32 values, such as `VQ` or `Uniform`.
+        quantizer: A codec of float32 values, such as `DeadZone`, `VQ` or `Psychoacoustic`; or a dict from the names
+            of all fields to scalar quantizers.
 
     Raises:
-        ValueError: If they are none.
+        ValueError: If they are none, or a dict names other fields than those of the analysis.
 
     Example:
         >>> import torch
@@ -33,47 +40,75 @@ class TransformCodec(TrainableCodec):
 
     idempotent = False
 
-    def __init__(self, analysis: Analysis, quantizer: Codec) -> None:
+    def __init__(self, analysis: Analysis, quantizer: Codec | dict[str, Quantizer]) -> None:
         super().__init__()
-        if not isinstance(analysis, Analysis) or not isinstance(quantizer, Codec):
+        self.by_field = nn.ModuleDict()  # those of a dict, so that they are saved and moved
+        each: list[Codec] = list(quantizer.values()) if isinstance(quantizer, dict) else [quantizer]
+        kind = Quantizer if isinstance(quantizer, dict) else Codec
+        if not isinstance(analysis, Analysis) or not each or not all(isinstance(one, kind) for one in each):
             raise InputError(
-                "TransformCodec takes an analysis and a codec, such as Spectrogram() and Uniform(8); got "
-                f"{analysis=}, {quantizer=}"
+                "TransformCodec takes an analysis and a codec, such as Spectrogram() and Uniform(8), or a dict of "
+                f"scalar quantizers by field; got {analysis=}, {quantizer=}"
             )
+        self._fields: FieldQuantizers | None = None
+        if isinstance(quantizer, dict):
+            if not isinstance(analysis, FieldAnalysis):
+                raise InputError(f"{analysis} names no fields, so it takes one quantizer; got {list(quantizer)}")
+            self.by_field.update(quantizer)
+        if isinstance(analysis, FieldAnalysis) and isinstance(quantizer, Quantizer | dict):
+            self._fields = FieldQuantizers(analysis, quantizer)
         self.analysis = analysis
         self.quantizer = quantizer
         self.sample_rate = analysis.sample_rate
-        self.learned = quantizer.learned
+        self.learned = any(one.learned for one in each)
         self.keeps_phase = analysis.keeps_phase
-        self.on_device = quantizer.on_device
+        self.on_device = all(one.on_device for one in each)
+        self._each = each
 
     @property
     def fitted(self) -> bool:
-        """Whether the quantizer is."""
-        return not isinstance(self.quantizer, TrainableCodec) or self.quantizer.fitted
+        """Whether the quantizers are."""
+        return all(one.fitted for one in self._each if isinstance(one, TrainableCodec))
 
     def fit(self, signals: Iterable[Tensor]) -> Self:
-        """Fit the quantizer to the signals' values, if it needs that."""
-        if isinstance(self.quantizer, TrainableCodec) and not self.quantizer.fitted:
-            self.quantizer.fit(self.analysis(batch) for batch in signals)
+        """Fit the quantizers to the signals' values, if they need that."""
+        if not self.fitted:
+            values = (self.analysis(batch) for batch in signals)
+            if self._fields is not None:
+                self._fields.fit(values)
+            elif isinstance(self.quantizer, TrainableCodec):
+                self.quantizer.fit(values)
         return self
 
     def prepare(self) -> None:
-        """Fetch what the quantizer needs."""
-        self.quantizer.prepare()
+        """Fetch what the quantizers need."""
+        for one in self._each:
+            one.prepare()
 
     def encode(self, signal: Tensor) -> Tensor:
         """The quantizer's code of the signal's values."""
-        return self.quantizer.encode(self.analysis(signal))
+        return (self._fields or self._whole).encode(self.analysis(signal))
 
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
         """A signal of the quantized values."""
-        return self.analysis.inverse(self.quantizer.decode(code), shape)
+        return self.analysis.inverse((self._fields or self._whole).decode(code), shape)
 
     def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
-        """The quantizer's spec of values of the analysis' shape."""
-        return self.quantizer.spec(self.analysis.shape(shape))
+        """The analysis' fields, with the levels that their values reach; or those that the quantizer makes."""
+        if self._fields is not None and isinstance(self.analysis, FieldAnalysis):
+            return self._fields.spec(self.analysis.layout(shape))
+        return self._whole.spec(self.analysis.shape(shape))
+
+    def steps(self) -> dict[str, Tensor] | None:
+        """The step of each field, in the analysis' values, if the number of its channels is always the same."""
+        return self._whole.steps() if self._fields is None else self._fields.steps()
 
     def codebooks(self) -> Tensor | None:
         """The quantizer's codebooks."""
-        return self.quantizer.codebooks()
+        return None if self._fields is not None else self._whole.codebooks()
+
+    @property
+    def _whole(self) -> Codec:
+        """The quantizer of all values together."""
+        assert isinstance(self.quantizer, Codec)
+        return self.quantizer

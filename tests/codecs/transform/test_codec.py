@@ -73,7 +73,7 @@ def test_nothing_to_fit_is_fitted_and_the_rate_is_the_analysis():
 
 @pytest.mark.parametrize(("analysis", "quantizer"), [(Spectrogram, Uniform(8)), (Uniform(8), Spectrogram())])
 def test_classes_and_exchanged_arguments_are_refused(analysis, quantizer):
-    with pytest.raises(ValueError, match=r"an analysis and a codec, such as Spectrogram\(\) and Uniform\(8\); got"):
+    with pytest.raises(ValueError, match=r"takes an analysis and a codec, such as .*, or a dict"):
         TransformCodec(analysis, quantizer)
 
 

@@ -44,7 +44,7 @@ def test_bad_input():
     for bits in (0, 17, "8", 8.5):
         with pytest.raises(ValueError, match=r"1 to 16 bits|bits is a whole number"):
             Uniform(bits)
-    with pytest.raises(RuntimeError, match="no range yet"):
+    with pytest.raises(RuntimeError, match="not fitted yet"):
         Uniform(8).encode(values())
     with pytest.raises(ValueError, match="finite"):
         Uniform(8).fit([torch.tensor([[float("nan")]])])

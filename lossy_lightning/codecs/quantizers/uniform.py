@@ -1,4 +1,4 @@
-"""Uniform quantization of real values."""
+"""Uniform quantization of real values in a range."""
 
 import math
 from collections.abc import Iterable
@@ -7,11 +7,12 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from lossy_lightning.core import CodeSpec, InputError, TrainableCodec
+from lossy_lightning.codecs.quantizers.quantizer import Quantizer
+from lossy_lightning.core import InputError
 from lossy_lightning.core.arguments import check_integers, check_numbers
 
 
-class Uniform(TrainableCodec):
+class Uniform(Quantizer):
     """Real values rounded to ``2 ** bits`` levels that divide a range evenly; values beyond it become its ends.
 
     It quantizes what an analysis puts out, ``(..., C, *grid)`` float32: see `TransformCodec`.
@@ -30,8 +31,6 @@ class Uniform(TrainableCodec):
     """
 
     limits: Tensor
-    learned = False  # a fitted range, but no weights
-    idempotent = True
 
     def __init__(self, bits: int, low: float | None = None, high: float | None = None) -> None:
         super().__init__()
@@ -67,18 +66,10 @@ class Uniform(TrainableCodec):
         self.limits.copy_(torch.tensor([low, high]))
         return self
 
-    def encode(self, signal: Tensor) -> Tensor:
-        """Nearest levels: ``(..., C, *grid)`` float32 to the same shape, integer.
-
-        Raises:
-            RuntimeError: If the range is not fitted.
-            ValueError: If the values are not float32, or NaN.
-        """
+    def quantize(self, values: Tensor) -> Tensor:
+        """Nearest levels."""
         low, step = self._scale()
-        if signal.dtype != torch.float32 or signal.isnan().any():
-            raise InputError(f"Uniform quantizes float32 values that are numbers; got {signal.dtype}, or NaN")
-        code = ((signal - low) / step).round().clamp(0, 2**self.bits - 1)
-        return code.to(self.spec((1,)).dtype)
+        return ((values - low) / step).round().clamp(0, 2**self.bits - 1)
 
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
         """Value of each level.
@@ -89,12 +80,12 @@ class Uniform(TrainableCodec):
         low, step = self._scale()
         return code * step + low
 
-    def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
-        """The shape of the values, from 0 to ``2 ** bits - 1``."""
-        return CodeSpec.uniform(shape, 0, 2**self.bits - 1, ordinal=True)
+    def level_range(self, bound: float) -> tuple[int, int]:
+        """0 and ``2 ** bits - 1``, whatever the values."""
+        return 0, 2**self.bits - 1
 
     def _scale(self) -> tuple[Tensor, Tensor]:
         if not self.fitted:
-            raise RuntimeError("this Uniform has no range yet; call fit, load a fitted state, or pass low and high")
+            raise RuntimeError("this Uniform is not fitted yet; call fit, load a fitted state, or pass low and high")
         low, high = self.limits
         return low, (high - low) / (2**self.bits - 1)
