@@ -33,7 +33,8 @@ ROOMS = {
     "callbacks": {"core", "functional", "profiling", "attacks"},
     "report": {"core"},
     "confound": {"core", "functional", "bitstream"},
-    "cli": {"callbacks", "confound", "core", "report", "__version__"},
+    "inspection": {"bitstream", "codecs", "confound", "core", "data", "functional"},
+    "cli": {"callbacks", "confound", "core", "inspection", "report", "__version__"},
 }
 """Room to the other rooms that it may import."""
 
@@ -50,7 +51,7 @@ FOREIGN = {
     "llvmlite": ("bitstream/",),
     "vector_quantize_pytorch": ("codecs/learned/_quantizers",),
     "scipy": ("codecs/labels", "codecs/_assigning", "data/_resampling"),
-    "matplotlib": ("report/_drawing",),
+    "matplotlib": ("inspection/picture", "report/_drawing"),
     "tensorboard": ("report/_logs",),
 }
 """Library to the only places that may import it."""

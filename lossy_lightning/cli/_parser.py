@@ -9,7 +9,8 @@ from lightning.pytorch.cli import LightningArgumentParser
 from yaml import MarkedYAMLError
 
 from lossy_lightning.cli._names import listed_classes, short_name
-from lossy_lightning.cli._reasons import SUBCOMMANDS, reason
+from lossy_lightning.cli._reasons import reason
+from lossy_lightning.cli.commands import NAMES, overview
 from lossy_lightning.core import InputError
 
 
@@ -17,17 +18,15 @@ class Parser(LightningArgumentParser):
     """Lightning's parser, whose errors are one sentence, with the nearest right name and where help is."""
 
     def add_subcommands(self, required: bool = True, dest: str = "subcommand", **kwargs: Any) -> Any:
-        """Name `report` and `confound` beside them, which are no subcommands of Lightning's."""
-        kwargs |= {
-            "metavar": f"{{{','.join(SUBCOMMANDS)}}}",
-            "description": "Each has its --help. `report RUN_DIR...` compares logged runs, `confound FOLDER` asks "
-            "whether headers of files give their classes away; the others run one.",
-        }
+        """Name those beside them, which are no subcommands of Lightning's."""
+        kwargs |= {"metavar": "COMMAND"}
         return super().add_subcommands(required, dest, **kwargs)
 
     def format_help(self, formatter: HelpFormatter | None = None) -> str:
-        """The options, and the classes of this package if there is something to make of them."""
+        """The options, and what a reader needs beside them: the commands, or the classes that there are to make."""
         help_page: str = super().format_help(formatter)
+        if self._subcommands_action is not None:
+            return f"{help_page}\n{overview()}\n"
         return help_page if "model" not in self._options() else f"{help_page}\n{listed_classes()}\n"
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
@@ -54,7 +53,7 @@ class Parser(LightningArgumentParser):
         return [name for name in named if not name.endswith("help") and not name.startswith(("config", "print_"))]
 
     def _program(self) -> str:
-        subcommand = [] if self._subcommands_action is None else [arg for arg in self.args[:1] if arg in SUBCOMMANDS]
+        subcommand = [] if self._subcommands_action is None else [arg for arg in self.args[:1] if arg in NAMES]
         return " ".join([str(self.prog).replace(" [options]", ""), *subcommand])
 
 

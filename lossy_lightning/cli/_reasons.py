@@ -5,8 +5,8 @@ import sys
 from collections.abc import Callable, Sequence
 
 from lossy_lightning.cli._names import NO_CLASS, nearest
+from lossy_lightning.cli.commands import NAMES
 
-SUBCOMMANDS = ("fit", "validate", "test", "predict", "report", "confound")
 _MAX_LISTED = 12
 
 
@@ -34,7 +34,7 @@ def _option(where: str, match: re.Match[str], page: str, options: Sequence[str])
 
 
 def _subcommand(where: str, match: re.Match[str], page: str, options: Sequence[str]) -> str:
-    near = nearest(match[1], SUBCOMMANDS) or f"; there are {', '.join(SUBCOMMANDS)}"
+    near = nearest(match[1], NAMES) or f"; there are {', '.join(NAMES)}"
     return f"{match[1]!r} is no subcommand{near}"
 
 
@@ -106,7 +106,7 @@ def _member(where: str, match: re.Match[str], page: str, options: Sequence[str])
 
 _REASONS: list[tuple[str, Callable[[str, re.Match[str], str, Sequence[str]], str]]] = [
     (r"invalid choice: '([^']+)'", _subcommand),
-    (r'expected "subcommand" to be one of', lambda *_: f"a subcommand is missing: {', '.join(SUBCOMMANDS)}"),
+    (r'expected "subcommand" to be one of', lambda *_: f"a subcommand is missing: {', '.join(NAMES)}"),
     (r"arguments are required: (.+)", _required),
     (r"File does not exist: '([^']+)'", _file),
     (r".*  in \"<.+?>\", line \d+, column \d+", _yaml),

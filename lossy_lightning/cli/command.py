@@ -26,8 +26,8 @@ from lossy_lightning.cli._foreign import told
 from lossy_lightning.cli._names import short_names, show_classes
 from lossy_lightning.cli._parser import Parser
 from lossy_lightning.cli._saving import SaveConfig
+from lossy_lightning.cli.commands import COMMANDS
 from lossy_lightning.core import InputError
-from lossy_lightning.report.command import report
 
 
 class LossyCLI(LightningCLI):
@@ -145,15 +145,10 @@ def main(args: ArgsType = None) -> None:
     # Between Lightning and torch, no concern of a user.
     warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
     given = sys.argv[1:] if args is None else args
-    if isinstance(given, list) and given[:1] == ["report"]:
-        report(given[1:])
-        return
-    if isinstance(given, list) and given[:1] == ["confound"]:
-        from lossy_lightning.confound.command import confound_command  # slow to import
-
-        confound_command(given[1:])
-        return
     try:
+        if isinstance(given, list) and given and given[0] in COMMANDS:
+            COMMANDS[given[0]].load()(given[1:])
+            return
         LossyCLI(
             save_config_callback=SaveConfig,
             args=args,

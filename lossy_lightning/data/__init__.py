@@ -1,11 +1,11 @@
 """Data sets seen through codecs."""
 
-from lossy_lightning.data.audio import read_sound
+from lossy_lightning.data.audio import SoundFormat, read_sound
 from lossy_lightning.data.bad_files import BadFiles
 from lossy_lightning.data.cache import EncodedDataset
 from lossy_lightning.data.coded_folder import CodedFolder, JPEGFolder
 from lossy_lightning.data.encoded import EncodedDataModule
-from lossy_lightning.data.folders import ImageFolder
+from lossy_lightning.data.folders import ImageFolder, read_image
 from lossy_lightning.data.images import (
     CIFAR10,
     MNIST,
@@ -28,8 +28,10 @@ __all__ = [
     "FashionMNIST",
     "ImageFolder",
     "JPEGFolder",
+    "SoundFormat",
     "Source",
     "SpeechCommands",
     "Stream",
+    "read_image",
     "read_sound",
 ]

@@ -52,15 +52,40 @@ class ImageFiles(FileSource):
     def load(self, index: int, key: RandomKey) -> tuple[Tensor, int] | BadFile:
         """An image and its class, or what is wrong with the file."""
         path, target = self.files[index]
-        with warnings.catch_warnings(action="ignore"):  # Pillow's of sizes, which are checked here
-            kind = _kind(path, self.size, self.max_pixels)
-            if isinstance(kind, BadFile):
-                return kind
-            try:
-                image = _decode(path, kind, self.log.policy.lenient)
-            except (OSError, RuntimeError, ValueError, SyntaxError) as error:
-                return BadFile(path, Reason.BROKEN, f"it cannot be decoded: {str(error).splitlines()[0]}")
-        return (image if self.size is None else _middle(image, self.size)), target
+        image = _load(path, self.size, self.max_pixels, self.log.policy.lenient)
+        return image if isinstance(image, BadFile) else (image, target)
+
+
+def read_image(path: str | Path, max_pixels: int = 2**27) -> Tensor:
+    """Image in a file of any format that torchvision or Pillow reads.
+
+    Args:
+        path: Of the file.
+        max_pixels: Larger images are refused.
+
+    Returns:
+        RGB ``(3, H, W)`` uint8.
+
+    Raises:
+        ValueError: If the file cannot be decoded or is too large; the message names the path.
+    """
+    image = _load(str(path), None, max_pixels, False)
+    if isinstance(image, BadFile):
+        raise InputError(f"{path} cannot be read: {image.message}")
+    return image
+
+
+def _load(path: str, size: tuple[int, int] | None, max_pixels: int, lenient: bool) -> Tensor | BadFile:
+    """Image in a file, or the middle of it, or what is wrong with the file."""
+    with warnings.catch_warnings(action="ignore"):  # Pillow's of sizes, which are checked here
+        kind = _kind(path, size, max_pixels)
+        if isinstance(kind, BadFile):
+            return kind
+        try:
+            image = _decode(path, kind, lenient)
+        except (OSError, RuntimeError, ValueError, SyntaxError) as error:
+            return BadFile(path, Reason.BROKEN, f"it cannot be decoded: {str(error).splitlines()[0]}")
+    return image if size is None else _middle(image, size)
 
 
 def _kind(path: str, size: tuple[int, int] | None, max_pixels: int) -> str | BadFile:
