@@ -125,9 +125,9 @@ def test_a_configuration_that_is_no_yaml(parser, content, expected, tmp_path):
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ([], "a subcommand is missing: fit, validate, test, predict, report"),
+        ([], "a subcommand is missing: fit, validate, test, predict, info"),
         (["repot", "logs"], "'repot' is no subcommand; did you mean 'report'? (help: lossy-lightning --help)"),
-        (["train"], "'train' is no subcommand; there are fit, validate, test, predict, report"),
+        (["train"], "'train' is no subcommand; there are fit, validate, test, predict, info"),
         (["fit", "--config", "none.yaml"], "config is "),
         (["fit", "--trainer.max_epoch", "3"], "this command has no option 'trainer.max_epoch'; did you mean"),
     ],
