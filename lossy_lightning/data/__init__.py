@@ -14,7 +14,7 @@ from lossy_lightning.data.images import (
 )
 from lossy_lightning.data.sounds import AudioFolder
 from lossy_lightning.data.source import Source, Stream
-from lossy_lightning.data.speech_commands import SpeechCommands
+from lossy_lightning.data.speech_commands import SpeechCommands, speaker_of
 
 __all__ = [
     "CIFAR10",
@@ -34,4 +34,5 @@ __all__ = [
     "Stream",
     "read_image",
     "read_sound",
+    "speaker_of",
 ]

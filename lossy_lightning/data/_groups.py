@@ -8,7 +8,8 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from lossy_lightning.data._splits import Split
 
-_FOLDS = 5
+FOLDS = 5
+"""Of speakers, and of any other groups."""
 
 
 def fold_of(group: str) -> int:
@@ -18,7 +19,7 @@ def fold_of(group: str) -> int:
         >>> fold_of("0132a06d")
         0
     """
-    return zlib.crc32(group.encode()) % _FOLDS
+    return zlib.crc32(group.encode()) % FOLDS
 
 
 def choose_groups(groups: Iterable[str], fraction: float, seed: int) -> set[str]:

@@ -1,6 +1,7 @@
 """Folders of files that hold codes, such as JPEG files, read straight to codes."""
 
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from math import lcm
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,30 @@ from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.data._arguments import CodeArguments, Unpack
 from lossy_lightning.data._coded_files import CodedFiles, read_content, what_is_wrong
 from lossy_lightning.data._file_data import FileDataModule
-from lossy_lightning.data._listing import ListedFiles, class_files, class_names
+from lossy_lightning.data._grouped_files import GroupedFiles, ListedFile
+from lossy_lightning.data._listing import ListedFiles, class_files
 from lossy_lightning.data._splits import Split
 from lossy_lightning.data.bad_files import BadFile, BadFiles
 from lossy_lightning.data.source import Source
 
 
-class CodedFolder(FileDataModule):
-    """Files of a standard in ``<root>/{train,val,test}/<class>/``, read straight to codes, never decoded.
+class _FolderArguments(CodeArguments, total=False):
+    """What `CodedFolder` takes of groups, and `EncodedDataModule`."""
 
-    If there is no folder ``test``, the folder ``val`` is the test split, and validation is a part of ``train``. Files
-    are their own cache: each batch is read anew, only the crop of each file is kept, and ``num_workers`` are threads of
-    this process that read ahead, a batch each. Whether a file is bad does not depend on the crop.
+    group: Callable[[Path], str] | None
+    test_fraction: float
+    test_groups: Sequence[str]
+    test_fold: int | None
+
+
+class CodedFolder(FileDataModule):
+    """Files of a standard, one folder a class, read straight to codes, never decoded.
+
+    Either ``<root>/{train,val,test}/<class>/``: if there is no folder ``test``, the folder ``val`` is the test split,
+    and validation is a part of ``train``. Or ``<root>/<class>/``, of which groups of files are taken for test and
+    validation. Files are their own cache: each batch is read anew, only the crop of each file is kept, and
+    ``num_workers`` are threads of this process that read ahead, a batch each. Whether a file is bad does not depend on
+    the crop.
 
     Args:
         codec: What the codes are, a `FileCodec`, such as `JPEG`.
@@ -34,11 +47,16 @@ class CodedFolder(FileDataModule):
         num_threads: Threads that read a batch together, for each worker or without one.
         bad_files: What becomes of files that cannot be used; the headers of all are looked at before training.
         max_samples: Files with more samples of a channel, such as pixels, are bad.
+        group: Names what must stay on one side of a split, such as the speaker, from a file's path; by default each
+            file is a group of its own.
+        test_fraction: Share of the groups taken for test, if there is no folder ``train``.
+        test_groups: Names of the groups taken for test instead.
+        test_fold: The fold, from 0 to 4, of ``crc32(group) % 5`` that is taken for test instead.
         arguments: As of `EncodedDataModule`.
 
     Raises:
         ValueError: If the crop is no such multiple, or a number or the policy is out of range.
-        MisconfigurationException: If a codec is no `FileCodec`.
+        MisconfigurationException: If a codec is no `FileCodec`, or groups cannot be split.
         FileNotFoundError: If the folders are missing.
 
     Example:
@@ -55,6 +73,10 @@ class CodedFolder(FileDataModule):
         num_threads: int = 1,
         bad_files: BadFiles = BadFiles.REFUSE,
         max_samples: int = 2**27,
+        group: Callable[[Path], str] | None = None,
+        test_fraction: float = 0.2,
+        test_groups: Sequence[str] = (),
+        test_fold: int | None = None,
         **arguments: Unpack[CodeArguments],
     ) -> None:
         if "transform" in arguments:
@@ -77,10 +99,12 @@ class CodedFolder(FileDataModule):
         self.crop = crop
         self.num_threads = num_threads
         self.max_samples = max_samples
-        self._extensions = tuple(sorted({extension for each in codecs for extension in each.extensions}))
+        extensions = tuple(sorted({extension for each in codecs for extension in each.extensions}))
         channels, *sizes = codec.signal_shape
         self.signal_shape = (channels, *((crop,) * len(sizes)))
-        self.classes = tuple(class_names(self.root))
+        self._files = GroupedFiles(self.root, extensions, group, test_fraction, test_groups, test_fold)
+        self._by_group = group is not None or not self._files.has_splits()
+        self.classes = tuple(self._files.classes())
         self.num_classes = len(self.classes)
 
     def codes(self, split: Split) -> Source | None:
@@ -124,7 +148,14 @@ class CodedFolder(FileDataModule):
         return None if self.crop is None else (self.crop,) * (len(self.signal_shape) - 1)
 
     def _own(self, split: Split) -> Any:
-        return class_files(self.root, split, self._extensions)
+        if not self._by_group:
+            return class_files(self.root, split, self._files.extensions)
+        return [(path, target) for path, target, own in self._grouped if own == split] or None
+
+    @cached_property
+    def _grouped(self) -> list[ListedFile]:
+        """All files, each on its side."""
+        return self._files.split(self.val_fraction, self.seed)
 
 
 class JPEGFolder(CodedFolder):
@@ -141,7 +172,7 @@ class JPEGFolder(CodedFolder):
         num_threads: As of `CodedFolder`.
         bad_files: As of `CodedFolder`; lenient reading gives libjpeg's coefficients.
         max_pixels: Files with more pixels are bad, 2**27 at most.
-        arguments: As of `EncodedDataModule`.
+        arguments: As of `CodedFolder`: groups, and all that `EncodedDataModule` takes.
 
     Raises:
         ValueError: As of `CodedFolder`.
@@ -155,7 +186,7 @@ class JPEGFolder(CodedFolder):
         num_threads: int = 1,
         bad_files: BadFiles = BadFiles.REFUSE,
         max_pixels: int = 2**27,
-        **arguments: Unpack[CodeArguments],
+        **arguments: Unpack[_FolderArguments],
     ) -> None:
         if not isinstance(max_pixels, int) or not 1 <= max_pixels <= 2**27:
             raise InputError(f"max_pixels is an integer from 1 to 2**27 = 134217728; got {max_pixels!r}")

@@ -7,12 +7,13 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from lossy_lightning.core import Codec, InputError, MissingFileError
 from lossy_lightning.data._arguments import SignalArguments, Unpack
+from lossy_lightning.data._grouped_files import ListedFile
 from lossy_lightning.data._groups import assign_splits, fold_of
 from lossy_lightning.data._listing import visible_files, visible_folders
 from lossy_lightning.data._splits import Split
 from lossy_lightning.data.audio import SOUND_EXTENSIONS, SoundFormat
 from lossy_lightning.data.bad_files import BadFiles
-from lossy_lightning.data.sounds import ListedFile, SoundDataModule
+from lossy_lightning.data.sounds import SoundDataModule
 
 _FOLDER = "SpeechCommands/speech_commands_v0.02"
 _LISTS: dict[str, Split] = {"testing_list.txt": "test", "validation_list.txt": "val"}
@@ -90,8 +91,8 @@ class SpeechCommands(SoundDataModule):
         return [ListedFile(path, target, split) for (path, target), split in zip(clips, splits, strict=True)]
 
 
-def speaker_of(name: str) -> str:
-    """Speaker of a clip of Speech Commands, from its file's name.
+def speaker_of(name: str | Path) -> str:
+    """Speaker of a clip of Speech Commands, from its file's name: the ``group`` of folders of such clips.
 
     Example:
         >>> speaker_of("yes/0132a06d_nohash_2.wav")

@@ -1,12 +1,17 @@
 """Folders of MP3 files, read straight to codes."""
 
+import shutil
+from itertools import product
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from lossy_lightning.codecs import MP3
-from lossy_lightning.data import CodedFolder
+from lossy_lightning.codecs import MP3, PCM
+from lossy_lightning.data import AudioFolder, CodedFolder
 
 
 @pytest.fixture(params=[(16_000, 1), (44_100, 2)])
@@ -71,3 +76,56 @@ def test_whole_clips_are_padded(folder):
     for code, size, (whole, _) in zip(codes, grid_size, wholes(root, codec, "test"), strict=True):
         assert size.tolist() == [whole.shape[1]]
         assert torch.equal(code[:, : whole.shape[1]], whole)
+
+
+@pytest.fixture
+def classes(tmp_path):
+    """Two classes of 10 clips each, of which the first letter names the speaker."""
+    for name, i in product(("no", "yes"), range(10)):
+        path = tmp_path / "words" / name / f"{'abcde'[i // 2]}{i}.mp3"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, np.random.default_rng(i).standard_normal(4000) / 8, 16_000)
+    return tmp_path / "words"
+
+
+def speaker(path):
+    return path.name[0]
+
+
+def speakers(data):
+    return [{Path(path).name[0] for path, _ in data.good_files(split) or ()} for split in ("train", "val", "test")]
+
+
+@pytest.mark.parametrize("arguments", [{}, {"test_groups": ["b", "d"]}, {"test_fold": 1}])
+def test_groups_stay_on_the_side_that_they_have_in_a_folder_of_sounds(classes, arguments):
+    data = CodedFolder(MP3(32, 16_000), classes, group=speaker, batch_size=4, **arguments)
+    sides = speakers(data)
+    assert sum(map(len, sides)) == len(set.union(*sides)) == 5
+    assert all(sides)
+    assert sides == speakers(AudioFolder(PCM(16), classes, 16_000, group=speaker, **arguments))
+    assert data.classes == ("no", "yes")
+    _, targets, _ = batch_of(data, "train")
+    assert set(targets.tolist()) <= {0, 1}
+
+
+def test_groups_of_folders_of_splits_stay_together(classes, tmp_path):
+    root = tmp_path / "splits"
+    for split in ("train", "test"):
+        shutil.copytree(classes, root / split)
+    with pytest.raises(ValueError, match=r"5 groups are on several sides of the folders of .*: a, b, c, d, e; move"):
+        CodedFolder(MP3(32, 16_000), root, group=speaker).good_files("train")
+    for path in (root / "test").glob("*/*"):
+        path.rename(path.with_name(f"z{path.name}"))
+    train, val, test = speakers(CodedFolder(MP3(32, 16_000), root, group=speaker))
+    assert (len(train), len(val), test) == (4, 1, {"z"})
+    for arguments in ({"test_fold": 0}, {"test_groups": ["a"]}):
+        with pytest.raises(MisconfigurationException, match="split the files; leave test_groups and test_fold out"):
+            CodedFolder(MP3(32, 16_000), root, group=speaker, **arguments)
+
+
+def test_folds_and_groups_for_test_are_checked(classes):
+    for arguments in ({"test_fold": 5}, {"test_fold": 0, "test_groups": ["a"]}):
+        with pytest.raises(ValueError, match="test_fold is 0 to 4, without test_groups; got test_fold="):
+            CodedFolder(MP3(32, 16_000), classes, **arguments)
+    with pytest.raises(ValueError, match="none of the 5 groups is in fold 3; take another, or more groups"):
+        CodedFolder(MP3(32, 16_000), classes, group=speaker, test_fold=3).good_files("train")
