@@ -14,6 +14,7 @@ from lightning.pytorch.demos.boring_classes import BoringModel
 from lossy_lightning.cli import LossyCLI, main
 from lossy_lightning.cli._foreign import told
 from lossy_lightning.cli._names import short_names
+from lossy_lightning.cli.commands import NAMES
 from lossy_lightning.codecs import VQ
 from lossy_lightning.core import InputError
 from tests.cli.digits import BORING, TASK
@@ -145,7 +146,12 @@ def test_help_names_our_classes(parser, capsys):
     for name in ("ClassificationTask", "Digits", "JPEG", "Bits", "MLP", "MCUFlip", "GradientAttackMonitor"):
         assert f" {name}" in page[page.index("Classes of this package") :]
     assert "EncodedDataModule" not in page[page.index("Classes of this package") :]
-    assert "report" in parser.format_usage()
+
+
+def test_help_names_all_commands(parser):
+    page = parser.format_help()
+    for name in NAMES:
+        assert f"lossy-lightning {name}" in page
 
 
 def test_help_of_data_without_a_class_names_some(capsys):
