@@ -82,8 +82,8 @@ def valid_positions(grid_size: Tensor, grid: tuple[int, ...]) -> Tensor:
         tensor([[1, 0, 0],
                 [1, 1, 1]], dtype=torch.int32)
     """
-    valid = torch.ones(len(grid_size), *grid, dtype=torch.bool, device=grid_size.device)
+    valid = torch.ones(grid_size.shape[0], *grid, dtype=torch.bool, device=grid_size.device)
     for axis, size in enumerate(grid):
         inside = torch.arange(size, device=grid_size.device) < grid_size[:, axis, None]
-        valid &= inside.view(len(grid_size), *[-1 if axis == other else 1 for other in range(len(grid))])
+        valid &= inside.view(grid_size.shape[0], *[-1 if axis == other else 1 for other in range(len(grid))])
     return valid

@@ -15,6 +15,8 @@ def norm_of_valid(norm: nn.Module, features: Tensor, valid: Tensor | None) -> Te
     if valid is None:
         result: Tensor = norm(features)
         return result
+    if not norm.training:
+        return mask(norm(features), valid)
     rows = features.movedim(1, -1)[valid]
     kept = norm(rows.view(*rows.shape, *[1] * (features.ndim - 2)))
     out = torch.zeros_like(features.movedim(1, -1))

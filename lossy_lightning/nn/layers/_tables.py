@@ -108,8 +108,15 @@ class SummedTable(nn.Module):
         rows = self.weight
         if self.weight_quant is not None:
             rows = self.weight_quant(rows.view(self.stages, -1, rows.shape[1])).value.view_as(rows)
-        padding = len(rows)
-        # The row of zeros is no parameter: what is padded or absent costs no memory.
-        return F.embedding_bag(
-            torch.where(index < 0, padding, index), F.pad(rows, (0, 0, 0, 1)), mode="sum", padding_idx=padding
-        )
+        return sum_of_rows(torch.where(index < 0, len(rows), index), F.pad(rows, (0, 0, 0, 1)))
+
+
+def sum_of_rows(index: Tensor, rows: Tensor) -> Tensor:
+    """Rows of a table added up: ``(N, n)`` int64 to ``(N, dim)``; the last row is of zeros, for what adds nothing.
+
+    A row of zeros that is padded on is no parameter: what is absent costs no memory.
+    """
+    if torch.compiler.is_exporting():
+        # Other engines have no fast bags: those of onnxruntime took 88 ms where this takes 1.
+        return F.embedding(index, rows).sum(1)
+    return F.embedding_bag(index, rows, mode="sum", padding_idx=len(rows) - 1)

@@ -74,7 +74,7 @@ class CodebookSum(ValueStem):
             index = torch.where(present[:, : self.num_stages], index, -1)
         grid = index.shape[2:]
         sums: Tensor = self.table(index.movedim(1, -1).reshape(-1, self.num_stages))
-        features = sums.view(len(code), *grid, -1).movedim(-1, 1)
+        features = sums.view(code.shape[0], *grid, -1).movedim(-1, 1)
         return features if grid_size is None else (features, grid_size)
 
     def adapt(self, codecs: Sequence[Codec], spec: CodeSpec, statistics: CodeStatistics) -> None:

@@ -102,7 +102,7 @@ class LookupConv(ValueStem):
         grid = patches.shape[2 : 2 + len(self.kernel_size)]
         rows = patches.movedim(1, 1 + len(grid)).flatten(-len(grid) - 1) + self.start
         sums: Tensor = self.table(rows.reshape(-1, rows.shape[-1]))
-        return sums.view(len(code), *grid, -1).movedim(-1, 1)
+        return sums.view(code.shape[0], *grid, -1).movedim(-1, 1)
 
     def _convolve(self, code: Tensor, own: Tensor | None) -> Tensor:
         """The same by multiplying; what is absent is equal to no number, so nothing is hot."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lossy_lightning.core import CodeSpec, valid_positions
 from lossy_lightning.core.arguments import check_integers
+from lossy_lightning.nn.layers._tables import sum_of_rows
 from lossy_lightning.nn.stems._values import ValueStem, fixed_grid, one_hot_channels, starts
 
 
@@ -54,11 +55,11 @@ class LookupLinear(ValueStem):
         if grid_size is not None:
             own = valid_positions(grid_size, tuple(code.shape[2:])).unsqueeze(1).expand_as(code)
             present = own if present is None else own & present
-        features: Tensor = self.table(index) if present is None else self._of_present(index, present.flatten(1))
+        features: Tensor
+        if present is None and not torch.compiler.is_exporting():
+            features = self.table(index)
+        else:
+            rows = F.pad(self.table.weight, (0, 0, 0, 1))
+            there = index if present is None else torch.where(present.flatten(1), index, len(rows) - 1)
+            features = sum_of_rows(there, rows)
         return features if grid_size is None else (features, grid_size[:, :0])
-
-    def _of_present(self, index: Tensor, present: Tensor) -> Tensor:
-        """Sums of the rows of values that are there."""
-        # A row of zeros behind the others is no parameter.
-        rows = F.pad(self.table.weight, (0, 0, 0, 1))
-        return F.embedding_bag(torch.where(present, index, len(rows) - 1), rows, mode="sum", padding_idx=len(rows) - 1)

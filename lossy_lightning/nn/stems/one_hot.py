@@ -35,7 +35,7 @@ class OneHot(ValueStem):
         code = self.read(code)
         present = self.present(code)
         index = self.filled(code, present) + self.start
-        features = code.new_zeros((len(code), self.channels, *code.shape[2:]), dtype=torch.float32)
+        features = code.new_zeros((code.shape[0], self.channels, *code.shape[2:]), dtype=torch.float32)
         if present is None:
             features.scatter_(1, index, 1.0)
         else:
