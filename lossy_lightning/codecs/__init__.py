@@ -27,6 +27,8 @@ from lossy_lightning.codecs.quantizers import (
 from lossy_lightning.codecs.standards import JPEG, MP3
 from lossy_lightning.codecs.transform import (
     Analysis,
+    HEVCQuantizer,
+    HEVCTransform,
     MelSpectrogram,
     Spectrogram,
     TransformCodec,
@@ -47,6 +49,8 @@ __all__ = [
     "DeadZone",
     "Decoded",
     "EnCodec",
+    "HEVCQuantizer",
+    "HEVCTransform",
     "Labels",
     "LearnedLabels",
     "LloydMax",

@@ -49,6 +49,15 @@ from lossy_lightning.functional.transforms.dct import (
     idct,
     idct_islow,
 )
+from lossy_lightning.functional.transforms.hevc import (
+    HEVC_INTRA_SCALING,
+    hevc_matrix,
+    hevc_scale,
+    hevc_scaling,
+    hevc_steps,
+    hevc_transform,
+    inverse_hevc_transform,
+)
 from lossy_lightning.functional.transforms.mdct import (
     imdct,
     mdct,
@@ -65,6 +74,7 @@ from lossy_lightning.functional.vq import (
 )
 
 __all__ = [
+    "HEVC_INTRA_SCALING",
     "SAMPLING_FACTORS",
     "Subbands",
     "coefficients_to_image",
@@ -76,12 +86,18 @@ __all__ = [
     "flip_blocks",
     "from_blocks",
     "halve_blocks",
+    "hevc_matrix",
+    "hevc_scale",
+    "hevc_scaling",
+    "hevc_steps",
+    "hevc_transform",
     "hooks_of",
     "idct",
     "idct_islow",
     "image_to_coefficients",
     "imdct",
     "index_entropy",
+    "inverse_hevc_transform",
     "inverse_jpeg_transform",
     "inverse_wavelet",
     "jpeg_transform",

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -175,6 +175,6 @@ class Companded(Quantizer):
         """Value of each level."""
         return self.compander.expand(self.quantizer.decode(code))
 
-    def level_range(self, bound: float) -> tuple[int, int]:
+    def level_ranges(self, bounds: Sequence[float]) -> list[tuple[int, int]]:
         """The quantizer's, of the bent bound."""
-        return self.quantizer.level_range(float(self.compander.compress(torch.tensor(bound))))
+        return self.quantizer.level_ranges(self.compander.compress(torch.tensor(bounds)).tolist())

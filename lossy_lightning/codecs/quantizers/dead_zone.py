@@ -1,6 +1,7 @@
 """Uniform steps with a wider zone around zero."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -62,7 +63,7 @@ class DeadZone(Quantizer):
         """The step, for each channel."""
         return torch.full((channels,), self.step)
 
-    def level_range(self, bound: float) -> tuple[int, int]:
+    def level_ranges(self, bounds: Sequence[float]) -> list[tuple[int, int]]:
         """Levels of ``-bound`` and ``bound``."""
-        most = math.floor(min(bound / self.step + self.rounding, _MOST))
-        return -most, most
+        most = [math.floor(min(bound / self.step + self.rounding, _MOST)) for bound in bounds]
+        return [(-one, one) for one in most]

@@ -1,6 +1,6 @@
 """The scalar quantizer of least squared error, fitted to values."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Self
 
 import torch
@@ -80,9 +80,9 @@ class LloydMax(Quantizer):
             raise RuntimeError("this LloydMax is not fitted yet; call fit, or load a fitted state")
         return self.values[code.long()]
 
-    def level_range(self, bound: float) -> tuple[int, int]:
+    def level_ranges(self, bounds: Sequence[float]) -> list[tuple[int, int]]:
         """0 and ``2 ** bits - 1``, whatever the values."""
-        return 0, 2**self.bits - 1
+        return [(0, 2**self.bits - 1)] * len(bounds)
 
 
 def _lloyd(given: Tensor, count: int) -> Tensor:

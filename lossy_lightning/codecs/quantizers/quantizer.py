@@ -1,20 +1,21 @@
 """What all scalar quantizers have in common."""
 
+import math
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Self
 
 import torch
 from torch import Tensor
 
-from lossy_lightning.core import CodeSpec, InputError, TrainableCodec
+from lossy_lightning.core import CodeSpec, Field, InputError, TrainableCodec
 from lossy_lightning.functional import index_entropy
 
 
 class Quantizer(TrainableCodec):
     """A codec of real values, each by itself: float32 ``(..., C, *grid)`` to integers of the same shape.
 
-    Levels rise with the values. A subclass writes `quantize`, `decode` and `level_range`, and `fit` and `fitted` if
+    Levels rise with the values. A subclass writes `quantize`, `decode` and `level_ranges`, and `fit` and `fitted` if
     there is something to fit. `TransformCodec` quantizes what a transform puts out by one of them, or by one for each
     field.
     """
@@ -27,8 +28,8 @@ class Quantizer(TrainableCodec):
         """Levels of finite values, whole numbers in any dtype."""
 
     @abstractmethod
-    def level_range(self, bound: float) -> tuple[int, int]:
-        """Least and greatest level of values from ``-bound`` to ``bound``; infinity: of any value."""
+    def level_ranges(self, bounds: Sequence[float]) -> list[tuple[int, int]]:
+        """Least and greatest level of each channel, of values from ``-bound`` to ``bound``; infinity: of any value."""
 
     @property
     def fitted(self) -> bool:
@@ -52,15 +53,24 @@ class Quantizer(TrainableCodec):
         # NaN alone makes the sum of ranges NaN: one pass, without a mask as large as the values.
         if signal.dtype != torch.float32 or (signal.numel() and signal.aminmax().min.isnan()):
             raise InputError(f"{name} quantizes float32 values that are numbers; got {signal.dtype}, or NaN")
-        return self.quantize(signal).to(self.spec((1,)).dtype)
+        return self.quantize(signal).to(self.dtype)
 
     def step_sizes(self, channels: int) -> Tensor | None:
         """What levels of each channel are multiplied with to give values; None if that varies, or is not known."""
         return None
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of codes of any values."""
+        return self.spec((1,)).dtype
+
     def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
         """The shape of the values, with the limits of any value."""
-        return CodeSpec.uniform(shape, *self.level_range(float("inf")), ordinal=True)
+        channels, *grid = shape
+        if channels is None:
+            raise InputError(f"a spec needs a number of channels; got {shape=}")
+        low, high = zip(*self.level_ranges([math.inf] * channels), strict=True)
+        return CodeSpec([Field("code", low, high, True)], grid)
 
     def rate(self, code: Tensor) -> float:
         """Bits a value of an ideal entropy code of these levels, each by itself (zeroth order); 0 if there are none.

@@ -1,7 +1,7 @@
 """Uniform quantization of real values in a range."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Self
 
 import torch
@@ -80,9 +80,9 @@ class Uniform(Quantizer):
         low, step = self._scale()
         return code * step + low
 
-    def level_range(self, bound: float) -> tuple[int, int]:
+    def level_ranges(self, bounds: Sequence[float]) -> list[tuple[int, int]]:
         """0 and ``2 ** bits - 1``, whatever the values."""
-        return 0, 2**self.bits - 1
+        return [(0, 2**self.bits - 1)] * len(bounds)
 
     def _scale(self) -> tuple[Tensor, Tensor]:
         if not self.fitted:

@@ -2,6 +2,10 @@
 
 from lossy_lightning.codecs.transform.analysis import Analysis
 from lossy_lightning.codecs.transform.codec import TransformCodec
+from lossy_lightning.codecs.transform.hevc import (
+    HEVCQuantizer,
+    HEVCTransform,
+)
 from lossy_lightning.codecs.transform.spectrogram import (
     MelSpectrogram,
     Spectrogram,
@@ -10,6 +14,8 @@ from lossy_lightning.codecs.transform.wavelet import Wavelet
 
 __all__ = [
     "Analysis",
+    "HEVCQuantizer",
+    "HEVCTransform",
     "MelSpectrogram",
     "Spectrogram",
     "TransformCodec",

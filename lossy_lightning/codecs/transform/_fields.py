@@ -52,7 +52,7 @@ class FieldQuantizers:
         for field in layout.fields:
             one, unit = self._one(field.name), self._units.get(field.name, 1.0)
             bounds = [max(-low, high) / unit for low, high in zip(field.low, field.high, strict=True)]
-            low, high = zip(*map(one.level_range, bounds), strict=True)
+            low, high = zip(*one.level_ranges(bounds), strict=True)
             fields.append(Field(field.name, low, high, True, field.cells))
         return CodeSpec(fields, layout.grid)
 

@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from lossy_lightning.functional.transforms._rounding import descale
+
 # The sums that libjpeg's butterflies make of their 13-bit constants; they differ from rounded cosines by a unit.
 _ISLOW = (
     (8192, 8192, 8192, 8192, 8192, 8192, 8192, 8192),
@@ -112,8 +114,8 @@ def dct_islow(blocks: Tensor) -> Tensor:
     """
     # Whole numbers in float64 are exact and make each pass one matrix product, on any device.
     matrix = torch.tensor(_ISLOW, dtype=torch.float64, device=blocks.device).T
-    rows = _descale(blocks.double() @ matrix, 11)
-    return _descale(rows.mT @ matrix, 15).mT.int()
+    rows = descale(blocks.double() @ matrix, 11)
+    return descale(rows.mT @ matrix, 15).mT.int()
 
 
 def idct_islow(coefficients: Tensor) -> Tensor:
@@ -132,8 +134,8 @@ def idct_islow(coefficients: Tensor) -> Tensor:
         tensor(8, dtype=torch.int32)
     """
     matrix = torch.tensor(_ISLOW, dtype=torch.float64, device=coefficients.device)
-    columns = _descale(coefficients.double().mT @ matrix, 11)
-    return _descale(columns.mT @ matrix, 18).int()
+    columns = descale(coefficients.double().mT @ matrix, 11)
+    return descale(columns.mT @ matrix, 18).int()
 
 
 def _basis(blocks: Tensor, axis: int) -> Tensor:
@@ -143,11 +145,6 @@ def _basis(blocks: Tensor, axis: int) -> Tensor:
     basis: Tensor = torch.cos(torch.pi / size * index[:, None] * (index + 0.5)) * math.sqrt(2 / size)
     basis[0] = 1 / math.sqrt(size)
     return basis.to(blocks.dtype)
-
-
-def _descale(number: Tensor, bits: int) -> Tensor:
-    """Whole numbers over ``2**bits``, rounded; halves go up."""
-    return ((number + (1 << bits - 1)) * (1.0 / (1 << bits))).floor()
 
 
 def _halving(coefficients: Tensor) -> tuple[Tensor, Tensor]:

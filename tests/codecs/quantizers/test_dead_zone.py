@@ -35,8 +35,8 @@ def test_whole_numbers_go_through_steps_of_one_unchanged():
 
 
 def test_the_range_of_levels_follows_from_the_bound():
-    assert DeadZone(4.0).level_range(11.9) == (-2, 2)
-    assert DeadZone(4.0, 0.5).level_range(10.0) == (-3, 3)
+    assert DeadZone(4.0).level_ranges([11.9, 3.9]) == [(-2, 2), (0, 0)]
+    assert DeadZone(4.0, 0.5).level_ranges([10.0]) == [(-3, 3)]
     assert DeadZone(1e-6).encode(torch.tensor([[-1e9]])).item() == -(2**30)
 
 

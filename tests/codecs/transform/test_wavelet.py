@@ -7,19 +7,9 @@ from PIL import Image
 
 from lossy_lightning.codecs import DeadZone, LloydMax, TransformCodec, Uniform, Wavelet
 from lossy_lightning.testing import check_codec
+from tests.codecs.transform.images import smooth
 
 FINEST = ("ll", "hl_1", "lh_1", "hh_1")
-
-
-def smooth(*shape, seed=0):
-    """Images of natural statistics: noise averaged over neighbours, 8 bits."""
-    generator = torch.Generator().manual_seed(seed)
-    image = torch.rand(shape, generator=generator)
-    for axis in (-1, -2):
-        image = image.cumsum(axis)
-        image = image - image.mean(axis, keepdim=True)
-    spread = image.std((-1, -2), keepdim=True).clamp(min=1e-6)
-    return (128 + 50 * image / spread).round().clamp(0, 255).to(torch.uint8)
 
 
 @pytest.mark.parametrize(
