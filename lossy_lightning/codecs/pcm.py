@@ -25,7 +25,7 @@ class PCM(Codec):
     idempotent = True
 
     def __init__(self, bit_width: int = 8) -> None:
-        if bit_width not in _DTYPES:
+        if bit_width not in list(_DTYPES):
             raise InputError(f"PCM samples have 8 or 16 bits; got bit_width={bit_width}")
         self.bit_width = bit_width
 

@@ -46,6 +46,23 @@ def check_numbers(minimum: float, maximum: float = math.inf, /, excluded: float 
         raise InputError(f"{name} is a number{allowed}{but}; got {number!r}")
 
 
+def check_integer_list(minimum: int, length: int | None = None, /, **lists: Any) -> None:
+    """Raise an `InputError` if a list is none, has another length, or a part that is not whole or below a minimum.
+
+    Example:
+        >>> check_integer_list(1, 2, factors=3)
+        Traceback (most recent call last):
+        ...
+        lossy_lightning.core.errors.InputError: factors is a list of 2 whole numbers of at least 1; got 3
+    """
+    for name, numbers in lists.items():
+        listed = isinstance(numbers, Sequence) and length in (None, len(numbers))
+        whole = listed and all(isinstance(each, Integral) and not isinstance(each, bool) for each in numbers)
+        if not whole or min(numbers, default=minimum) < minimum:
+            many = "" if length is None else f"{length} "
+            raise InputError(f"{name} is a list of {many}whole numbers of at least {minimum}; got {numbers!r}")
+
+
 def check_names(name: str, names: Any) -> None:
     """Raise an `InputError` if names are not a list of texts, such as one text alone, which is one of letters."""
     if isinstance(names, str):

@@ -27,7 +27,7 @@ class ChosenCodecs(Generic[AnyCodec]):
         named: All of them, by the names that a datamodule's user knows them by.
 
     Raises:
-        ValueError: If one is no codec.
+        ValueError: If one is no codec, or classes are not named by their numbers.
 
     Example:
         >>> from lossy_lightning.codecs import JPEG
@@ -49,6 +49,10 @@ class ChosenCodecs(Generic[AnyCodec]):
         for name, each in self.named.items():
             if not isinstance(each, Codec):
                 raise InputError(f"{name} must be a Codec, such as PCM() or VQ((4, 4), 16); got {each!r}")
+        for name, chosen in (("train_codecs", train), ("test_codecs", test)):
+            if foreign := [label for label in chosen if type(label) is not int] if isinstance(chosen, dict) else []:
+                got = ", ".join(map(repr, foreign))
+                raise InputError(f"{name} are named by numbers of classes, such as {{0: JPEG(50)}}; got {got}")
 
     def of(self, split: Split, label: Any) -> AnyCodec:
         """Codec of an example of a class."""
@@ -142,40 +146,54 @@ class ChosenCodecs(Generic[AnyCodec]):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over the fitted codecs of a checkpoint.
+        """Take over the fitted codecs of a checkpoint; those of test examples may be others.
 
         Raises:
-            MisconfigurationException: If it was made with other codecs.
+            MisconfigurationException: If training examples went through other codecs.
         """
         self._check(state_dict)
+        saved = _of_training(state_dict)
+        for label, codec in _of_training(self.named).items():
+            if isinstance(codec, TrainableCodec):
+                codec.load_state_dict(saved[label]["state"])
         for name, codec in self.trainable.items():
-            codec.load_state_dict(state_dict[name]["state"])
+            same = name in state_dict and state_dict[name]["codec"] == _text(codec)
+            if same and all(codec is not other for other in _of_training(self.named).values()):
+                codec.load_state_dict(state_dict[name]["state"])
 
     def check_fitted(self, state_dict: dict[str, Any]) -> None:
-        """Check that these are the codecs of a checkpoint, down to their fitted tensors.
+        """Check that training examples go through the codecs of a checkpoint, down to their fitted tensors.
 
         Raises:
-            MisconfigurationException: If they are not.
+            MisconfigurationException: If they do not.
         """
         self._check(state_dict)
-        for name, codec in self.named.items():
-            mine, saved = codec.fingerprint(), state_dict[name]["fingerprint"]
-            if mine != saved:
+        saved = _of_training(state_dict)
+        for label, codec in _of_training(self.named).items():
+            mine, theirs = codec.fingerprint(), saved[label]["fingerprint"]
+            if mine != theirs:
                 raise MisconfigurationException(
-                    f"this network was trained on codes of {name} = {saved}, but this datamodule has {mine}, fitted "
+                    f"this network was trained on codes of {label} = {theirs}, but this datamodule has {mine}, fitted "
                     "anew: its codes mean something else; pass ckpt_path to the trainer, which takes over the fitted "
                     "codec, or make the datamodule by its load_from_checkpoint"
                 )
 
     def _check(self, state_dict: dict[str, Any]) -> None:
-        own = {name: _text(codec) for name, codec in self.named.items()}
-        for name in sorted(own.keys() | state_dict.keys()):
-            mine, saved = own.get(name, "none"), state_dict.get(name, {"codec": "none"})["codec"]
-            if mine != saved:
+        own = {label: _text(codec) for label, codec in _of_training(self.named).items()}
+        saved = {label: each["codec"] for label, each in _of_training(state_dict).items()}
+        for label in sorted(own.keys() | saved.keys()):
+            mine, theirs = own.get(label, "none"), saved.get(label, "none")
+            if mine != theirs:
                 raise MisconfigurationException(
-                    f"the checkpoint was made with {name} = {saved}, but this datamodule has {mine}; "
-                    "use the codec of the checkpoint"
+                    f"the checkpoint was trained on codes of {label} = {theirs}, but this datamodule has {mine}; use "
+                    "the codec of the checkpoint, and test_codecs for test examples that go through another"
                 )
+
+
+def _of_training(named: dict[str, Any]) -> dict[str, Any]:
+    """Of what is kept by the names of codecs, that of training: for all classes as ``codec``, for some by their own."""
+    for_all = named.get("train_codecs", named["codec"])
+    return {"codec": for_all} | {name: each for name, each in named.items() if name.startswith("train_codecs[")}
 
 
 def _text(codec: Codec) -> str:

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from lossy_lightning.core import InputError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_PATIENCE = 30.0  # seconds
+_PATIENCE = 30.0  # seconds from one warning to the next
+_MAX_WAIT = 6 * 3600.0  # seconds; encoding a large set by a neural codec may take hours
 _WHAT = "set cache_dir to a folder that can be written, or $LOSSY_CACHE"
 
 
@@ -39,7 +40,7 @@ def told_of_disk(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock that keeps other processes from making the same; who waits long is told for what.
+    """Hold the lock that keeps other processes from making the same; who waits long is told for what, and gives up.
 
     On file systems without locks a file stands for one, and a process of another machine that was killed leaves it.
 
@@ -47,28 +48,38 @@ def locked(path: Path) -> Iterator[None]:
         path: Of what is made; the lock lies beside it.
 
     Raises:
-        ValueError: As `told_of_disk`.
+        ValueError: As `told_of_disk`, or if another process holds it for six hours.
     """
     lock = path.with_suffix(".lock")
     with told_of_disk(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         held = FileLock(lock)
-        minutes = 0.0
-        while True:
-            try:
-                held.acquire(timeout=_PATIENCE)
-                break
-            except Timeout:
-                minutes += _PATIENCE / 60
-                warnings.warn(
-                    f"waiting for {minutes:g} minutes for another process that makes {path.name} and holds {lock}; if "
-                    "there is none, on any machine, delete that file",
-                    stacklevel=2,
-                )
+        _acquire(held, path.name)
     try:
         yield
     finally:
         held.release()
+
+
+def _acquire(lock: BaseFileLock, made: str) -> None:
+    waited = 0.0
+    while True:
+        try:
+            lock.acquire(timeout=_PATIENCE)
+            return
+        except Timeout:
+            waited += _PATIENCE
+        told = f"another process that makes {made} and holds {lock.lock_file}"
+        if waited >= _MAX_WAIT:
+            raise InputError(
+                f"gave up after {waited / 60:g} minutes of waiting for {told}: if there is none, on any machine, "
+                "delete that file; else wait until it has finished, and run this again"
+            )
+        warnings.warn(
+            f"waiting for {waited / 60:g} of at most {_MAX_WAIT / 60:g} minutes for {told}; if there is none, on any "
+            "machine, delete that file",
+            stacklevel=3,
+        )
 
 
 def check_room(folder: Path, needed: int) -> None:

@@ -84,7 +84,7 @@ class FileDataModule(EncodedDataModule):
         """
         if self._bad_headers is None:
             listed = {split: files for split in _SPLITS if (files := self._listed_or_none(split))}
-            check_sides({split: [path for path, _ in files] for split, files in listed.items()}, self.root)
+            check_sides(listed, self.root)
             self.log.total = sum(map(len, listed.values()))
             bad = self._looked_at(listed)
             self.log.add(bad)

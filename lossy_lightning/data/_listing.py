@@ -1,7 +1,7 @@
 """Files of a data set, found in class folders."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from lossy_lightning.core import InputError, MissingFileError
@@ -140,32 +140,37 @@ def _walk(folder: str, above: tuple[str, ...]) -> Iterator[tuple[str, list[str]]
         yield from _walk(os.path.join(folder, name), (*above, real))
 
 
-def check_sides(splits: dict[Split, Iterable[str]], root: Path) -> None:
-    """Check that no file, under whatever names, is on two sides of a split.
+def check_sides(splits: dict[Split, ListedFiles], root: Path) -> None:
+    """Check that no file, under whatever names, is on two sides of a split, or in two classes.
 
     Args:
-        splits: Paths of the files of each split.
+        splits: Files of each split.
         root: Folder of the data, for the message.
 
     Raises:
         ValueError: If one is.
     """
-    sides: dict[tuple[int, int], tuple[Split, str]] = {}
-    shared = []
-    for split, paths in splits.items():
-        for path in paths:
+    seen: dict[tuple[int, int], tuple[Split, int, str]] = {}
+    shared, ambiguous = [], []
+    for split, files in splits.items():
+        for path, target in files:
             try:
                 stat = os.stat(path)
             except OSError:
                 continue  # a bad file, told elsewhere
             if not stat.st_ino:
                 continue  # a file system that does not number files
-            other, name = sides.setdefault((stat.st_dev, stat.st_ino), (split, path))
+            other, number, name = seen.setdefault((stat.st_dev, stat.st_ino), (split, target, path))
             if other != split:
                 shared.append(f"{name} ({other}) is {path} ({split})")
-    if shared:
-        listed = "; ".join(shared[:20]) + ("; …" if len(shared) > 20 else "")
-        raise InputError(
-            f"{len(shared)} files in {root} are on two sides of a split, by links: {listed}: remove one of each, lest "
-            "tests show what was learnt by heart"
-        )
+            elif number != target:
+                ambiguous.append(f"{name} is {path}")
+    for found, what, why in (
+        (shared, "on two sides of a split", "tests show what was learnt by heart"),
+        (ambiguous, "in two classes", "one example has two labels"),
+    ):
+        if found:
+            listed = "; ".join(found[:20]) + ("; …" if len(found) > 20 else "")
+            raise InputError(
+                f"{len(found)} files in {root} are {what}, by links: {listed}: remove one of each, lest {why}"
+            )

@@ -89,7 +89,7 @@ class ClassificationTask(OriginTask):
             raise InputError(f"backbone makes a torch.nn.Module; {backbone} made {self.backbone!r}")
         self.num_classes = num_classes
         self._adapted = False
-        self._training: tuple[Sequence[Codec], CodeStatistics] | None = None
+        self._training: tuple[Codec, ...] | None = None
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
         self.logit_scale = logit_scale
@@ -125,19 +125,18 @@ class ClassificationTask(OriginTask):
             )
         super().setup(stage)
         if stage == "fit" and isinstance(self.stem, Stem) and not self._adapted:
-            self._training = tuple(data.codecs.training), data.statistics
-            self.stem.adapt(self._training[0], self.spec, self._training[1])
+            self._training = tuple(data.codecs.training)
+            self.stem.adapt(self._training, self.spec, data.statistics)
             self._adapted = True
-            self._check_codecs(data.codecs.test)
+            self._check_codecs(self._training, data.codecs.test)
 
-    def _check_codecs(self, others: Sequence[Codec]) -> None:
+    def _check_codecs(self, codecs: Sequence[Codec], others: Sequence[Codec]) -> None:
         """Check that the stem reads codes of other codecs as it reads those that it was adapted to."""
-        if self._training is None or not isinstance(self.stem, Stem):
-            return
-        codecs, statistics = self._training
         others = [codec for codec in others if all(codec is not known for known in codecs)]
-        if not others:
+        if not others or not isinstance(self.stem, Stem):
             return
+        # A copy is adapted, so any statistics do; those of the data might have to be made first.
+        statistics = CodeStatistics(torch.zeros(len(self.spec.low)), torch.ones(len(self.spec.low)))
         try:
             copy.deepcopy(self.stem).adapt([*codecs, *others], self.spec, statistics)
         except MisconfigurationException as error:
@@ -171,8 +170,8 @@ class ClassificationTask(OriginTask):
         """
         super().on_validation_start()
         data = data_of(self)
-        if data is not None:
-            self._check_codecs(data.codecs.training)
+        if data is not None and self._training is not None:
+            self._check_codecs(self._training, data.codecs.training)
 
     def on_test_start(self) -> None:
         """As `on_validation_start`."""
@@ -186,8 +185,9 @@ class ClassificationTask(OriginTask):
 
     def _check_test_codecs(self) -> None:
         data = data_of(self)
-        if data is not None:
-            self._check_codecs(data.codecs.test)
+        if data is not None and (self._training is not None or self.origin.state is not None):
+            # Of a checkpoint, the data's own codecs of training are those that it was trained with.
+            self._check_codecs(self._training or data.codecs.training, data.codecs.test)
 
     def forward(self, code: Tensor, grid_size: Tensor | None = None) -> Tensor:
         """Logits ``(N, num_classes)`` of codes ``(N, C, *grid)``.

@@ -53,5 +53,20 @@ def test_the_state_is_that_of_what_can_be_fitted():
     fresh = ChosenCodecs(VQ((4, 4), 2), test=PCM())
     fresh.load_state_dict(fitted.state_dict())
     assert fresh.fingerprint() == fitted.fingerprint()
-    with pytest.raises(MisconfigurationException, match=r"made with test_codecs = .*, but this datamodule has none"):
-        ChosenCodecs(VQ((4, 4), 2)).load_state_dict(fitted.state_dict())
+
+
+def test_a_checkpoint_knows_the_codecs_of_training_and_no_others():
+    trained = ChosenCodecs(JPEG(50), train={1: JPEG(30)}, test=JPEG(10)).state_dict()
+    ChosenCodecs(JPEG(50), train={1: JPEG(30)}).check_fitted(trained)
+    ChosenCodecs(JPEG(50), train={1: JPEG(30)}, test=PCM()).load_state_dict(trained)
+    for codecs in (ChosenCodecs(JPEG(50)), ChosenCodecs(JPEG(10), train={1: JPEG(30)})):
+        with pytest.raises(MisconfigurationException, match=r"trained on codes of .* and test_codecs for test"):
+            codecs.load_state_dict(trained)
+    # The codec of all training examples is the same under either name.
+    ChosenCodecs(JPEG(10), train=JPEG(50)).load_state_dict(ChosenCodecs(JPEG(50)).state_dict())
+    ChosenCodecs(JPEG(50)).load_state_dict(ChosenCodecs(PCM(), train=JPEG(50)).state_dict())
+
+
+def test_classes_are_named_by_their_numbers():
+    with pytest.raises(ValueError, match=r"train_codecs are named by numbers of classes, such as .*; got 'a'"):
+        ChosenCodecs(PCM(), train={"a": PCM()})

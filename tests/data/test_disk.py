@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import warnings
 from collections import namedtuple
 
 import pytest
@@ -72,6 +73,18 @@ def test_who_waits_for_a_lock_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(FileLock, "acquire", acquire)
     with pytest.warns(UserWarning, match=r"another process that makes value.state and holds .*value.lock; if there is"):
         assert make_once(tmp_path / "value.state", lambda: {"a": 1}) == {"a": 1}
+
+
+def test_who_waits_too_long_gives_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(disk, "_PATIENCE", 0.1)
+    monkeypatch.setattr(disk, "_MAX_WAIT", 0.25)
+    told = r"gave up after .* holds .*value.lock: if there is none.* delete that file"
+    with FileLock(tmp_path / "value.lock"), warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        with pytest.raises(ValueError, match=told):
+            make_once(tmp_path / "value.state", dict)
+    assert len(said) == 2
+    assert "of at most" in str(said[0].message)
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")

@@ -40,6 +40,14 @@ def test_a_file_on_two_sides_under_two_names_is_an_error(images, link):
         ImageFolder(PCM(), images, val_fraction=0).prepare_data()
 
 
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_file_in_two_classes_is_an_error(images, link):
+    link(images / "train/a/0.png", images / "train/b/copy.png")
+    link(images / "train/a/2.png", images / "train/a/copy.png")
+    with pytest.raises(ValueError, match=r"1 files .*0.png is .*b/copy.png: remove one of each, lest one example has"):
+        ImageFolder(PCM(), images, val_fraction=0).prepare_data()
+
+
 def test_folders_of_splits_may_have_capitals(images):
     (images / "train").rename(images / "Train")
     (images / "test").rename(images / "TEST")

@@ -11,10 +11,10 @@ from lightning.pytorch import Trainer
 from PIL import Image
 from torch.utils.data import TensorDataset
 
-from lossy_lightning.codecs import PCM, VQ
+from lossy_lightning.codecs import JPEG, PCM, VQ
 from lossy_lightning.core import CodeSpec
 from lossy_lightning.data import CIFAR10, MNIST, Digits, EncodedDataModule, FashionMNIST, ImageFolder
-from lossy_lightning.nn import MLP, Bits
+from lossy_lightning.nn import MLP, Bits, FrequencyNorm, Scale
 from lossy_lightning.tasks import ClassificationTask
 
 BACKBONE = partial(MLP, hidden_features=(8,))
@@ -153,6 +153,33 @@ def test_another_fit_of_the_codec_is_taken_over_or_refused(tmp_path, make, stage
     assert torch.equal(data.codec.codebook, fitted(0).codebook)
     with pytest.raises(MisconfigurationException, match=r"codec = .*VQ\(.*, but this datamodule has .*, fitted anew"):
         by_load(tmp_path, path, make(codec=fitted(1), cache="other"), stage)
+
+
+@ROUTES
+@pytest.mark.parametrize(("stem", "refused"), [(Scale, False), (FrequencyNorm, True)])
+def test_other_codecs_of_test_are_read_unless_the_stem_has_the_steps_of_training(tmp_path, make, route, stem, refused):
+    data, fine = make(codec=JPEG(50)), {"codec": JPEG(50)}
+    task, trainer = ClassificationTask(data.spec, 3, stem=stem, backbone=BACKBONE), make_trainer(tmp_path)
+    trainer.fit(task, data)
+    path, (kept,) = trainer.checkpoint_callback.best_model_path, trainer.test(task, data, verbose=False)
+
+    def loss(**codecs):
+        fresh = make_trainer(tmp_path)
+        other = ClassificationTask(data.spec, 3, stem=stem, backbone=BACKBONE)
+        if route is by_load:
+            other = ClassificationTask.load_from_checkpoint(path, stem=stem, backbone=BACKBONE)
+        given = {} if route is by_load else {"ckpt_path": path}
+        return fresh.test(other, make(**codecs), verbose=False, **given)[0]["test_loss"]
+
+    assert loss(**fine) == kept["test_loss"]
+    if refused:
+        with pytest.raises(MisconfigurationException, match="FrequencyNorm would misread test codes"):
+            loss(**fine, test_codecs=JPEG(10))
+    else:
+        assert loss(**fine, test_codecs=JPEG(10)) != kept["test_loss"]
+        assert loss(codec=JPEG(10), train_codecs=JPEG(50)) == loss(**fine, test_codecs=JPEG(10))
+    with pytest.raises(MisconfigurationException, match="test_codecs for test examples that go through another"):
+        loss(codec=JPEG(10))
 
 
 def test_another_datamodule_takes_the_codec_over(tmp_path, make):

@@ -61,7 +61,7 @@ class Lyra(Codec):
     def __init__(
         self, model_dir: str | Path | None = None, bit_rate: int = 9200, num_stages: int | None = None
     ) -> None:
-        if bit_rate not in _STAGES:
+        if bit_rate not in list(_STAGES):
             raise InputError(f"Lyra has bit rates of {', '.join(map(str, _STAGES))} bit/s; got bit_rate={bit_rate}")
         self.model_dir = None if model_dir is None else Path(model_dir)
         if num_stages is not None:

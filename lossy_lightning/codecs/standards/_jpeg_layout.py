@@ -57,6 +57,9 @@ class JPEGLayout(NamedTuple):
         return all((theirs == mine).all() for theirs, mine in zip(tables, own, strict=False))
 
 
+_TABLES = "quantization_tables are two 8 x 8 tables of integers from 1 to 255, for luma and for chroma; got {}"
+
+
 def own_tables(quality: int, quantization_tables: Sequence[Sequence[Sequence[int]]] | Tensor | None) -> Tensor:
     """Quantization tables of a codec for luma and for chroma, ``(2, 8, 8)`` int32: those given, or the quality's.
 
@@ -64,7 +67,11 @@ def own_tables(quality: int, quantization_tables: Sequence[Sequence[Sequence[int
         ValueError: If there is no such quality, or the tables are none.
     """
     if quantization_tables is not None:
-        return _checked(torch.as_tensor(quantization_tables))
+        try:
+            tables = torch.as_tensor(quantization_tables)
+        except (ValueError, TypeError, RuntimeError):  # text, or lists of unlike lengths
+            raise InputError(_TABLES.format(repr(quantization_tables))) from None
+        return _checked(tables)
     try:
         return quality_tables(quality)
     except ValueError as error:
@@ -72,9 +79,8 @@ def own_tables(quality: int, quantization_tables: Sequence[Sequence[Sequence[int
 
 
 def _checked(tables: Tensor) -> Tensor:
-    if tables.shape != (2, 8, 8) or tables.is_floating_point() or tables.min() < 1 or tables.max() > 255:
-        raise InputError(
-            "quantization_tables are two 8 x 8 tables of integers from 1 to 255, for luma and for chroma; got "
-            f"{tables.dtype} of shape {tuple(tables.shape)}, {tables.min()} to {tables.max()}"
-        )
+    if tables.shape != (2, 8, 8) or tables.dtype == torch.bool or tables.is_floating_point() or tables.is_complex():
+        raise InputError(_TABLES.format(f"{tables.dtype} of shape {tuple(tables.shape)}"))
+    if tables.min() < 1 or tables.max() > 255:
+        raise InputError(_TABLES.format(f"{tables.min()} to {tables.max()}"))
     return tables.cpu().int()

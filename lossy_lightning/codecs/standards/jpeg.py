@@ -79,7 +79,7 @@ class JPEG(FileCodec):
         requantize: bool = False,
         quantization_tables: Sequence[Sequence[Sequence[int]]] | Tensor | None = None,
     ) -> None:
-        if chroma_subsampling not in SAMPLING_FACTORS:
+        if chroma_subsampling not in list(SAMPLING_FACTORS):
             raise InputError(f"chroma_subsampling must be one of {list(SAMPLING_FACTORS)}; got {chroma_subsampling!r}")
         self.quality = quality
         self.chroma_subsampling = chroma_subsampling

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lossy_lightning.functional import from_blocks
-from lossy_lightning.nn.autoencoders._shapes import check_blocks, check_grid, convolutions
+from lossy_lightning.nn.autoencoders._shapes import check_blocks, check_grid, check_sizes, convolutions
 
 
 class BlockEncoder(nn.Sequential):
@@ -43,8 +43,9 @@ class BlockEncoder(nn.Sequential):
         channels: int = 1,
         grid: tuple[int, ...] | None = None,
     ) -> None:
-        convolution, _ = convolutions(len(block))
+        check_sizes(dim, hidden, channels)
         check_grid(grid, block)
+        convolution, _ = convolutions(len(block))
         widths = [*hidden, dim]
         layers: list[nn.Module] = [convolution(channels, widths[0], tuple(block), tuple(block))]
         for width, following in pairwise(widths):
@@ -75,8 +76,9 @@ class BlockDecoder(nn.Sequential):
         channels: int = 1,
         grid: tuple[int, ...] | None = None,
     ) -> None:
-        convolution, _ = convolutions(len(block))
+        check_sizes(dim, hidden, channels)
         check_grid(grid, block)
+        convolution, _ = convolutions(len(block))
         layers: list[nn.Module] = []
         for width, following in pairwise([dim, *hidden, channels * prod(block)]):
             layers += [convolution(width, following, 1), *_place_bias(following, grid), nn.ReLU()]

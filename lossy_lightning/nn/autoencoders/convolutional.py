@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from lossy_lightning.core import InputError
-from lossy_lightning.nn.autoencoders._shapes import convolutions
+from lossy_lightning.nn.autoencoders._shapes import check_sizes, convolutions
 
 
 class ConvEncoder(nn.Sequential):
@@ -31,6 +31,7 @@ class ConvEncoder(nn.Sequential):
 
     def __init__(self, dim: int, hidden: Sequence[int] = (32, 64), channels: int = 1, dimensions: int = 2) -> None:
         convolution, _ = convolutions(dimensions)
+        check_sizes(dim, hidden, channels)
         _check_hidden(hidden)
         layers: list[nn.Module] = []
         for width, following in zip([channels, *hidden[:-1]], hidden, strict=True):
@@ -55,6 +56,7 @@ class ConvDecoder(nn.Sequential):
 
     def __init__(self, dim: int, hidden: Sequence[int] = (64, 32), channels: int = 1, dimensions: int = 2) -> None:
         convolution, transposed = convolutions(dimensions)
+        check_sizes(dim, hidden, channels)
         _check_hidden(hidden)
         layers: list[nn.Module] = [convolution(dim, hidden[0], 3, 1, 1)]
         for width, following in zip(hidden, [*hidden[1:], channels], strict=True):

@@ -7,8 +7,8 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from lossy_lightning.core import InputError
-from lossy_lightning.nn.autoencoders._shapes import check_blocks, check_grid, convolutions
+from lossy_lightning.core.arguments import check_integer_list, check_numbers
+from lossy_lightning.nn.autoencoders._shapes import check_blocks, check_grid, check_sizes
 
 
 class DenseDecoder(nn.Sequential):
@@ -44,10 +44,10 @@ class DenseDecoder(nn.Sequential):
         channels: int = 1,
         flip_probability: float = 0.0,
     ) -> None:
-        convolutions(len(block))
+        check_sizes(dim, hidden, channels)
+        check_integer_list(1, grid=grid)
         check_grid(grid, block)
-        if not 0 <= flip_probability <= 1:
-            raise InputError(f"a probability is from 0 to 1; got {flip_probability=}")
+        check_numbers(0, 1, flip_probability=flip_probability)
         size = [width * cells for width, cells in zip(block, grid, strict=True)]
         layers: list[nn.Module] = [_Whole(tuple(grid)), _SignFlip(flip_probability)]
         for width, following in pairwise([dim * prod(grid), *hidden, channels * prod(size)]):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from lossy_lightning.core import FeatureShape, InputError
+from lossy_lightning.core.arguments import check_integer_list
 
 #: Kernels of the receptive-field-aware first blocks: a coefficient sees 8 pixels already.
 KERNELS = (1, 2, 3)
@@ -37,9 +38,7 @@ def finer(shape: FeatureShape) -> tuple[int, int] | None:
 
 
 def check_stages(depths: Sequence[int], widths: Sequence[int], aware: tuple[int, int] | None) -> None:
-    if not all(isinstance(each, Sequence) and len(each) == 4 and min(each) >= 1 for each in (depths, widths)):
-        raise InputError(
-            f"depths and widths are those of the four stages of a ResNet, 1 or more each; got {depths=}, {widths=}"
-        )
-    if aware is not None and not (isinstance(aware, Sequence) and len(aware) == 2):
-        raise InputError(f"aware is the width and the outputs of the aware blocks, or None for none; got {aware!r}")
+    """Check the four stages of a ResNet, and width and outputs of aware blocks."""
+    check_integer_list(1, 4, depths=depths, widths=widths)
+    if aware is not None:
+        check_integer_list(1, 2, aware=aware)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lossy_lightning.core import FeatureShape, InputError
-from lossy_lightning.core.arguments import check_integers
+from lossy_lightning.core.arguments import check_integer_list, check_integers
 from lossy_lightning.nn.backbones._by_field import KERNELS, check_stages, field_channels, finer
 from lossy_lightning.nn.backbones._resnet_blocks import BottleneckBlock, masked, pooled, through
 from lossy_lightning.nn.backbones.resnet import initialise, tail_stage
@@ -61,6 +61,7 @@ class LateConcat(nn.Module):
         super().__init__()
         check_integers(1, num_classes=num_classes)
         check_stages(depths, widths, aware)
+        check_integer_list(1, 2, luma=luma, joint=joint, chroma=chroma)
         luma_channels, *chroma_channels = field_channels(shape, "LateConcat")
         if finer(shape) not in (None, (2, 2)):
             raise InputError(_not_420(shape))

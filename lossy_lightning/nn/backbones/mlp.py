@@ -6,6 +6,7 @@ from math import prod
 from torch import nn
 
 from lossy_lightning.core import FeatureShape, InputError
+from lossy_lightning.core.arguments import check_integer_list
 from lossy_lightning.nn.backbones._shapes import fixed_shape
 from lossy_lightning.nn.layers import batch_norm, linear, nonlinearity
 
@@ -55,8 +56,7 @@ class MLP(nn.Sequential):
         sizes = fixed_shape(shape)
         if not sizes:
             raise InputError(f"an MLP reads features of one fixed shape; got {shape}: crop signals to one size")
-        if not isinstance(hidden_features, Sequence):
-            raise InputError(f"hidden_features has the width of each layer, such as (64, 64); got {hidden_features!r}")
+        check_integer_list(1, hidden_features=hidden_features)
         first = (
             weight_bit_width if first_weight_bit_width is None else first_weight_bit_width,
             input_bit_width if first_input_bit_width is None else first_input_bit_width,

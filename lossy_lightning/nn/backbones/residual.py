@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lossy_lightning.core import FeatureShape, InputError, valid_positions
-from lossy_lightning.core.arguments import check_integers, check_numbers
+from lossy_lightning.core.arguments import check_integer_list, check_integers, check_numbers
 from lossy_lightning.nn.layers import conv1d, conv2d, linear
 from lossy_lightning.nn.layers._padding import (
     mask,
@@ -71,8 +71,8 @@ class ResidualNet(nn.Module):
             raise InputError(f"ResidualNet reads features (C, L) or (C, H, W); got {shape}")
         check_integers(1, num_classes=num_classes, kernel_size=kernel_size)
         check_numbers(0, 1, dropout=dropout)
-        listed = isinstance(channels, Sequence) and isinstance(strides, Sequence)
-        grows = listed and all(b % a == 0 for a, b in pairwise(channels))
+        check_integer_list(1, channels=channels, strides=strides)
+        grows = all(b % a == 0 for a, b in pairwise(channels))
         if not grows or not channels or len(strides) != len(channels) or kernel_size % 2 == 0:
             raise InputError(
                 "channels (1 or more) are each a multiple of the one before, strides are as many, and the kernel is "

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 from lossy_lightning.core import FeatureShape, InputError
-from lossy_lightning.core.arguments import check_integers
+from lossy_lightning.core.arguments import check_integer_list, check_integers
 from lossy_lightning.nn.backbones._resnet_blocks import (
     BasicBlock,
     BottleneckBlock,
@@ -72,8 +72,8 @@ class ResNet(nn.Module):
     ) -> None:
         super().__init__()
         channels = channels_of(shape, 2, "ResNet")
-        listed = all(isinstance(each, Sequence) for each in (depths, widths, strides))
-        if not listed or not len(depths) == len(widths) == len(strides) or min(depths, default=0) < 1:
+        check_integer_list(1, depths=depths, widths=widths, strides=strides)
+        if not depths or not len(depths) == len(widths) == len(strides):
             raise InputError(
                 "depths (1 or more blocks), widths and strides describe the same stages; got "
                 f"{depths=}, {widths=}, {strides=}"

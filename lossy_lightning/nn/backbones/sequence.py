@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from lossy_lightning.core import FeatureShape, InputError, valid_positions
-from lossy_lightning.core.arguments import check_integers, check_numbers
+from lossy_lightning.core.arguments import check_integer_list, check_integers, check_numbers
 from lossy_lightning.nn.backbones._shapes import channels_of
 from lossy_lightning.nn.layers import conv1d, linear, nonlinearity
 from lossy_lightning.nn.layers._padding import (
@@ -63,8 +63,8 @@ class SequenceNet(nn.Module):
         in_channels = channels_of(shape, 1, "SequenceNet")
         check_integers(1, num_classes=num_classes, kernel_size=kernel_size)
         check_numbers(0, 1, dropout=dropout)
-        listed = isinstance(channels, Sequence) and isinstance(strides, Sequence)
-        if not listed or not channels or len(strides) != len(channels) or kernel_size % 2 == 0:
+        check_integer_list(1, channels=channels, strides=strides)
+        if not channels or len(strides) != len(channels) or kernel_size % 2 == 0:
             raise InputError(
                 "strides has as many (1 or more) entries as channels, and the kernel is odd; got "
                 f"{channels=}, {strides=}, {kernel_size=}"

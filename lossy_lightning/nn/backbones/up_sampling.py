@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lossy_lightning.core import FeatureShape, InputError
+from lossy_lightning.core.arguments import check_integer_list
 from lossy_lightning.functional import repeat
 from lossy_lightning.nn.backbones._by_field import KERNELS, check_stages, field_channels, finer
 from lossy_lightning.nn.backbones._resnet_blocks import BottleneckBlock, masked, through
@@ -57,6 +58,8 @@ class UpSampling(nn.Module):
     ) -> None:
         super().__init__()
         check_stages(depths, widths, aware)
+        if factors is not None:
+            check_integer_list(1, 2, factors=factors)
         luma, *chroma = field_channels(shape, "UpSampling")
         ratio = tuple(factors) if factors is not None else finer(shape)
         if learned and ratio is None:

@@ -51,7 +51,7 @@ class BlockDCT(Stem):
             raise InputError(f"BlockDCT reads RGB pixels from 0 to 255; got {spec}: use PCM()")
         if then is not None:
             check_maker("then", then, spec)
-        if chroma_subsampling not in SAMPLING_FACTORS:
+        if chroma_subsampling not in list(SAMPLING_FACTORS):
             raise InputError(f"chroma_subsampling must be one of {list(SAMPLING_FACTORS)}; got {chroma_subsampling!r}")
         self.factors = h, v = SAMPLING_FACTORS[chroma_subsampling]
         if height % (8 * v) or width % (8 * h):

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, InputError
+from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.nn._errors import misconfiguration
 from lossy_lightning.nn.layers._tables import SummedTable
 from lossy_lightning.nn.stems._values import ValueStem
@@ -53,10 +54,9 @@ class CodebookSum(ValueStem):
             raise InputError(
                 f"CodebookSum reads residual codes, indices from 0 of equal codebooks; got {spec}: name such fields"
             )
-        if not 1 <= stages <= len(spec.low) or dim < 1:
-            raise InputError(
-                f"this code has {len(spec.low)} stages, and words of 1 or more values; got {stages=}, {dim=}"
-            )
+        check_integers(1, num_stages=stages, dim=dim)
+        if stages > len(spec.low):
+            raise InputError(f"this code has {len(spec.low)} stages; got num_stages={stages}")
         levels = spec.high[0] + 1
         self.num_stages = stages
         self.shape = (dim, *spec.grid)

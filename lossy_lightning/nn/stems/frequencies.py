@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lossy_lightning.core import ByField, Codec, CodeSpec, CodeStatistics, FeatureShape, InputError, valid_positions
+from lossy_lightning.core.arguments import check_integers, check_numbers
 from lossy_lightning.functional import repeat, spread, zigzag
 from lossy_lightning.nn._errors import misconfiguration
 from lossy_lightning.nn.layers._padding import norm_of_valid
@@ -26,7 +27,8 @@ class _Normalised(CoefficientStem):
         fields: Sequence[str] | None = None,
     ) -> None:
         super().__init__(spec, fields)
-        if not (1 <= luma <= 64 and 1 <= chroma <= 64):
+        check_integers(1, luma=luma, chroma=chroma)
+        if max(luma, chroma) > 64:
             raise InputError(f"a block has 1 to 64 frequencies; got {luma=}, {chroma=}")
         if unstack and by_field:
             raise InputError("features are on luma's grid (unstack=True), or each field's on its own (by_field=True)")
@@ -144,6 +146,7 @@ class FrequencyNorm(_Normalised):
         fields: Sequence[str] | None = None,
     ) -> None:
         super().__init__(spec, luma, chroma, unstack, by_field, fields)
+        check_numbers(0, min_std=min_std)
         self.min_std = min_std
         self.register_buffer("mean", torch.zeros(len(self.blocks), 64))
         self.register_buffer("std", torch.ones(len(self.blocks), 64))

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lossy_lightning.core import CodeSpec, InputError
+from lossy_lightning.core.arguments import check_numbers
 from lossy_lightning.functional import idct, repeat, spread, ycbcr_to_rgb
 from lossy_lightning.nn.stems._coefficients import CoefficientStem
 
@@ -68,6 +69,7 @@ class InverseDCT(CoefficientStem):
         fields: Sequence[str] | None = None,
     ) -> None:
         super().__init__(spec, fields)
+        check_numbers(0, rate=rate)
         if factor not in (1, 2, 4, 8):
             raise InputError(f"a block is made 1, 2, 4 or 8 places along each axis; got {factor=}")
         if per_frequency and not (trainable and relative):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from lossy_lightning.core import CodeSpec, InputError
+from lossy_lightning.core.arguments import check_integer_list
 from lossy_lightning.functional import to_blocks
 from lossy_lightning.nn.stems._values import ValueStem, fixed_grid
 
@@ -33,8 +34,9 @@ class Packed(ValueStem):
     def __init__(self, spec: CodeSpec, block: tuple[int, ...], fields: Sequence[str] | None = None) -> None:
         super().__init__(spec, fields)
         grid = fixed_grid(self.spec)
-        sizes = tuple(block) if isinstance(block, Sequence) else ()
-        if len(sizes) != len(grid) or any(width < 1 or size % width for size, width in zip(grid, sizes, strict=True)):
+        check_integer_list(1, block=block)
+        sizes = tuple(block)
+        if len(sizes) != len(grid) or any(size % width for size, width in zip(grid, sizes, strict=True)):
             raise InputError(f"Packed needs a block that divides the code's grid {grid}; got {block!r}")
         levels = torch.tensor(self.spec.levels).repeat_interleave(prod(block))
         if prod(levels.tolist()) >= 2**63:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lossy_lightning.core import CodeSpec, InputError
+from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.functional import zigzag
 from lossy_lightning.nn.stems._coefficients import block_fields
 from lossy_lightning.nn.stems._values import ValueStem
@@ -53,7 +54,8 @@ class CoefficientPlanes(ValueStem):
         fields: Sequence[str] | None = None,
     ) -> None:
         super().__init__(spec, block_fields(spec, "CoefficientPlanes", fields))
-        if not (1 <= luma <= 64 and 1 <= chroma <= 64 and 1 <= mean_bit_width <= 12 and 1 <= bit_width <= 12):
+        check_integers(1, luma=luma, chroma=chroma, mean_bit_width=mean_bit_width, bit_width=bit_width)
+        if max(luma, chroma) > 64 or max(mean_bit_width, bit_width) > 12:
             raise InputError(
                 "a block has 1 to 64 frequencies, and a level 1 to 12 bits of magnitude; got "
                 f"{luma=}, {chroma=}, {mean_bit_width=}, {bit_width=}"

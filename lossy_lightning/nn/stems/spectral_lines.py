@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from lossy_lightning.core import CodeSpec, InputError, Stem, valid_positions
+from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.functional.mp3 import joint_stereo, line_gains
 from lossy_lightning.nn.layers._padding import norm_of_valid
 
@@ -52,7 +53,8 @@ class SpectralLines(Stem):
         names = tuple(field.name for field in spec.fields)
         if names not in (_OF_CHANNEL, _OF_CHANNEL + _OF_GRANULE) or len(spec.field("levels").low) % _LINES:
             raise InputError(f"SpectralLines reads codes of MP3(dequantize=False); got codes of the fields {names}")
-        if not 1 <= lines <= _LINES:
+        check_integers(1, sample_rate=sample_rate, lines=lines)
+        if lines > _LINES:
             raise InputError(f"a granule has 1 to {_LINES} lines; got {lines=}")
         self.sample_rate = sample_rate
         self.lines = lines

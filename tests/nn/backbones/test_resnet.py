@@ -95,10 +95,10 @@ def test_torchvisions_weights_are_loaded_into_a_network_that_has_a_residual_netw
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"depths": (1, 1, 1)}, r"four stages of a ResNet.*got depths=\(1, 1, 1\)"),
-        ({"depths": (1, 1, 0, 1)}, r"1 or more each; got depths=\(1, 1, 0, 1\)"),
-        ({"widths": (4, 4)}, r"four stages of a ResNet.*widths=\(4, 4\)"),
-        ({"aware": 4}, r"aware is the width and the outputs of the aware blocks, or None for none; got 4"),
+        ({"depths": (1, 1, 1)}, r"depths is a list of 4 whole numbers of at least 1; got \(1, 1, 1\)"),
+        ({"depths": (1, 1, 0, 1)}, r"depths is a list of 4 .* at least 1; got \(1, 1, 0, 1\)"),
+        ({"widths": (4, 4)}, r"widths is a list of 4 whole numbers of at least 1; got \(4, 4\)"),
+        ({"aware": 4}, r"aware is a list of 2 whole numbers of at least 1; got 4"),
     ],
 )
 def test_stages_that_are_not_four_are_refused(network, arguments, message):
@@ -286,7 +286,7 @@ def test_errors():
         ResNet((3, 4), 5)
     with pytest.raises(ValueError, match="describe the same stages"):
         ResNet((3, 32, 32), 5, depths=(1, 1))
-    with pytest.raises(ValueError, match="describe the same stages; got depths=2"):
+    with pytest.raises(ValueError, match="depths is a list of whole numbers of at least 1; got 2"):
         ResNet((3, 32, 32), 5, depths=2)
     with pytest.raises(ValueError, match="skip is from 0 to 4, so that a stage is left; got 5"):
         ResNet((3, 32, 32), 5, skip=5)

@@ -108,7 +108,7 @@ def test_refused(net):
         net((64, 50), 8, kernel_size=2)
     with pytest.raises(ValueError, match="strides"):
         net((64, 50), 8, channels=(8, 8), strides=(1,))
-    with pytest.raises(ValueError, match="got channels=64"):
+    with pytest.raises(ValueError, match="channels is a list of whole numbers of at least 1; got 64"):
         net((64, 50), 8, channels=64)
     with pytest.raises(ValueError, match="weight_bit_width"):
         net((64, 50), 8, weight_bit_width=9)
