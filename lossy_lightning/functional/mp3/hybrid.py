@@ -49,7 +49,7 @@ def lines_to_subbands(lines: Tensor, block_type: Tensor, mixed: Tensor, sample_r
     Args:
         lines: ``(..., granules, channels, 576)``, float, by frequency, after `alias_reduction`.
         block_type: ``(..., granules, channels)``, 0 long, 1 start, 2 short, 3 stop.
-        mixed: ``(..., granules, channels)``, whether the lowest subbands of a short block are long.
+        mixed: ``(..., granules, channels)``, whether the lowest subbands have long blocks' window, whatever the type.
         sample_rate: In Hz.
 
     Returns:
@@ -80,7 +80,7 @@ def subbands_to_lines(subbands: Tensor, block_type: Tensor, mixed: Tensor, sampl
     Args:
         subbands: ``(..., channels, 18 * granules, 32)``, float.
         block_type: ``(..., granules, channels)``, 0 long, 1 start, 2 short, 3 stop.
-        mixed: ``(..., granules, channels)``, whether the lowest subbands of a short block are long.
+        mixed: ``(..., granules, channels)``, whether the lowest subbands have long blocks' window, whatever the type.
         sample_rate: In Hz.
 
     Returns:
@@ -127,7 +127,7 @@ def _matrices(like: Tensor, block_type: Tensor, mixed: Tensor) -> tuple[Tensor, 
     """IMDCT and window of the lowest subbands and of the others, ``(..., granules, channels, 18, 36)``."""
     matrices = _synthesis_matrices(like)
     kinds = block_type.long()
-    return matrices[torch.where(mixed.bool() & (kinds == 2), 0, kinds)], matrices[kinds]
+    return matrices[torch.where(mixed.bool(), 0, kinds)], matrices[kinds]
 
 
 def _synthesis_matrices(like: Tensor) -> Tensor:
