@@ -36,7 +36,11 @@ def run(reader: str, count: int, seed: int, counted: bool) -> None:
         # A reader that hangs does not come back to Python: the system ends the process.
         signal.setitimer(signal.ITIMER_VIRTUAL, 60 if i < 0 else _MOST_SECONDS * 4)
         start = time.process_time()
-        read += target.check(data, generator)
+        try:
+            read += target.check(data, generator)
+        except BaseException as error:
+            error.add_note(f"mutant {i}: {data.hex()}")
+            raise
         took = time.process_time() - start
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         if i >= 0:
