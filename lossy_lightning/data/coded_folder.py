@@ -41,9 +41,9 @@ class CodedFolder(FileDataModule):
     Args:
         codec: What the codes are, a `FileCodec`, such as `JPEG`.
         root: Folder of the splits.
-        crop: Length along each axis, in pixels of an image, of the part of each signal that is read: at random in
-            training, the middle otherwise. It is a multiple of the codec's `pitch` (JPEG: 16, of 4:1:1 32). None for
-            whole signals; batches are padded if they differ in size.
+        crop: Length along each axis, in pixels of an image or samples of a sound, of the part of each signal that is
+            read: at random in training, the middle otherwise. It is a multiple of the codec's `pitch` (JPEG: 16, of
+            4:1:1 32; MP3: a frame, 1152, below 32 kHz 576). None for whole signals; batches are padded if they differ.
         num_threads: Threads that read a batch together, for each worker or without one.
         bad_files: What becomes of files that cannot be used; the headers of all are looked at before training.
         max_samples: Files with more samples of a channel, such as pixels, are bad.
@@ -95,7 +95,8 @@ class CodedFolder(FileDataModule):
             )
         pitch = lcm(*(size for each in codecs for size in each.pitch))
         if crop is not None and (not isinstance(crop, int) or crop < 1 or crop % pitch):
-            raise InputError(f"crop must be a multiple of {pitch} pixels; got {crop!r}")
+            unit = "pixels" if len(codec.signal_shape) > 2 else "samples"
+            raise InputError(f"crop must be a multiple of {pitch} {unit}; got {crop!r}")
         self.crop = crop
         self.num_threads = num_threads
         self.max_samples = max_samples

@@ -129,3 +129,9 @@ def test_folds_and_groups_for_test_are_checked(classes):
             CodedFolder(MP3(32, 16_000), classes, **arguments)
     with pytest.raises(ValueError, match="none of the 5 groups is in fold 3; take another, or more groups"):
         CodedFolder(MP3(32, 16_000), classes, group=speaker, test_fold=3).good_files("train")
+
+
+def test_crops_are_told_in_samples(folder):
+    root, codec = folder
+    with pytest.raises(ValueError, match=f"crop must be a multiple of {codec.pitch[0]} samples; got 600"):
+        CodedFolder(codec, root, crop=600)

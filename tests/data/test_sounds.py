@@ -332,9 +332,7 @@ def test_hidden_sounds_do_not_count_at_any_depth(folder):
 
 
 def test_folders_without_sounds_are_named(tmp_path):
-    with pytest.raises(
-        FileNotFoundError, match=r"there are no files with one of .* in .*; they are expected in"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"there are no files with one of .* in .*; they are expected in"):
         AudioFolder(PCM(16), tmp_path, 16_000)
 
 

@@ -82,7 +82,7 @@ def lay_out(granules, frames, version, rate, channels, larger, starts):
     Returns:
         What is wrong, in which frame, bits that it needs, and bits that are there.
     """
-    per_frame, most = (2 if version == 0 else 1) * channels, 511 if version == 0 else 255
+    per_frame, most = (2 if version == 0 else 1) * channels, np.int64(511 if version == 0 else 255)
     body_start, cursor, earliest = np.int64(0), np.int64(0), np.int64(0)
     bodies, early = np.empty(len(frames), np.int64), np.empty(len(frames), np.int64)
     for f in range(len(frames)):
