@@ -28,13 +28,13 @@ ROOMS = {
     "augmentation": {"core", "functional"},
     "codecs": {"core", "functional", "bitstream"},
     "nn": {"core", "functional"},
-    "data": {"core", "functional", "bitstream", "codecs"},
+    "data": {"core", "functional", "bitstream", "codecs", "__version__"},
     "tasks": {"core", "codecs", "functional", "profiling"},
     "callbacks": {"core", "functional", "profiling", "attacks"},
     "report": {"core"},
     "confound": {"core", "functional", "bitstream"},
     "inspection": {"bitstream", "codecs", "confound", "core", "data", "functional"},
-    "cli": {"callbacks", "confound", "core", "inspection", "report", "__version__"},
+    "cli": {"callbacks", "confound", "core", "data", "inspection", "report", "__version__"},
 }
 """Room to the other rooms that it may import."""
 

@@ -39,6 +39,12 @@ COMMANDS = {
         "show photo.jpg --output code.png",
         "draw the code of a file beside the decoded signal",
     ),
+    "encode": Command(
+        "lossy_lightning.cli.encoding",
+        "encode",
+        "encode --input photos --codec JPEG --output codes",
+        "write the codes of a data set, a file a split",
+    ),
     "report": Command(
         "lossy_lightning.report.command",
         "report",

@@ -5,6 +5,7 @@ from lossy_lightning.data.bad_files import BadFiles
 from lossy_lightning.data.cache import EncodedDataset
 from lossy_lightning.data.coded_folder import CodedFolder, JPEGFolder
 from lossy_lightning.data.encoded import EncodedDataModule
+from lossy_lightning.data.exporting import export_codes
 from lossy_lightning.data.folders import ImageFolder, read_image
 from lossy_lightning.data.images import (
     CIFAR10,
@@ -32,6 +33,7 @@ __all__ = [
     "Source",
     "SpeechCommands",
     "Stream",
+    "export_codes",
     "read_image",
     "read_sound",
     "speaker_of",
