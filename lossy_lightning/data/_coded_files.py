@@ -12,13 +12,13 @@ from lossy_lightning.bitstream import read_file
 from lossy_lightning.core import FileCodec, FileInfo, InputError, RandomKey
 from lossy_lightning.data._file_source import FileSource
 from lossy_lightning.data._read_ahead import ReadAheadLoader
-from lossy_lightning.data.bad_files import BadFile, BadFileLog, FileBatch, Reason
+from lossy_lightning.data.bad_files import BadFile, BadFileLog, FileBatch, Mended, Reason, mended, sift
 from lossy_lightning.data.source import SAMPLE
 from lossy_lightning.functional import pad_codes
 
 _FILES_AT_ONCE = 64  # lest they leave the processor's cache; a call costs as much as some small files
 _BYTES_AT_ONCE = 2**20
-_Code = Tensor | BadFile
+_Code = Tensor | BadFile | Mended
 
 
 class PlannedFile(NamedTuple):
@@ -71,10 +71,12 @@ class CodedFiles(FileSource):
         spec = codec.spec((self._channels, *(sizes if crop is None else crop)))
         self._shape, self._dtype = spec.shape, np.dtype(str(spec.dtype).removeprefix("torch."))
 
-    def load(self, index: int, key: RandomKey) -> tuple[Tensor, int] | BadFile:
+    def load(self, index: int, key: RandomKey) -> tuple[Tensor, int] | BadFile | Mended:
         """A code and its class, or what is wrong with the file."""
         (planned,) = self._plan([index], key)
         (code,) = self._codes([planned], None)
+        if isinstance(code, Mended):
+            return code._replace(example=(code.example, planned.target))
         return code if isinstance(code, BadFile) else (code, planned.target)
 
     def fetch(self, indices: Sequence[int], key: RandomKey) -> Any:
@@ -112,13 +114,15 @@ class CodedFiles(FileSource):
     def _read(self, plan: Sequence[PlannedFile]) -> FileBatch:
         rows = None if self.crop is None else self._empty(len(plan), *self._shape)
         codes = self._codes(plan, None if rows is None else rows.unbind())
-        good = [i for i, code in enumerate(codes) if isinstance(code, Tensor)]
-        bad = [code for code in codes if isinstance(code, BadFile)]
+        if rows is None and self.log.policy.skipped:
+            _leave_out_unlike(codes, plan)
+        good = [i for i, code in enumerate(codes) if not isinstance(code, BadFile)]
+        read, bad = sift(codes)
         if not good:
             return FileBatch(None, bad)
         targets = torch.tensor([plan[i].target for i in good])
         if rows is None:
-            code, grid_size = pad_codes([code for code in codes if isinstance(code, Tensor)])
+            code, grid_size = pad_codes(read)
             return FileBatch((code, targets, grid_size), bad)
         return FileBatch((rows if len(good) == len(plan) else rows[good], targets), bad)
 
@@ -158,29 +162,43 @@ class CodedFiles(FileSource):
     ) -> None:
         """Put the codes of some files in their places."""
         filled: dict[int, Tensor] = {}
-        windows = []
+        windows: dict[int, tuple[slice, ...]] = {}
         strides = self._strides(codec)
         for i, info in zip(contents, codec.measure(list(contents.values())), strict=True):
             wrong = what_is_wrong(plan[i].path, info, self.crop, self.max_samples)
             if wrong is not None or isinstance(info, ValueError):
                 codes[i] = wrong or codes[i]
                 continue
-            window = self._window(codec, strides, info, plan[i].place)
-            windows.append(window)
+            window = windows[i] = self._window(codec, strides, info, plan[i].place)
             filled[i] = (
                 self._empty(1, self._shape[0], *(part.stop - part.start for part in window))[0]
                 if rows is None
                 else rows[i]
             )
-        errors = codec.read_into(
-            [contents[i] for i in filled],
-            list(filled.values()),
-            windows,
-            self.log.policy.lenient,
-            self.num_threads,
-        )
-        for (i, row), error in zip(filled.items(), errors, strict=True):
-            codes[i] = row if error is None else _refused(plan[i].path, error, Reason.BROKEN)
+        errors = self._fill(codec, contents, filled, windows, lenient=False)
+        again = {i: filled[i] for i in errors} if self.log.policy.lenient else {}
+        lost = self._fill(codec, contents, again, windows, lenient=True)
+        for i, row in filled.items():
+            refused = _refused(plan[i].path, lost.get(i, errors[i]), Reason.BROKEN) if i in errors else None
+            if refused is None:
+                codes[i] = row
+            else:
+                codes[i] = mended(row, refused) if i in again and i not in lost else refused
+
+    def _fill(
+        self,
+        codec: FileCodec,
+        contents: dict[int, bytes],
+        rows: dict[int, Tensor],
+        windows: dict[int, tuple[slice, ...]],
+        lenient: bool,
+    ) -> dict[int, ValueError]:
+        """Read some files into their rows; errors of those that cannot be read."""
+        if not rows:
+            return {}
+        places = [windows[i] for i in rows]
+        errors = codec.read_into([contents[i] for i in rows], list(rows.values()), places, lenient, self.num_threads)
+        return {i: error for i, error in zip(rows, errors, strict=True) if error is not None}
 
     def _strides(self, codec: FileCodec) -> tuple[int, ...]:
         """Positions of the grid from one possible start of a crop to the next; none if signals are whole."""
@@ -212,6 +230,26 @@ class CodedFiles(FileSource):
         # NumPy's memory comes in huge pages, which cost less to touch.
         sizes = (count, *(size or 0 for size in grid), channels or 0)
         return torch.from_numpy(np.empty(sizes, self._dtype)).movedim(-1, 1)
+
+
+def _leave_out_unlike(codes: list[_Code], plan: Sequence[PlannedFile]) -> None:
+    """Mark as bad what makes a batch too large to pad, such as one very wide code among high ones."""
+    read = {i: sift([code])[0][0] for i, code in enumerate(codes) if not isinstance(code, BadFile)}
+    while len(read) > 1:
+        try:
+            pad_codes(list(read.values()))
+            return
+        except ValueError as error:
+            places = {i: _places([code.shape[1:] for j, code in read.items() if j != i]) for i in read}
+            unlike = min(places, key=lambda i: places[i])
+            grid = " x ".join(map(str, read.pop(unlike).shape[1:]))
+            message = f"its grid of {grid} is too unlike those of its batch: {error}"
+            codes[unlike] = BadFile(plan[unlike].path, Reason.TOO_LARGE, message)
+
+
+def _places(grids: list[tuple[int, ...]]) -> int:
+    """Positions of the grid that holds all of these."""
+    return prod(max(sizes) for sizes in zip(*grids, strict=True))
 
 
 def read_content(path: str, max_bytes: int | None = None) -> bytes | BadFile:

@@ -12,7 +12,7 @@ from torch.utils.data import default_collate
 from lossy_lightning.core import InputError, RandomKey
 from lossy_lightning.data._epoch_loader import EpochLoader
 from lossy_lightning.data._reading import Reading
-from lossy_lightning.data.bad_files import BadFile, BadFileError, BadFileLog, FileBatch, sift
+from lossy_lightning.data.bad_files import BadFile, BadFileError, BadFileLog, FileBatch, Mended, sift
 from lossy_lightning.data.source import SAMPLE, Source, drawn_key, stack_by_size
 
 
@@ -70,8 +70,8 @@ class FileSource(Source):
         self.refills = refills and log.policy.skipped
 
     @abstractmethod
-    def load(self, index: int, key: RandomKey) -> tuple[Tensor, Any] | BadFile:
-        """An example, or what is wrong with its file; what is random about it is drawn by the key."""
+    def load(self, index: int, key: RandomKey) -> tuple[Tensor, Any] | BadFile | Mended:
+        """An example, or what is wrong with its file, or both; what is random about it is drawn by the key."""
 
     def __len__(self) -> int:
         return len(self.files)
@@ -80,7 +80,7 @@ class FileSource(Source):
         item = self.load(index, drawn_key())
         if isinstance(item, BadFile):
             raise BadFileError(item)
-        return item
+        return item.example if isinstance(item, Mended) else item
 
     def __getitems__(self, indices: Sequence[int]) -> Any:
         """As `fetch`."""

@@ -10,7 +10,7 @@ from torch.utils.data import default_collate
 
 from lossy_lightning.core import RandomKey, keep_random_state
 from lossy_lightning.data._file_source import collate_good
-from lossy_lightning.data.bad_files import BadFile
+from lossy_lightning.data.bad_files import BadFile, Mended
 from lossy_lightning.data.source import Part, Source, Stream
 from lossy_lightning.functional import pad_codes
 
@@ -113,8 +113,10 @@ class TransformedSource(Source):
         items = self.signals.fetch(indices, key)  # there may be more, in place of bad ones
         with keep_random_state():
             for number, item in enumerate(items):
-                if not isinstance(item, BadFile):
-                    key.of("transform", indices[min(number, len(indices) - 1)], number).seed_globally()
+                key.of("transform", indices[min(number, len(indices) - 1)], number).seed_globally()
+                if isinstance(item, Mended):
+                    items[number] = item._replace(example=self._made(*item.example))
+                elif not isinstance(item, BadFile):
                     items[number] = self._made(*item)
         return items
 

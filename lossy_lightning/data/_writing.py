@@ -139,7 +139,7 @@ class _Encoder:
             "grid_sizes": torch.tensor(grid_sizes, dtype=torch.int64).reshape(len(targets), len(self.spec.grid)),
             "targets": targets,
             "moments": total,
-            "bad": [[each.path, each.reason.name, each.message] for each in found],
+            "bad": [[each.path, each.reason.name, each.message, each.mended] for each in found],
         }
 
     def _encoded(self, part: Source) -> Iterator[tuple[_Codes, list[BadFile]]]:

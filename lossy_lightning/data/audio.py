@@ -14,7 +14,7 @@ from lossy_lightning.data._file_source import FileSource
 from lossy_lightning.data._listing import ListedFiles
 from lossy_lightning.data._resampling import MAX_RATIO, block_length, ratio, resample
 from lossy_lightning.data._sound_files import OpenSound, open_sound, read_blocks
-from lossy_lightning.data.bad_files import BadFile, BadFileError, BadFileLog, Reason
+from lossy_lightning.data.bad_files import BadFile, BadFileError, BadFileLog, Mended, Reason, mended
 
 #: Endings of the files that count as sounds.
 SOUND_EXTENSIONS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")
@@ -99,12 +99,17 @@ class SoundFiles(FileSource):
         self.form = form
         self.random = random
 
-    def load(self, index: int, key: RandomKey) -> tuple[Tensor, int] | BadFile:
+    def load(self, index: int, key: RandomKey) -> tuple[Tensor, int] | BadFile | Mended:
         """A sound and its class, or what is wrong with the file."""
         path, target = self.files[index]
         place = key.uniform(1)[0] if self.random else 0.5
-        sound = load_sound(path, self.form, place)
-        return sound if isinstance(sound, BadFile) else (sound, target)
+        sound = load_sound(path, self.form._replace(lenient=False), place)
+        if not isinstance(sound, BadFile):
+            return sound, target
+        if not self.form.lenient or sound.reason != Reason.BROKEN:
+            return sound
+        read = load_sound(path, self.form, place)
+        return read if isinstance(read, BadFile) else mended((read, target), sound)
 
 
 def num_channels(files: ListedFiles) -> int:

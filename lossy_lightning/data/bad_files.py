@@ -20,7 +20,8 @@ class BadFiles(Enum):
         REFUSE: They are an error that names each of them and what is wrong with it.
         SKIP: They are left out, and a warning counts them by what is wrong.
         LENIENT: Data that end early or are damaged are read as decoders of the format do that never give up: lost
-            parts are made up. What cannot be read even so is left out as with ``SKIP``.
+            parts are made up, and the warning counts them apart. What cannot be read even so is left out as with
+            ``SKIP``.
     """
 
     REFUSE = "refuse"
@@ -57,11 +58,13 @@ class BadFile(NamedTuple):
         path: Of the file.
         reason: In one word, for counts.
         message: What is wrong, without the path.
+        mended: Whether it was read all the same, leniently.
     """
 
     path: str
     reason: Reason
     message: str
+    mended: bool = False
 
     @classmethod
     def from_os(cls, path: str, error: OSError) -> "BadFile":
@@ -90,12 +93,29 @@ class BadFileError(InputError):
         return BadFileError, (self.bad,)  # it may come from a worker
 
 
+class Mended(NamedTuple):
+    """An example of a damaged file that was read leniently.
+
+    Attributes:
+        example: Made up where data are lost.
+        bad: The file, and what is wrong with it.
+    """
+
+    example: Any
+    bad: BadFile
+
+
+def mended(example: Any, bad: BadFile) -> Any:
+    """What lenient reading made of a file in which something is wrong: an example, or a bad file as well."""
+    return example if isinstance(example, BadFile) else Mended(example, bad._replace(mended=True))
+
+
 class FileBatch(NamedTuple):
     """A batch as a source of files hands it to its loader.
 
     Attributes:
-        batch: Of the good files; None if there are none.
-        bad: The others.
+        batch: Of the files that could be read; None if there are none.
+        bad: The others, and those that were mended.
     """
 
     batch: Any
@@ -103,10 +123,13 @@ class FileBatch(NamedTuple):
 
 
 def sift(items: Iterable[Any]) -> tuple[list[Any], list[BadFile]]:
-    """Good examples, and bad files, of a list that has both."""
+    """Good examples, and bad files, of a list that has both; a mended one is among both."""
     good: list[Any] = []
     bad: list[BadFile] = []
     for item in items:
+        if isinstance(item, Mended):
+            bad.append(item.bad)
+            item = item.example
         (bad if isinstance(item, BadFile) else good).append(item)
     return good, bad
 
@@ -120,7 +143,7 @@ class BadFileLog:
         total: Number of files.
 
     Attributes:
-        found: Bad files by path, each once.
+        found: Bad files by path, each once, and those that were mended.
 
     Raises:
         ValueError: If the policy is none.
@@ -149,17 +172,22 @@ class BadFileLog:
 
     def tell(self) -> None:
         """Warn of what was found since this was called last, in one warning: counts by reason, then the files."""
-        new = list(self.found.values())[self._told :]
-        self._told = len(self.found)
-        if new:
-            before = "" if len(new) == len(self.found) else f", {len(self.found)} altogether"
-            warnings.warn(
-                f"{len(new)} of {self._files()} are left out ({_counts(new)}){before}: {_list(new)}", stacklevel=3
-            )
+        found = list(self.found.values())
+        new, self._told = found[self._told :], len(found)
+        sentences = []
+        for is_mended, become in ((False, "are left out"), (True, "are damaged, and mended by lenient reading")):
+            some = [each for each in new if each.mended == is_mended]
+            altogether = sum(each.mended == is_mended for each in found)
+            before = "" if len(some) == altogether else f", {altogether} altogether"
+            if some:
+                sentences.append(f"{len(some)} of {self._files()} {become} ({_counts(some)}){before}: {_list(some)}")
+        if sentences:
+            warnings.warn("; ".join(sentences), stacklevel=3)
 
     def summary(self) -> str:
-        """Number of files, and of bad ones by reason."""
-        return f"of {self._files()} {len(self.found)} are left out ({_counts(list(self.found.values()))})"
+        """Number of files, and of those that are left out by reason."""
+        bad = [each for each in self.found.values() if not each.mended]
+        return f"of {self._files()} {len(bad)} are left out ({_counts(bad)})"
 
     def _refusal(self, bad: Sequence[BadFile]) -> str:
         return (

@@ -38,7 +38,7 @@ class EncodedDataset(Source):
             ``(code, target, grid_size)``, padded.
         targets: ``(N,)`` int64 if all targets are integers, else a list.
         statistics: Mean and standard deviation of each channel.
-        bad: Files that were left out, for they are bad.
+        bad: Files that were left out, for they are bad, and those that were mended.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -49,7 +49,7 @@ class EncodedDataset(Source):
         self.grid_sizes: Tensor | None = meta["grid_sizes"]
         self.targets: Tensor | list[Any] = meta["targets"]
         self.statistics = CodeStatistics(meta["mean"], meta["std"])
-        self.bad = [BadFile(path, Reason[reason], message) for path, reason, message in meta["bad"]]
+        self.bad = [BadFile(path, Reason[reason], *told) for path, reason, *told in meta["bad"]]
         self._checksum: int = meta["checksum"]
         if self.grid_sizes is not None:
             values = len(self.statistics.mean) * self.grid_sizes.prod(1)

@@ -18,7 +18,7 @@ from lossy_lightning.data._file_data import FileDataModule
 from lossy_lightning.data._file_source import FileSource
 from lossy_lightning.data._listing import ListedFiles, class_files, class_names
 from lossy_lightning.data._splits import Split
-from lossy_lightning.data.bad_files import BadFile, BadFileLog, BadFiles, Reason
+from lossy_lightning.data.bad_files import BadFile, BadFileLog, BadFiles, Mended, Reason, mended
 from lossy_lightning.data.source import Source
 
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".ppm", ".pgm", ".tif", ".tiff")
@@ -49,11 +49,16 @@ class ImageFiles(FileSource):
         self.size = size
         self.max_pixels = max_pixels
 
-    def load(self, index: int, key: RandomKey) -> tuple[Tensor, int] | BadFile:
+    def load(self, index: int, key: RandomKey) -> tuple[Tensor, int] | BadFile | Mended:
         """An image and its class, or what is wrong with the file."""
         path, target = self.files[index]
-        image = _load(path, self.size, self.max_pixels, self.log.policy.lenient)
-        return image if isinstance(image, BadFile) else (image, target)
+        image = _load(path, self.size, self.max_pixels)
+        if not isinstance(image, BadFile):
+            return image, target
+        if not self.log.policy.lenient or image.reason != Reason.BROKEN:
+            return image
+        read = _load(path, self.size, self.max_pixels, lenient=True)
+        return read if isinstance(read, BadFile) else mended((read, target), image)
 
 
 def read_image(path: str | Path, max_pixels: int = 2**27) -> Tensor:
@@ -69,13 +74,13 @@ def read_image(path: str | Path, max_pixels: int = 2**27) -> Tensor:
     Raises:
         ValueError: If the file cannot be decoded or is too large; the message names the path.
     """
-    image = _load(str(path), None, max_pixels, False)
+    image = _load(str(path), None, max_pixels)
     if isinstance(image, BadFile):
         raise InputError(f"{path} cannot be read: {image.message}")
     return image
 
 
-def _load(path: str, size: tuple[int, int] | None, max_pixels: int, lenient: bool) -> Tensor | BadFile:
+def _load(path: str, size: tuple[int, int] | None, max_pixels: int, lenient: bool = False) -> Tensor | BadFile:
     """Image in a file, or the middle of it, or what is wrong with the file."""
     with warnings.catch_warnings(action="ignore"):  # Pillow's of sizes, which are checked here
         kind = _kind(path, size, max_pixels)

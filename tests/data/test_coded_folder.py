@@ -470,9 +470,39 @@ def test_files_that_are_cut_off_are_read_as_far_as_they_go(uniform):
     path = uniform / "train/a/00.jpg"
     whole = read(path)
     path.write_bytes(path.read_bytes()[:-300])
-    code, _ = folder(uniform, val_fraction=0, bad_files=BadFiles.LENIENT).codes("train")[0]
+    broken = uniform / "train/b/01.jpg"
+    broken.write_bytes(broken.read_bytes()[:4])
+    data = folder(uniform, val_fraction=0, bad_files=BadFiles.LENIENT, batch_size=COUNT)
+    with pytest.warns(UserWarning, match=r"1 of \d+ files .* are left out .*: .*01.jpg"):
+        code, _ = data.codes("train")[0]
     assert torch.equal(code[:, 0], whole[:, 0])
     assert not torch.equal(code, whole)
+    with pytest.warns(
+        UserWarning, match=r"1 of \d+ files .* are damaged, and mended .* \(1 broken .*\): .*00.jpg"
+    ) as said:
+        ((batch, _, _),) = data.train_dataloader()
+    assert len(batch) == COUNT - 1
+    assert len(said) == 1
+    assert data.log.summary().endswith("1 are left out (1 of another format, or with a broken header)")
+
+
+@pytest.mark.parametrize("policy", BadFiles)
+def test_a_file_too_unlike_those_of_its_batch_is_left_out_and_counted(tmp_path, monkeypatch, policy):
+    monkeypatch.setattr("lossy_lightning.functional.blocks._MOST_PADDED", 2**17)
+    for split in ("train", "test"):
+        for i, size in enumerate([(16, 16), (16, 32), (16, 4000), (4000, 16)]):
+            path = tmp_path / split / "ab"[i % 2] / f"{i}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", size, (20 * i, 80, 80)).save(path)
+    data = folder(tmp_path, crop=None, val_fraction=0, bad_files=policy, batch_size=4)
+    if policy is BadFiles.REFUSE:
+        with pytest.raises(ValueError, match="more than the budget of 131072 bytes"):
+            data.setup("fit")
+        return
+    data.setup("fit")
+    with pytest.warns(UserWarning, match=r"1 of 8 files .* are left out \(1 too large\): .*grid of .* is too unlike"):
+        ((code, _, _),) = data.train_dataloader()
+    assert len(code) == 3
 
 
 def test_files_that_are_gone_are_bad_like_others(uniform):

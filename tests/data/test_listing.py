@@ -135,5 +135,12 @@ def test_bad_images_of_any_kind(images):
     data.prepare_data()
     assert [len(data._dataset(split)) for split in ("train", "test")] == [3, 4]
     data = ImageFolder(PCM(), images, max_pixels=10_000, val_fraction=0, bad_files=BadFiles.LENIENT)
-    data.prepare_data()
+    with pytest.warns(UserWarning, match="of 12 files") as said:
+        data.prepare_data()
     assert len(data._dataset("train")) == 4
+    mended = [str(each.message) for each in said if "mended" in str(each.message)]
+    assert len(mended) == 1
+    assert "1 of 12 files" in mended[0]
+    again = ImageFolder(PCM(), images, max_pixels=10_000, val_fraction=0, bad_files=BadFiles.LENIENT)
+    with pytest.warns(UserWarning, match="mended by lenient reading"):  # as the cache knows
+        again.prepare_data()

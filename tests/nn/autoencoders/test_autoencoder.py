@@ -102,5 +102,5 @@ def test_mistakes():
         DenseDecoder((4, 4), 4, grid=(7,))
     with pytest.raises(ValueError, match=r"knows signals of \(7, 7\) blocks; got \(7, 8\)"):
         DenseDecoder((4, 4), 4, grid=(7, 7))(torch.zeros(1, 4, 7, 8))
-    with pytest.raises(ValueError, match="flip_probability is a number from 0 to 1; got 1.5"):
+    with pytest.raises(ValueError, match=r"flip_probability is a number from 0 to 1; got 1\.5"):
         DenseDecoder((4, 4), 4, grid=(7, 7), flip_probability=1.5)
