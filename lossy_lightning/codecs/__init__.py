@@ -26,10 +26,12 @@ from lossy_lightning.codecs.quantizers import (
 )
 from lossy_lightning.codecs.standards import JPEG, MP3
 from lossy_lightning.codecs.transform import (
+    MDCT,
     Analysis,
     HEVCQuantizer,
     HEVCTransform,
     MelSpectrogram,
+    Psychoacoustic,
     Spectrogram,
     TransformCodec,
     Wavelet,
@@ -38,6 +40,7 @@ from lossy_lightning.codecs.vq import VQ
 
 __all__ = [
     "JPEG",
+    "MDCT",
     "MP3",
     "PCM",
     "VQ",
@@ -58,6 +61,7 @@ __all__ = [
     "MelSpectrogram",
     "MuLaw",
     "Power",
+    "Psychoacoustic",
     "Quantizer",
     "Relabeled",
     "SimilarityLabels",

@@ -41,6 +41,14 @@ from lossy_lightning.functional.jpeg import (
     zigzag,
 )
 from lossy_lightning.functional.measuring import hooks_of, undisturbed
+from lossy_lightning.functional.psychoacoustics import (
+    FULL_SCALE_LEVEL,
+    bark,
+    bark_bands,
+    masking_thresholds,
+    spreading,
+    threshold_in_quiet,
+)
 from lossy_lightning.functional.transforms.dct import (
     dct,
     dct_islow,
@@ -74,9 +82,12 @@ from lossy_lightning.functional.vq import (
 )
 
 __all__ = [
+    "FULL_SCALE_LEVEL",
     "HEVC_INTRA_SCALING",
     "SAMPLING_FACTORS",
     "Subbands",
+    "bark",
+    "bark_bands",
     "coefficients_to_image",
     "crop",
     "dct",
@@ -101,6 +112,7 @@ __all__ = [
     "inverse_jpeg_transform",
     "inverse_wavelet",
     "jpeg_transform",
+    "masking_thresholds",
     "mdct",
     "nearest_codewords",
     "overlap_add",
@@ -117,7 +129,9 @@ __all__ = [
     "round_divide",
     "round_half_away",
     "spread",
+    "spreading",
     "sum_codewords",
+    "threshold_in_quiet",
     "to_bits",
     "to_blocks",
     "to_gray",

@@ -6,6 +6,8 @@ from lossy_lightning.codecs.transform.hevc import (
     HEVCQuantizer,
     HEVCTransform,
 )
+from lossy_lightning.codecs.transform.mdct import MDCT
+from lossy_lightning.codecs.transform.psychoacoustic import Psychoacoustic
 from lossy_lightning.codecs.transform.spectrogram import (
     MelSpectrogram,
     Spectrogram,
@@ -13,10 +15,12 @@ from lossy_lightning.codecs.transform.spectrogram import (
 from lossy_lightning.codecs.transform.wavelet import Wavelet
 
 __all__ = [
+    "MDCT",
     "Analysis",
     "HEVCQuantizer",
     "HEVCTransform",
     "MelSpectrogram",
+    "Psychoacoustic",
     "Spectrogram",
     "TransformCodec",
     "Wavelet",

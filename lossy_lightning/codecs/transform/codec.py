@@ -59,7 +59,7 @@ class TransformCodec(TrainableCodec):
             self._fields = FieldQuantizers(analysis, quantizer)
         self.analysis = analysis
         self.quantizer = quantizer
-        self.sample_rate = analysis.sample_rate
+        self.sample_rate = next((rate for rate in (analysis.sample_rate, *(q.sample_rate for q in each)) if rate), None)
         self.learned = any(one.learned for one in each)
         self.keeps_phase = analysis.keeps_phase
         self.on_device = all(one.on_device for one in each)
