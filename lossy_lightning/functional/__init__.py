@@ -49,6 +49,12 @@ from lossy_lightning.functional.psychoacoustics import (
     spreading,
     threshold_in_quiet,
 )
+from lossy_lightning.functional.pyramid import (
+    pyramid_index,
+    pyramid_search,
+    pyramid_size,
+    pyramid_vectors,
+)
 from lossy_lightning.functional.transforms.dct import (
     dct,
     dct_islow,
@@ -120,6 +126,10 @@ __all__ = [
     "pad_to_mcus",
     "pad_to_multiple",
     "perplexity",
+    "pyramid_index",
+    "pyramid_search",
+    "pyramid_size",
+    "pyramid_vectors",
     "quality_tables",
     "quantize",
     "rct_to_rgb",

@@ -16,7 +16,7 @@ def bark(hertz: Tensor) -> Tensor:
 
     Example:
         >>> bark(torch.tensor([0.0, 1000.0, 8000.0])).round(decimals=2)
-        tensor([ 0.0000,  7.7000, 19.7000])
+        tensor([ 0.0000,  7.7000, 19.7100])
     """
     return 6 * torch.asinh(hertz / 600)
 
@@ -41,8 +41,8 @@ def spreading(distance: Tensor) -> Tensor:
         J. Acoust. Soc. Am. 66(6), 1979, equation 7.
 
     Example:
-        >>> spreading(torch.tensor([-1.0, 0.0, 1.0])).round()
-        tensor([-13.,   0.,  -4.])
+        >>> spreading(torch.tensor([-2.0, -1.0, 1.0])).round()
+        tensor([-28.,  -8.,  -4.])
     """
     shifted = distance + 0.474
     return 15.81 + 7.5 * shifted - 17.5 * (1 + shifted**2).sqrt()
@@ -60,8 +60,8 @@ def bark_bands(lines: int, sample_rate: int, width: float = 1.0) -> Tensor:
         ``(lines,)``, int64, rising.
 
     Example:
-        >>> bark_bands(8, 16_000).tolist()
-        [0, 1, 2, 3, 4, 5, 6, 6]
+        >>> bark_bands(12, 16_000).tolist()
+        [0, 1, 2, 3, 4, 5, 6, 6, 7, 8, 8, 9]
     """
     raw = (bark(_frequencies(lines, sample_rate)) / width).floor()
     return torch.cat([raw.new_zeros(1), (raw.diff() > 0).to(raw.dtype)]).cumsum(0).long()
