@@ -13,9 +13,9 @@ SIDE_BY_SIDE := -n 2 --dist loadfile
 
 .PHONY: demo test test-slow lint docs clean
 
-demo: .venv/.done
-	$(BIN)/lossy-lightning fit --config examples/digits_vq_bnn.yaml --trainer.accelerator cpu \
-	  --trainer.enable_progress_bar false
+demo: .venv/.demo
+	@echo "Training a binary network on 4-bit codes of scikit-learn's digits: no data to download, less than a minute"
+	$(BIN)/lossy-lightning fit --config examples/digits_vq_bnn.yaml --trainer.accelerator cpu
 	@echo "Accuracy, MACs and memory of this run are in TensorBoard: $(BIN)/tensorboard --logdir runs"
 
 test: .venv/.done .data/.done
@@ -33,8 +33,15 @@ docs: .venv/.done
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build
 	@echo "The site is in docs/_build/index.html"
 
-.venv/.done: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
+# The package alone, with what it needs to train; a change of either file makes both marks old.
+.venv/.demo: pyproject.toml constraints.txt
+	@echo "Installing into .venv: on Linux 2.9 GB to download, of which 2.2 GB are CUDA's libraries that PyTorch brings;"
+	@echo "a PyTorch without CUDA makes it 0.4 GB: see docs/getting_started.md"
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -c constraints.txt -e .
+	@touch $@
+
+.venv/.done: .venv/.demo
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
 	@touch $@
 
