@@ -11,7 +11,7 @@ endif
 # Tests of one file stay in one process: they share what they train.
 SIDE_BY_SIDE := -n 2 --dist loadfile
 
-.PHONY: demo test test-slow lint docs clean
+.PHONY: demo test test-slow lint docs package clean
 
 demo: .venv/.demo
 	@echo "Training a binary network on 4-bit codes of scikit-learn's digits: no data to download, less than a minute"
@@ -33,6 +33,18 @@ docs: .venv/.done
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build
 	@echo "The site is in docs/_build/index.html"
 
+# The wheel, made of the source archive, runs from a folder of its own as it will from where people install it.
+package: .venv/.done
+	rm -rf dist build.log
+	$(BIN)/python -m build --outdir dist . >build.log || (cat build.log; false)
+	$(BIN)/python -m pip install --quiet --no-deps --target dist/installed dist/*.whl
+	cd dist && export PYTHONPATH=$(CURDIR)/dist/installed && \
+	  ../$(BIN)/python -c "import lossy_lightning as ours; assert 'dist/installed' in ours.__file__, ours.__file__" && \
+	  ../$(BIN)/python -m lossy_lightning --version && \
+	  ../$(BIN)/python -m lossy_lightning fit --config ../examples/digits_vq_bnn.yaml --trainer.accelerator cpu \
+	    --trainer.max_epochs 1 --trainer.enable_progress_bar false
+	@echo "The wheel and the source archive are in dist"
+
 # The package alone, with what it needs to train; a change of either file makes both marks old.
 .venv/.demo: pyproject.toml constraints.txt
 	@echo "Installing into .venv: on Linux 2.9 GB to download, of which 2.2 GB are CUDA's libraries that PyTorch brings;"
@@ -52,4 +64,4 @@ docs: .venv/.done
 	@touch $@
 
 clean:
-	rm -rf .venv .data runs lightning_logs data build dist docs/_build *.egg-info
+	rm -rf .venv .data runs lightning_logs data build build.log dist docs/_build *.egg-info
