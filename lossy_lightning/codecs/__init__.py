@@ -25,6 +25,7 @@ from lossy_lightning.codecs.quantizers import (
     Uniform,
 )
 from lossy_lightning.codecs.standards import JPEG, MP3
+from lossy_lightning.codecs.threshold import Threshold
 from lossy_lightning.codecs.transform import (
     MDCT,
     Analysis,
@@ -70,6 +71,7 @@ __all__ = [
     "Relabeled",
     "SimilarityLabels",
     "Spectrogram",
+    "Threshold",
     "TransformCodec",
     "Uniform",
     "Wavelet",

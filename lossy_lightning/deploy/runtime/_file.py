@@ -1,0 +1,103 @@
+"""Files of packed networks: safetensors, whose tensors are stored as narrow as they are.
+
+Source: https://github.com/huggingface/safetensors, section "Format".
+"""
+
+import json
+import os
+import struct
+import tempfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_FORMAT = "lossy_lightning packed network"
+_NAMES = {"BOOL": np.bool_, "U8": np.uint8, "I8": np.int8, "I16": np.int16, "I32": np.int32, "I64": np.int64}
+_NAMES |= {"F32": np.float32, "U64": np.uint64, "F64": np.float64}
+
+
+def write_file(path: str | Path, told: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
+    """Write a file under a temporary name, then rename it.
+
+    Truth values take a bit each, whole numbers of several bytes are deflated; the header says which.
+
+    Args:
+        path: Of the file.
+        told: What its header says beside the tensors; JSON.
+        tensors: By name.
+    """
+    shapes: dict[str, Any] = {}
+    header: dict[str, Any] = {}
+    blobs, end = [], 0
+    for name, tensor in tensors.items():
+        dtype = next(key for key, kind in _NAMES.items() if np.dtype(kind) == tensor.dtype)
+        array, how = np.ascontiguousarray(tensor), ""
+        if array.dtype == np.bool_:
+            array, how = np.packbits(array, axis=None), "bits"
+        elif array.dtype.kind == "i" and array.dtype.itemsize > 1 and array.size > 64:
+            array, how = _deflated(array), "deflated"
+        if how:
+            shapes[name] = [how, dtype, list(tensor.shape)]
+        stored = next(key for key, kind in _NAMES.items() if np.dtype(kind) == array.dtype)
+        header[name] = {"dtype": stored, "shape": list(array.shape), "data_offsets": [end, end + array.nbytes]}
+        end += array.nbytes
+        blobs.append(array.tobytes())
+    text = json.dumps({"format": _FORMAT, "shapes": shapes, **told}, separators=(",", ":"))
+    head = json.dumps({"__metadata__": {"lossy_lightning": text}, **header}, separators=(",", ":")).encode()
+    head += b" " * (-len(head) % 8)
+    path = Path(path)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(struct.pack("<Q", len(head)) + head + b"".join(blobs))
+    os.chmod(file.name, 0o666 & ~_umask())
+    os.replace(file.name, path)
+
+
+def read_file(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What the header of a file says, and its tensors.
+
+    Raises:
+        ValueError: If it is no file of a packed network.
+        FileNotFoundError: If there is none.
+    """
+    data = Path(path).read_bytes()
+    try:
+        (size,) = struct.unpack_from("<Q", data)
+        if size > len(data) - 8:
+            raise ValueError
+        header = json.loads(data[8 : 8 + size])
+        told = json.loads(header.pop("__metadata__")["lossy_lightning"])
+        if told.pop("format") != _FORMAT:
+            raise ValueError
+        shapes = told.pop("shapes")
+        body = memoryview(data)[8 + size :]
+        tensors = {name: _tensor(body, entry, shapes.get(name)) for name, entry in header.items()}
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError, zlib.error) as error:
+        raise ValueError(f"{path} is no file of a packed network, or it is damaged") from error
+    return told, tensors
+
+
+def _tensor(body: memoryview, entry: dict[str, Any], how: list[Any] | None) -> np.ndarray:
+    begin, end = entry["data_offsets"]
+    array = np.frombuffer(body[begin:end], _NAMES[entry["dtype"]]).reshape(entry["shape"])
+    if how is None:
+        return array
+    kind, dtype, shape = how
+    count = int(np.prod(shape))
+    if kind == "bits":
+        return np.unpackbits(array, count=count).astype(np.bool_).reshape(shape)
+    flat = np.frombuffer(zlib.decompress(array.tobytes()), np.int32).cumsum(dtype=np.int64)
+    return flat.astype(_NAMES[dtype]).reshape(shape)
+
+
+def _deflated(array: np.ndarray) -> np.ndarray:
+    """Differences of neighbours, deflated: places of codes are regular, so little remains."""
+    differences = np.diff(array.ravel().astype(np.int64), prepend=0).astype(np.int32)
+    return np.frombuffer(zlib.compress(differences.tobytes(), 9), np.uint8)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,55 @@
+"""Files of packed networks."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from lossy_lightning.deploy.runtime import PackedNetwork
+from lossy_lightning.deploy.runtime._file import read_file, write_file
+
+TENSORS = {
+    "bits": np.arange(35).reshape(5, 7) % 3 == 0,
+    "places": np.arange(200, dtype=np.int32).reshape(10, 20),
+    "numbers": np.linspace(0, 1, 6, dtype=np.float32).reshape(2, 3),
+    "few": np.array([3, -4], np.int8),
+}
+
+
+def test_what_is_written_is_read(tmp_path):
+    write_file(tmp_path / "file", {"answer": 42}, TENSORS)
+    told, tensors = read_file(tmp_path / "file")
+    assert told == {"answer": 42}
+    assert {name: tensor.dtype for name, tensor in tensors.items()} == {n: t.dtype for n, t in TENSORS.items()}
+    assert all(np.array_equal(tensors[name], tensor) for name, tensor in TENSORS.items())
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_it_is_a_file_of_safetensors(tmp_path):
+    write_file(tmp_path / "file", {}, TENSORS)
+    found = load_file(tmp_path / "file")
+    assert np.array_equal(found["numbers"], TENSORS["numbers"])
+    assert found["bits"].shape == (5,)  # 35 bits
+
+
+@pytest.mark.parametrize("data", [b"", b"no such file", b"\x08\0\0\0\0\0\0\0notjson!", b"\xff" * 16])
+def test_other_files_are_told(data, tmp_path):
+    (tmp_path / "file").write_bytes(data)
+    with pytest.raises(ValueError, match="no file of a packed network"):
+        PackedNetwork.load(tmp_path / "file")
+
+
+def test_damage_is_told(tmp_path):
+    write_file(tmp_path / "file", {"layout": 1}, TENSORS)
+    whole = (tmp_path / "file").read_bytes()
+    (tmp_path / "file").write_bytes(whole[:-9])
+    with pytest.raises(ValueError, match="no file of a packed network, or it is damaged"):
+        read_file(tmp_path / "file")
+
+
+def test_a_newer_file_is_told(tmp_path):
+    write_file(tmp_path / "file", {"layout": 9, "version": "9.1"}, {})
+    with pytest.raises(ValueError, match=r"written by lossy_lightning 9\.1"):
+        PackedNetwork.load(tmp_path / "file")
+    assert json.loads((tmp_path / "file").read_bytes()[8:])["__metadata__"]
