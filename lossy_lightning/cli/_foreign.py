@@ -14,6 +14,7 @@ _FULL = f"free some space, or {_DENIED}"
 _PLACES = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
+    errno.EFBIG: f"a limit of this system (ulimit -f) or of its disk was met: raise it, or {_DENIED}",
     errno.EROFS: _DENIED,
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,

@@ -33,6 +33,10 @@ def told_of_disk(folder: Path) -> Iterator[None]:
             raise InputError(
                 f"the disk of {folder} is full, {_free(folder)} bytes are free: make room, or {_WHAT}"
             ) from error
+        if error.errno == errno.EFBIG:
+            raise InputError(
+                f"a file in {folder} would be larger than this system allows: raise the limit (ulimit -f), or {_WHAT}"
+            ) from error
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENOENT):
             raise InputError(f"{folder} cannot be written to ({error.strerror}): {_WHAT}") from error
         raise

@@ -222,6 +222,18 @@ def test_errors_of_the_machine(error, expected):
     assert sentence == expected or sentence.startswith(expected)
 
 
+@pytest.mark.parametrize("option", ["--data.cache_dir", "--trainer.default_root_dir"])
+def test_files_that_may_not_grow_are_one_sentence(run, tmp_path, option):
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))
+    try:
+        with pytest.raises(SystemExit, match=r"ulimit -f|larger than this system allows"):
+            run("fit", option, str(tmp_path / "small"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
 PIXELS = init_args("lossy_lightning.codecs.PCM")
 
 
