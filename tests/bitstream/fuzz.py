@@ -52,7 +52,9 @@ def run(reader: str, count: int, seed: int, counted: bool) -> None:
                 reached |= new
                 if i >= 0 and 0 < len(data) <= longest:
                     files.append(data)
-    print(f"{reader}: {count} mutants, {read} read, {len(files) - len(originals)} kept, slowest {slowest:.3f} s")
+        if i + 1 == count or (i > 0 and i % 100_000 == 0):
+            kept = len(files) - len(originals)
+            print(f"{reader}: {i + 1} mutants, {read} read, {kept} kept, slowest {slowest:.3f} s", flush=True)
     if counted:
         print(branch_counts.coverage(reached > 0, target.KERNELS))
 

@@ -2,7 +2,15 @@
 
 import random
 
-from lossy_lightning.bitstream.mp3 import MP3Frames, info_frame, read_frames, read_headers, read_windows, write_frames
+from lossy_lightning.bitstream.mp3 import (
+    MP3Frames,
+    MP3Header,
+    info_frame,
+    read_frames,
+    read_headers,
+    read_windows,
+    write_frames,
+)
 
 from .mp3_files import (
     INTENSITY,
@@ -79,15 +87,20 @@ def check(data: bytes, generator: random.Random) -> int:
 
 
 def _check_window(data: bytes, frames: MP3Frames, lenient: bool, generator: random.Random) -> None:
-    """A window of a good file holds what the whole does."""
-    count = len(frames.frames)
-    start = generator.randrange(count)
-    size = generator.randint(0, count - start)
+    """A window of a file holds what the whole does; if frames are left out, the whole window does."""
+    (header,) = read_headers([data], lenient)
+    assert isinstance(header, MP3Header), header
+    count, good = header.num_frames, not frames.left_out
+    start = generator.randrange(count) if good else 0
+    size = generator.randint(0, count - start) if good else count
     (part,) = read_windows([data], [(start, size)], lenient=lenient)
-    if not lenient:
-        assert isinstance(part, MP3Frames), part
-        each = len(frames.levels) // count
-        assert (part.levels == frames.levels[start * each : (start + size) * each]).all()
+    assert isinstance(part, MP3Frames), part
+    each = header.granules_per_frame
+    expected = frames.levels[start * each : (start + size) * each] if good else frames.levels
+    assert part.levels.shape == expected.shape
+    assert (part.levels == expected).all()
+    if count > 1:  # a window of a damaged file is any part of it
+        read_windows([data], [(generator.randrange(count), 1)], lenient=lenient)
 
 
 def _check_written(frames: MP3Frames) -> None:

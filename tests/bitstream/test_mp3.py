@@ -5,22 +5,7 @@ import pytest
 
 from lossy_lightning.bitstream.mp3 import read_frames, read_frames_batch, read_headers, read_windows
 
-from .mp3_files import lame, vectors
-
-SETTINGS = [
-    (44_100, 2, 128),
-    (44_100, 2, 320),
-    (44_100, 1, 64),
-    (48_000, 2, 192),
-    (48_000, 1, 32),
-    (32_000, 2, 96),
-    (24_000, 1, 48),
-    (24_000, 2, 160),
-    (22_050, 2, 64),
-    (16_000, 1, 32),
-    (16_000, 2, 24),
-    (16_000, 1, 8),
-]
+from .mp3_files import KBIT, SETTINGS, lame, vectors
 
 
 @pytest.mark.parametrize(("sample_rate", "channels", "bit_rate"), SETTINGS)
@@ -31,9 +16,7 @@ def test_granules_end_where_they_say(sample_rate, channels, bit_rate):
     assert frames.granules["stuffing"].max() == 0
     assert set(np.unique(frames.granules["block_type"])) == {0, 1, 2, 3}
     index = frames.frames["header"] >> 12 & 15
-    kbit = ([0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320] if sample_rate >= 32_000
-            else [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160])  # fmt: skip
-    assert {kbit[i] for i in index} == {bit_rate}
+    assert {KBIT[sample_rate >= 32_000][i] for i in index} == {bit_rate}
 
 
 def test_vectors_are_read_whole():

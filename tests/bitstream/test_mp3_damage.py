@@ -175,7 +175,7 @@ def test_frames_without_room_for_their_side_information():
 
 
 DENSE = {
-    "LAME": lame(44_100, 2, 128, 20.0),
+    "LAME": lame(44_100, 2, 128, 5.0),
     "free format, 36 bytes": write_frames(silent(44_100, STEREO, 0, 9_000, 36)),
     "8 kbit/s": write_frames(silent(24_000, STEREO, 8, 9_000)),
     "headers alone": b"\xff\xf3\x14\xc4" * 60_000,
