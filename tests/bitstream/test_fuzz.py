@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from .fuzz import READERS
+
 ROOT = Path(__file__).parents[2]
-READERS = ["jpeg", "mp3"]
 
 
 def fuzz(*arguments: str) -> str:

@@ -178,8 +178,10 @@ def next_frame(data, file, lenient):
         header = big32(data, position) if left >= 4 else np.int64(0)
         if left >= 4 and is_like(header, file):
             file.header, file.size = header, frame_bytes(header, file)
-            # What looks like a tag at the end is none if a frame ends with the file.
-            if file.size <= left or position + file.size == file.end:
+            if file.size <= left:
+                return True
+            if _frames_end_file(data, position, file):
+                file.stop = file.end  # what looks like a tag there is none
                 return True
             error = TRUNCATED
         elif skip_tag(data, file):
@@ -199,6 +201,14 @@ def next_frame(data, file, lenient):
         file.usable, file.whole = file.fed, 0
         if not _search(data, file, False):
             return False
+
+
+@kernel
+def _frames_end_file(data, position, file):
+    """Whether frames follow one another from a position to the very end of the file, tags included."""
+    while position + 4 <= file.end and is_like(big32(data, position), file):
+        position += frame_bytes(big32(data, position), file)
+    return position == file.end
 
 
 @kernel

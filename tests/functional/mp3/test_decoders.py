@@ -54,7 +54,9 @@ def assert_near_dr_mp3(sound: np.ndarray, data: bytes) -> None:
     assert np.abs(other - part.clip(-1, 1)).max() < 1.5 / 2**15
 
 
-@pytest.mark.parametrize(("sample_rate", "channels", "kbit"), SETTINGS)
+@pytest.mark.parametrize(
+    ("sample_rate", "channels", "kbit"), [*SETTINGS, (12_000, 1, 32), (11_025, 2, 64), (8_000, 1, 8)]
+)
 def test_files_of_lame_sound_alike(sample_rate, channels, kbit):
     for mode in ("CONSTANT", "VARIABLE", "AVERAGE")[: 3 if kbit in (128, 32) else 1]:
         data = lame(sample_rate, channels, kbit, mode=mode)
