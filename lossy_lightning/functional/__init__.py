@@ -13,7 +13,9 @@ from lossy_lightning.functional.blocks import (
 )
 from lossy_lightning.functional.color import (
     downsample,
+    ict_to_rgb,
     rct_to_rgb,
+    rgb_to_ict,
     rgb_to_rct,
     rgb_to_ycbcr,
     upsample,
@@ -109,6 +111,7 @@ __all__ = [
     "hevc_steps",
     "hevc_transform",
     "hooks_of",
+    "ict_to_rgb",
     "idct",
     "idct_islow",
     "image_to_coefficients",
@@ -134,6 +137,7 @@ __all__ = [
     "quantize",
     "rct_to_rgb",
     "repeat",
+    "rgb_to_ict",
     "rgb_to_rct",
     "rgb_to_ycbcr",
     "round_divide",

@@ -94,6 +94,36 @@ def rct_to_rgb(rct: Tensor) -> Tensor:
     return torch.stack([v + g, g, u + g], -3)
 
 
+def rgb_to_ict(rgb: Tensor) -> Tensor:
+    """The irreversible colour transform of JPEG 2000: YCbCr of samples around zero; differentiable.
+
+    Args:
+        rgb: ``(..., 3, H, W)``, float.
+
+    Returns:
+        ``(..., 3, H, W)``.
+
+    Source: ITU-T T.800 (2019), annex G.3.
+
+    Example:
+        >>> rgb_to_ict(torch.tensor([100.0, 0, 0]).view(3, 1, 1)).flatten()
+        tensor([ 29.9000, -16.8736,  50.0000])
+    """
+    r, g, b = rgb.unbind(-3)
+    luma = torch.add(r * 0.299, g, alpha=0.587).add(b, alpha=0.114)
+    return torch.stack([luma, (b - luma) * (1 / 1.772), (r - luma) * (1 / 1.402)], -3)
+
+
+def ict_to_rgb(ict: Tensor) -> Tensor:
+    """The inverse of `rgb_to_ict`; differentiable.
+
+    Example:
+        >>> ict_to_rgb(torch.tensor([29.9, -16.8736, 50.0]).view(3, 1, 1)).flatten().round().abs()
+        tensor([100.,   0.,   0.])
+    """
+    return _matrix(_TO_RGB, ict)
+
+
 def _matrix(rows: tuple[tuple[float, ...], ...], image: Tensor) -> Tensor:
     return torch.einsum("ij,...jhw->...ihw", image.new_tensor(rows), image)
 

@@ -52,7 +52,8 @@ class DeadZone(Quantizer):
     def quantize(self, values: Tensor) -> Tensor:
         """Levels of values; beyond 30 bits they are cut."""
         steps = (values / self.step).clamp_(-_MOST, _MOST)
-        return steps.add_(steps.sign(), alpha=self.rounding).trunc_() if self.rounding else steps.trunc_()
+        # Making them whole numbers drops the fraction.
+        return (steps.add_(steps.sign(), alpha=self.rounding) if self.rounding else steps).int()
 
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
         """Value of each level."""

@@ -1,7 +1,6 @@
 """Named fields of real values, each through a scalar quantizer."""
 
 from collections.abc import Iterable
-from functools import cached_property
 
 from torch import Tensor
 
@@ -17,40 +16,39 @@ class FieldQuantizers:
         self._analysis = analysis
         self._quantizer = quantizer
 
-    def fit(self, values: Iterable[Tensor]) -> None:
-        """Fit to batches of values."""
+    def fit(self, signals: Iterable[Tensor]) -> None:
+        """Fit to batches of signals."""
+        values = [{name: part / self._unit(name) for name, part in self._analysis.fields(x).items()} for x in signals]
         if isinstance(self._quantizer, Quantizer):
-            self._quantizer.fit(batch / self._scales(batch) for batch in values)
+            self._quantizer.fit(part for fields in values for part in fields.values())
             return
-        parts = [self._layout(tuple(batch.shape)).split(batch) for batch in values]
         for name, quantizer in self._quantizer.items():
             if not quantizer.fitted:
-                quantizer.fit(part[name] for part in parts)
+                quantizer.fit(fields[name] for fields in values)
 
-    def encode(self, values: Tensor) -> Tensor:
-        """Code of values ``(..., C, *grid)``."""
-        layout = self._layout(tuple(values.shape))
-        if isinstance(self._quantizer, Quantizer):
-            code = self._quantizer.encode(values / self._scales(values) if self._units else values)
-        else:
-            parts = layout.split(values)
-            code = layout.join({name: self._one(name).encode(part) for name, part in parts.items()})
-        return code.to(self.spec(layout).dtype)
+    def encode(self, signal: Tensor) -> Tensor:
+        """Code of a signal."""
+        layout = self._analysis.layout(tuple(signal.shape[-self._analysis.signal_axes :]))
+        spec, levels = self.spec(layout), {}
+        for name, part in self._analysis.fields(signal).items():
+            unit = self._unit(name)
+            levels[name] = self._one(name).encode(part if unit == 1 else part / unit).to(spec.dtype)
+        return spec.join(levels)
 
-    def decode(self, code: Tensor) -> Tensor:
-        """Values of a code."""
-        layout = self._layout(tuple(code.shape))
-        layout.check_channels(code)
-        if isinstance(self._quantizer, Quantizer):
-            values = self._quantizer.decode(code)
-            return values * self._scales(values) if self._units else values
-        return layout.join({name: self._one(name).decode(part) for name, part in layout.split(code).items()})
+    def decode(self, code: Tensor, shape: tuple[int, ...] | None) -> Tensor:
+        """Signal of a code."""
+        axes = self._analysis.signal_axes
+        shape = self._analysis.whole(tuple(code.shape[-axes:])) if shape is None else shape
+        spec = self.spec(self._analysis.layout(tuple(shape[-axes:])))
+        spec.check_layout(code)
+        values = {name: self._one(name).decode(part) * self._unit(name) for name, part in spec.split(code).items()}
+        return self._analysis.signal(values, shape)
 
     def spec(self, layout: CodeSpec) -> CodeSpec:
         """The layout of values with the levels that they reach."""
         fields = []
         for field in layout.fields:
-            one, unit = self._one(field.name), self._units.get(field.name, 1.0)
+            one, unit = self._one(field.name), self._unit(field.name)
             bounds = [max(-low, high) / unit for low, high in zip(field.low, field.high, strict=True)]
             low, high = zip(*one.level_ranges(bounds), strict=True)
             fields.append(Field(field.name, low, high, True, field.cells))
@@ -65,13 +63,11 @@ class FieldQuantizers:
         for field in layout.fields:
             steps = self._one(field.name).step_sizes(len(field.low))
             if steps is not None:
-                found[field.name] = steps * self._units.get(field.name, 1.0)
+                found[field.name] = steps * self._unit(field.name)
         return found or None
 
-    @cached_property
-    def _units(self) -> dict[str, float]:
-        one = isinstance(self._quantizer, Quantizer)
-        return {name: unit for name, unit in self._analysis.units().items() if one and unit != 1}
+    def _unit(self, name: str) -> float:
+        return self._analysis.units().get(name, 1.0) if isinstance(self._quantizer, Quantizer) else 1.0
 
     def _one(self, name: str) -> Quantizer:
         if isinstance(self._quantizer, Quantizer):
@@ -79,13 +75,3 @@ class FieldQuantizers:
         if name not in self._quantizer:
             raise InputError(f"TransformCodec needs a quantizer of field {name!r}; it has {list(self._quantizer)}")
         return self._quantizer[name]
-
-    def _layout(self, shape: tuple[int, ...]) -> CodeSpec:
-        """Fields of values ``(..., C, *grid)``."""
-        return self._analysis.layout(self._analysis.whole(shape[-self._analysis.signal_axes :]))
-
-    def _scales(self, values: Tensor) -> Tensor:
-        """The unit of each channel, of values ``(..., C, *grid)``."""
-        layout = self._layout(tuple(values.shape))
-        units = [self._units.get(field.name, 1.0) for field in layout.fields for _ in range(field.num_channels)]
-        return values.new_tensor(units).view(-1, *[1] * len(layout.grid))

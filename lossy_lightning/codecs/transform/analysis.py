@@ -41,6 +41,14 @@ class FieldAnalysis(Analysis):
     """Shape of a signal that has all fields there are; None if channels of a field vary with those of the signal."""
 
     @abstractmethod
+    def fields(self, signal: Tensor) -> dict[str, Tensor]:
+        """Values of a signal by field, each ``(..., its channels, *its grid)`` float32."""
+
+    @abstractmethod
+    def signal(self, fields: Mapping[str, Tensor], shape: tuple[int, ...]) -> Tensor:
+        """Signal of that shape, with or without its batch, of values by field, the inverse of `fields`."""
+
+    @abstractmethod
     def layout(self, shape: tuple[int | None, ...]) -> CodeSpec:
         """Fields of the values of a signal of that shape, with whole numbers that the values lie between."""
 
@@ -55,3 +63,19 @@ class FieldAnalysis(Analysis):
     def shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Shape ``(C, *grid)`` of the values of a signal of that shape (None: varies)."""
         return self.layout(shape).shape
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """Values of a signal: ``(..., *signal)`` to ``(..., C, *grid)``, float32; the fields as a code has them."""
+        fields = self.fields(signal)
+        return self.layout(tuple(signal.shape[-self.signal_axes :])).join(fields)
+
+    def inverse(self, values: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
+        """Signal of values ``(..., C, *grid)``; all of the grid if no shape is given.
+
+        Raises:
+            ValueError: If the values are not of that shape.
+        """
+        shape = self.whole(tuple(values.shape[-self.signal_axes :])) if shape is None else shape
+        layout = self.layout(tuple(shape[-self.signal_axes :]))
+        layout.check_channels(values)
+        return self.signal(layout.split(values), shape)

@@ -73,11 +73,10 @@ class TransformCodec(TrainableCodec):
     def fit(self, signals: Iterable[Tensor]) -> Self:
         """Fit the quantizers to the signals' values, if they need that."""
         if not self.fitted:
-            values = (self.analysis(batch) for batch in signals)
             if self._fields is not None:
-                self._fields.fit(values)
+                self._fields.fit(signals)
             elif isinstance(self.quantizer, TrainableCodec):
-                self.quantizer.fit(values)
+                self.quantizer.fit(self.analysis(batch) for batch in signals)
         return self
 
     def prepare(self) -> None:
@@ -87,11 +86,13 @@ class TransformCodec(TrainableCodec):
 
     def encode(self, signal: Tensor) -> Tensor:
         """The quantizer's code of the signal's values."""
-        return (self._fields or self._whole).encode(self.analysis(signal))
+        return self._whole.encode(self.analysis(signal)) if self._fields is None else self._fields.encode(signal)
 
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
         """A signal of the quantized values."""
-        return self.analysis.inverse((self._fields or self._whole).decode(code), shape)
+        if self._fields is not None:
+            return self._fields.decode(code, shape)
+        return self.analysis.inverse(self._whole.decode(code), shape)
 
     def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
         """The analysis' fields, with the levels that their values reach; or those that the quantizer makes."""

@@ -1,6 +1,6 @@
 """HEVC's transforms and quantizer, of images without prediction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from typing import Any
 
@@ -71,34 +71,27 @@ class HEVCTransform(FieldAnalysis):
         limits = torch.outer(taps, taps) * 128 / 2 ** (2 * size.bit_length() + 3)
         self._limits = [ceil(limit) + 2 for limit in limits.flatten().tolist()]
 
-    def forward(self, signal: Tensor) -> Tensor:
-        """Coefficients of images: ``(..., C, H, W)`` uint8 to ``(..., C', *grid)`` float32.
+    def fields(self, signal: Tensor) -> dict[str, Tensor]:
+        """Coefficients of images ``(..., C, H, W)`` uint8, ``size**2`` channels a block.
 
         Raises:
             ValueError: If the signal is not uint8 with one or three channels.
         """
         if signal.dtype != torch.uint8:
-            raise InputError(
-                f"HEVCTransform takes images of torch.uint8; got {signal.dtype}: round and clip the signal"
-            )
-        layout = self.layout(tuple(signal.shape[-3:]))
+            raise InputError(f"HEVCTransform takes images of torch.uint8; got {signal.dtype}: round and clip them")
+        self.layout(tuple(signal.shape[-3:]))
         planes = [signal[..., 0, :, :]]
         h, v = self._factors(signal.shape[-3])
         if signal.shape[-3] == 3:
             luma, *chroma = rgb_to_ycbcr(signal).unbind(-3)
             planes = [luma, *(downsample(pad_to_multiple(plane, (v, h)), (h, v)) for plane in chroma)]
         planes[0] = pad_to_multiple(planes[0], (v * self.size, h * self.size))
-        return layout.join({name: self._coefficients(p) for name, p in zip(_COMPONENTS, planes, strict=False)})
+        return {name: self._coefficients(plane) for name, plane in zip(_COMPONENTS, planes, strict=False)}
 
-    def inverse(self, values: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
-        """The image of coefficients, ``(..., C, H, W)`` uint8; whole blocks if no shape is given.
-
-        Raises:
-            ValueError: If the values are not of that shape.
-        """
-        channels, height, width = (self.whole(tuple(values.shape[-3:])) if shape is None else shape)[-3:]
-        parts = self.layout((channels, height, width)).split(values)
-        planes = [self._samples(part) for part in parts.values()]
+    def signal(self, fields: Mapping[str, Tensor], shape: tuple[int, ...]) -> Tensor:
+        """The image of coefficients, ``(..., C, H, W)`` uint8."""
+        channels, height, width = shape[-3:]
+        planes = [self._samples(part) for part in fields.values()]
         luma = crop(planes[0], (height, width))
         if channels == 1:
             return luma.unsqueeze(-3)
@@ -208,7 +201,7 @@ class HEVCQuantizer(Quantizer):
         """Levels of coefficients ``(..., C, rows, columns)``, of 16 bits."""
         steps = self._steps.to(values.device).repeat(self._blocks(values.shape[-3])).view(-1, 1, 1)
         levels = values / steps
-        return levels.add_(levels.sign(), alpha=self.rounding).trunc_().clamp_(-(2**15), 2**15 - 1)
+        return levels.add_(levels.sign(), alpha=self.rounding).to(self.dtype)
 
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
         """Scaled coefficients of levels, to the bit."""

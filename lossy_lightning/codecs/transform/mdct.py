@@ -1,5 +1,6 @@
 """The modified discrete cosine transform, as an analysis of sound."""
 
+from collections.abc import Mapping
 from math import ceil
 
 import torch
@@ -51,8 +52,8 @@ class MDCT(FieldAnalysis):
         self.register_buffer("frame_window", shape, persistent=False)
         self._limit = ceil(2**15 * (2 / size) ** 0.5 * float(shape.sum())) + 1
 
-    def forward(self, signal: Tensor) -> Tensor:
-        """Lines of a sound, float32.
+    def fields(self, signal: Tensor) -> dict[str, Tensor]:
+        """Lines of a sound.
 
         Raises:
             ValueError: If the signal is not of int16 samples, or shorter than a frame's lines.
@@ -62,14 +63,12 @@ class MDCT(FieldAnalysis):
         self.layout(tuple(signal.shape[-2:]))
         padded = F.pad(signal.double(), (self.size, self.size + -signal.shape[-1] % self.size))
         frames = padded.unfold(-1, 2 * self.size, self.size)
-        return mdct(frames, self.frame_window).mT.flatten(-3, -2).float()
+        return {"lines": mdct(frames, self.frame_window).mT.flatten(-3, -2).float()}
 
-    def inverse(self, values: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
-        """The sound of lines, int16; all of its frames if no shape is given."""
-        shape = self.whole(tuple(values.shape[-2:])) if shape is None else shape
+    def signal(self, fields: Mapping[str, Tensor], shape: tuple[int, ...]) -> Tensor:
+        """The sound of lines, int16."""
         channels, samples = shape[-2:]
-        self.layout((channels, samples)).check_channels(values)
-        lines = torch.unflatten(values.double(), -2, (channels, self.size)).mT
+        lines = torch.unflatten(fields["lines"].double(), -2, (channels, self.size)).mT
         whole = overlap_add(imdct(lines, self.frame_window))
         sound = whole.narrow(-1, self.size, samples)
         return sound.round().clamp(-(2**15), 2**15 - 1).to(torch.int16)

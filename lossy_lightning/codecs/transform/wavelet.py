@@ -14,12 +14,12 @@ from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.functional import (
     Subbands,
     crop,
+    ict_to_rgb,
     inverse_wavelet,
     rct_to_rgb,
+    rgb_to_ict,
     rgb_to_rct,
-    rgb_to_ycbcr,
     wavelet,
-    ycbcr_to_rgb,
 )
 
 _MAX_LEVELS = 6
@@ -66,8 +66,8 @@ class Wavelet(FieldAnalysis):
         self.levels = levels
         self.kernel = kernel
 
-    def forward(self, signal: Tensor) -> Tensor:
-        """Subbands of images: ``(..., C, H, W)`` uint8 to ``(..., C * 4**levels, *grid)`` float32.
+    def fields(self, signal: Tensor) -> dict[str, Tensor]:
+        """Subbands of images ``(..., C, H, W)`` uint8, mirrored to fill their part of the grid.
 
         Raises:
             ValueError: If the signal is not uint8 with one or three channels, or smaller than one position.
@@ -76,31 +76,21 @@ class Wavelet(FieldAnalysis):
             raise InputError(f"Wavelet takes images of torch.uint8; got {signal.dtype}: round and clip the signal")
         layout = self.layout(tuple(signal.shape[-3:]))
         low, details = wavelet(self._planes(signal), self.levels)
-        bands = dict(zip((field.name for field in layout.fields), _flat(low, details), strict=True))
-        sizes = {field.name: _cells(field, layout.grid) for field in layout.fields}
-        values = layout.join({name: _extend(band, sizes[name]) for name, band in bands.items()})
-        return values.float()
+        bands = [low, *chain.from_iterable(reversed(details))]  # the coarsest first
+        fields = zip(layout.fields, bands, strict=True)
+        return {field.name: _extend(band, _size(field, layout.grid)).float() for field, band in fields}
 
-    def inverse(self, values: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
-        """The image of subbands, ``(..., C, H, W)`` uint8; all of the grid if no shape is given.
-
-        Raises:
-            ValueError: If the values are not of that shape.
-        """
-        shape = self.whole(tuple(values.shape[-3:])) if shape is None else shape
-        layout = self.layout(tuple(shape[-3:]))
-        if self.kernel == "5/3":
-            values = values.round().int()
-        low, *others = layout.split(values).values()
+    def signal(self, fields: Mapping[str, Tensor], shape: tuple[int, ...]) -> Tensor:
+        """The image of subbands, ``(..., C, H, W)`` uint8."""
+        parts = {name: part.round().int() for name, part in fields.items()} if self.kernel == "5/3" else fields
         height, width = shape[-2:]
         details = []
-        for fine, level in enumerate(range(self.levels), start=1):
-            hl, lh, hh = others[len(others) - 3 * fine :][:3]
-            rows, columns = -(-height // 2**level), -(-width // 2**level)
-            up, left, down, right = -(-rows // 2), -(-columns // 2), rows // 2, columns // 2
-            details.append(Subbands(crop(hl, (up, right)), crop(lh, (down, left)), crop(hh, (down, right))))
-        low = crop(low, (-(-height // 2**self.levels), -(-width // 2**self.levels)))
-        return self._image(inverse_wavelet(low, details))
+        for level in range(1, self.levels + 1):
+            up, left = -(-height // 2), -(-width // 2)
+            sizes = {"hl": (up, width // 2), "lh": (height // 2, left), "hh": (height // 2, width // 2)}
+            details.append(Subbands(*(crop(parts[f"{kind}_{level}"], size) for kind, size in sizes.items())))
+            height, width = up, left
+        return self._image(inverse_wavelet(crop(parts["ll"], (height, width)), details))
 
     def whole(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """``(C, H, W)`` of images without an incomplete position."""
@@ -147,14 +137,15 @@ class Wavelet(FieldAnalysis):
         if self.kernel == "5/3":
             centred = image.to(torch.int16) - 128
             return rgb_to_rct(centred) if colour else centred
-        return (rgb_to_ycbcr(image.float()) if colour else image.float()).sub_(128)
+        centred = image.float().sub_(128)
+        return rgb_to_ict(centred) if colour else centred
 
     def _image(self, planes: Tensor) -> Tensor:
         colour = planes.shape[-3] == 3
         if self.kernel == "5/3":
             image = (rct_to_rgb(planes) if colour else planes) + 128
         else:
-            image = (ycbcr_to_rgb(planes + 128) if colour else planes + 128).round()
+            image = (ict_to_rgb(planes) if colour else planes).add(128).round()
         return image.clamp(0, 255).to(torch.uint8)
 
 
@@ -164,12 +155,7 @@ def _names(levels: int) -> list[tuple[str, int]]:
     return [("ll", levels), *details]
 
 
-def _flat(low: Tensor, details: list[Subbands]) -> list[Tensor]:
-    """All subbands, the coarsest first."""
-    return [low, *chain.from_iterable(reversed(details))]
-
-
-def _cells(field: Field, grid: tuple[int | None, ...]) -> list[int]:
+def _size(field: Field, grid: tuple[int | None, ...]) -> list[int]:
     """Size of a field on a known grid."""
     return [(size or 0) * cells for size, cells in zip(grid, field.cells or (1, 1), strict=True)]
 

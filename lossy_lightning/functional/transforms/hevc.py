@@ -83,11 +83,11 @@ def hevc_transform(blocks: Tensor, sine: bool = False) -> Tensor:
     """
     size = blocks.shape[-1]
     bits = size.bit_length() - 1
-    # Sums stay below 2**24, so that they are exact in float32, only up to 8 x 8.
+    matrix = hevc_matrix(size, sine).to(blocks.device).T
+    rows = descale(blocks.float() @ matrix.float(), bits - 1)
+    # Sums of the second pass stay below 2**24, so that they are exact in float32, only up to 8 x 8.
     dtype = torch.float32 if size <= 8 else torch.float64
-    matrix = hevc_matrix(size, sine).to(blocks.device, dtype).T
-    rows = descale(blocks.to(dtype) @ matrix, bits - 1)
-    return descale(rows.mT @ matrix, bits + 6).mT.float()
+    return descale(rows.mT.to(dtype) @ matrix.to(dtype), bits + 6).mT.float()
 
 
 def inverse_hevc_transform(coefficients: Tensor, sine: bool = False) -> Tensor:
