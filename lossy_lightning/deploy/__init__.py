@@ -1,15 +1,21 @@
-"""Trained networks for other programs: packed bits for any CPU."""
+"""Trained networks for other programs: packed bits for any CPU, and files that other tools run."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lossy_lightning.deploy.exchange import export_onnx, export_qonnx
     from lossy_lightning.deploy.packing import pack
     from lossy_lightning.deploy.runtime.network import PackedNetwork
 
-__all__ = ["PackedNetwork", "pack"]
+__all__ = ["PackedNetwork", "export_onnx", "export_qonnx", "pack"]
 
-_PLACES = {"PackedNetwork": "runtime.network", "pack": "packing"}
+_PLACES = {
+    "PackedNetwork": "runtime.network",
+    "export_onnx": "exchange",
+    "export_qonnx": "exchange",
+    "pack": "packing",
+}
 
 
 def __getattr__(name: str) -> Any:
