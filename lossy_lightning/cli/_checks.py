@@ -31,20 +31,29 @@ def check_checkpoint(config: Namespace) -> None:
         raise MissingFileError(f"ckpt_path is {given}, but there is no such file in {path.absolute().parent}")
     if path.is_dir() and not any((path / name).exists() for name in ("meta.pt", ".metadata", "latest")):
         raise InputError(f"ckpt_path is {given}, a folder; give a file in it, such as epoch=9-step=100.ckpt")
-    if path.is_file() and not zipfile.is_zipfile(path):
-        raise InputError(f"ckpt_path is {given}, which is no checkpoint, or only a part of one")
     if path.is_file():
-        _check_content(path)
+        check_content("ckpt_path", path)
 
 
-def _check_content(path: Path) -> None:
+def check_content(option: str, path: Path) -> None:
+    """Check that a file is a whole checkpoint of Lightning.
+
+    Args:
+        option: That names it.
+        path: The file.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{option} is {path}, which is no checkpoint, or only a part of one")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)  # reads no tensors
     except (pickle.UnpicklingError, RuntimeError) as error:
         (last, *_) = reversed([line.strip() for line in str(error).splitlines() if "rror: " in line] or [str(error)])
-        raise InputError(f"ckpt_path is {path}, which holds more than weights and plain values: {last}") from error
+        raise InputError(f"{option} is {path}, which holds more than weights and plain values: {last}") from error
     if not isinstance(content, dict) or not {"state_dict", "pytorch-lightning_version"} <= content.keys():
-        raise InputError(f"ckpt_path is {path}, which is no checkpoint of Lightning: it lacks state_dict or a version")
+        raise InputError(f"{option} is {path}, which is no checkpoint of Lightning: it lacks state_dict or a version")
 
 
 def check_functions(config: Namespace) -> None:

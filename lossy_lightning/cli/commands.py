@@ -45,6 +45,12 @@ COMMANDS = {
         "encode --input photos --codec JPEG --output codes",
         "write the codes of a data set, a file a split",
     ),
+    "export": Command(
+        "lossy_lightning.cli.exporting",
+        "export",
+        "export --checkpoint best.ckpt --format onnx --output digits.onnx",
+        "write a trained network for other programs",
+    ),
     "report": Command(
         "lossy_lightning.report.command",
         "report",

@@ -1,0 +1,60 @@
+"""``lossy-lightning export``."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from lossy_lightning.cli._checks import check_content
+from lossy_lightning.cli._parser import Parser
+from lossy_lightning.core import InputError, MissingFileError
+from lossy_lightning.deploy import export_onnx, export_qonnx
+from lossy_lightning.tasks import ClassificationTask
+
+FORMATS: dict[str, Callable[[ClassificationTask, Path], None]] = {"onnx": export_onnx, "qonnx": export_qonnx}
+"""Name of a format to what writes it."""
+
+
+def export(arguments: Sequence[str]) -> None:
+    """Write the network of a checkpoint as a file for other programs.
+
+    Raises:
+        InputError: If the checkpoint is none of a classifier that the command line trained, or the network has no form
+            in that format.
+    """
+    parser = Parser(
+        prog="lossy-lightning export",
+        description="Write the trained network of a checkpoint, from codes to logits, as a file for other programs.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--checkpoint", metavar="FILE", required=True, help="of lossy-lightning fit")
+    parser.add_argument("--format", type=Literal["onnx", "qonnx"], required=True, help="of the file")
+    parser.add_argument("--output", metavar="FILE", required=True, help="to write")
+    options = parser.parse_args(list(arguments))
+    if Path(options.output).is_dir():
+        raise InputError(f"--output is {options.output}, a folder; give the name of a file")
+    task = trained_task(Path(options.checkpoint))
+    FORMATS[options.format](task, Path(options.output))
+    print(
+        f"{options.output}: {type(task.stem).__name__} and {type(task.backbone).__name__}, {task.num_classes} classes"
+    )
+
+
+def trained_task(path: Path) -> ClassificationTask:
+    """The task of a checkpoint, ready for use.
+
+    Raises:
+        InputError: If it is none of a classifier that the command line trained.
+    """
+    if not path.is_file():
+        raise MissingFileError(f"--checkpoint is {path}, but there is no such file")
+    check_content("--checkpoint", path)
+    try:
+        task = ClassificationTask.load_from_checkpoint(path, map_location="cpu", weights_only=True)
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"--checkpoint is {path}, which is none of a ClassificationTask that lossy-lightning fit trained: "
+            f"{' '.join(str(error).split())[:200]}"
+        ) from error
+    return task.eval()
