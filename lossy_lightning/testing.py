@@ -164,7 +164,11 @@ def _check_decoded(codec: Codec, signals: Tensor) -> None:
     assert torch.equal(decoded, single), "decode must give a batch the signals of its codes one by one"
     batched = codec.decode(code, tuple(signals.shape))
     assert torch.equal(decoded, batched), "decode must take the signal's shape with its batch dimensions too"
-    assert torch.equal(decoded, codec.round_trip(signals)), "round_trip must give decode(encode(signal), signal.shape)"
+    gone_through = codec.round_trip(signals)
+    steps = int((gone_through.long() - decoded.long()).abs().max())
+    assert steps <= (decoded.dtype == torch.int16), (
+        f"round_trip must give decode(encode(signal), signal.shape), 16-bit sound within one step; {steps} steps differ"
+    )
     if codec.idempotent:
         again = codec.encode(codec.decode(code))  # not cropped, so that no edge is padded anew
         changed = int((again != code).sum())

@@ -42,7 +42,10 @@ class Codec(ABC):
         """Signal of a code ``(..., C, *grid)``, cropped to ``shape``, the signal's own, with or without its batch."""
 
     def round_trip(self, signal: Tensor) -> Tensor:
-        """What is left of a signal, ``decode(encode(signal))``, for codecs that know a faster way to the same."""
+        """What is left of a signal, ``decode(encode(signal))``, for codecs that know a faster way to the same.
+
+        Samples of sound may differ by one step, by which decoders of one standard differ.
+        """
         # The shape matters beyond cropping: decoders treat the edges of an image apart from what pads them.
         return self.decode(self.encode(signal), tuple(signal.shape))
 

@@ -79,6 +79,7 @@ from lossy_lightning.functional.transforms.mdct import (
     mdct,
     overlap_add,
 )
+from lossy_lightning.functional.transforms.mel import mel_bands
 from lossy_lightning.functional.transforms.wavelet import (
     Subbands,
     inverse_wavelet,
@@ -123,6 +124,7 @@ __all__ = [
     "jpeg_transform",
     "masking_thresholds",
     "mdct",
+    "mel_bands",
     "nearest_codewords",
     "overlap_add",
     "pad_codes",

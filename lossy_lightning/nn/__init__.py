@@ -36,6 +36,7 @@ from lossy_lightning.nn.stems import (
     Packed,
     Scale,
     SpaceToDepth,
+    SpectralBands,
     SpectralLines,
 )
 
@@ -68,6 +69,7 @@ __all__ = [
     "Scale",
     "SequenceNet",
     "SpaceToDepth",
+    "SpectralBands",
     "SpectralLines",
     "SpectrogramCNN",
     "UpSampling",

@@ -1,4 +1,4 @@
-"""Sounds to MP3 files by LAME, through libsndfile."""
+"""Sounds to MP3 files by LAME, and back by mpg123, both through libsndfile."""
 
 import io
 
@@ -37,3 +37,20 @@ def encode(signal: NDArray[np.int16], sample_rate: int, bit_rate: int) -> bytes:
         bitrate_mode="CONSTANT",
     )
     return file.getvalue()
+
+
+def decode(data: bytes, samples: int, delay: int) -> NDArray[np.int16]:
+    """The sound ``(channels, samples)`` of a file that `encode` has made of so many samples.
+
+    Args:
+        data: The file.
+        samples: Of the sound.
+        delay: Samples to cut off, if the file does not tell libsndfile to cut them off.
+    """
+    import soundfile  # slow to import
+
+    # As float32: of samples beyond the range, int16 would keep the lowest bits.
+    sound: NDArray[np.float32] = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)[0].T
+    if sound.shape[1] != samples:
+        sound = sound[:, delay : delay + samples]
+    return (sound * 2**15).round().clip(-(2**15), 2**15 - 1).astype(np.int16)

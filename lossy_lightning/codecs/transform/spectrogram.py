@@ -6,6 +6,7 @@ from torch import Tensor
 from lossy_lightning.codecs.transform.analysis import Analysis
 from lossy_lightning.core import InputError
 from lossy_lightning.core.arguments import check_integers, check_numbers
+from lossy_lightning.functional import mel_bands
 
 _ITERATIONS = 32
 
@@ -160,7 +161,8 @@ class MelSpectrogram(Spectrogram):
         self.sample_rate = sample_rate
         if n_mels > n_fft // 2:
             raise InputError(f"there are 1 to n_fft / 2 bands; got {n_mels=}, {n_fft=}")
-        bands = _triangles(n_fft // 2, n_mels, sample_rate)
+        hertz = torch.linspace(0, sample_rate / 2, n_fft // 2 + 1, dtype=torch.float64)[:-1]
+        bands = mel_bands(hertz, n_mels, sample_rate / 2)
         if (bands.sum(1) == 0).any():
             raise InputError(f"{n_mels} bands are too many for n_fft={n_fft}: some hold no frequency; take fewer")
         self.register_buffer("bands", bands, persistent=False)
@@ -196,13 +198,3 @@ class MelSpectrogram(Spectrogram):
     def extra_repr(self) -> str:
         """The arguments."""
         return f"{super().extra_repr()}, n_mels={self.n_mels}, sample_rate={self.sample_rate}"
-
-
-def _triangles(frequencies: int, bands: int, sample_rate: int) -> Tensor:
-    """Weight of each frequency in each band, ``(bands, frequencies)``; centres are even in mel."""
-    hertz = torch.linspace(0, sample_rate / 2, frequencies + 1, dtype=torch.float64)[:-1]
-    top = 2595 * torch.log10(torch.tensor(1 + sample_rate / 1400, dtype=torch.float64))
-    corners = 700 * (10 ** (torch.linspace(0, 1, bands + 2, dtype=torch.float64) * top / 2595) - 1)
-    low, centre, high = (corners[i : i + bands, None] for i in range(3))
-    rising, falling = (hertz - low) / (centre - low), (high - hertz) / (high - centre)
-    return torch.minimum(rising, falling).clamp(min=0).float()

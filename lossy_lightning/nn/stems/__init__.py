@@ -14,6 +14,7 @@ from lossy_lightning.nn.stems.packed import Packed
 from lossy_lightning.nn.stems.planes import CoefficientPlanes
 from lossy_lightning.nn.stems.scale import Scale
 from lossy_lightning.nn.stems.space_to_depth import SpaceToDepth
+from lossy_lightning.nn.stems.spectral_bands import SpectralBands
 from lossy_lightning.nn.stems.spectral_lines import SpectralLines
 
 __all__ = [
@@ -33,5 +34,6 @@ __all__ = [
     "Packed",
     "Scale",
     "SpaceToDepth",
+    "SpectralBands",
     "SpectralLines",
 ]

@@ -1,31 +1,13 @@
 """Quantized MDCT levels in common units."""
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from lossy_lightning.core import CodeSpec, InputError, Stem, valid_positions
+from lossy_lightning.core import CodeSpec, InputError
 from lossy_lightning.core.arguments import check_integers
-from lossy_lightning.functional.mp3 import joint_stereo, line_gains
-from lossy_lightning.nn.layers._padding import norm_of_valid
-
-_LINES = 576
-_OF_CHANNEL = (
-    "levels",
-    "global_gain",
-    "scale_factors",
-    "subblock_gain",
-    "block_type",
-    "mixed",
-    "scalefac_scale",
-    "preflag",
-)
-_OF_GRANULE = ("mid_side", "intensity", "intensity_scale")
-#: Features are in units of a 16-bit sample, so that faint lines are not small beside what a batch norm adds.
-_UNIT = 2**15
-_FAINT = 1e-3  # of that unit
+from lossy_lightning.nn.stems._companded import LINES, CompandedLines
 
 
-class SpectralLines(Stem):
+class SpectralLines(CompandedLines):
     """Spectral lines of codes of `MP3`, companded, in common units, each frequency with a batch norm of its own.
 
     A level times its granule's gains is a spectral line ``x``; its feature is ``sign(x) * |x| ** (3/4)``, the law by
@@ -48,52 +30,15 @@ class SpectralLines(Stem):
         (288, 30)
     """
 
-    def __init__(self, spec: CodeSpec, sample_rate: int, lines: int = _LINES, magnitudes: bool = False) -> None:
-        super().__init__(spec)
-        names = tuple(field.name for field in spec.fields)
-        if names not in (_OF_CHANNEL, _OF_CHANNEL + _OF_GRANULE) or len(spec.field("levels").low) % _LINES:
-            raise InputError(f"SpectralLines reads codes of MP3(dequantize=False); got codes of the fields {names}")
-        check_integers(1, sample_rate=sample_rate, lines=lines)
-        if lines > _LINES:
-            raise InputError(f"a granule has 1 to {_LINES} lines; got {lines=}")
-        self.sample_rate = sample_rate
+    def __init__(self, spec: CodeSpec, sample_rate: int, lines: int = LINES, magnitudes: bool = False) -> None:
+        check_integers(1, lines=lines)
+        if lines > LINES:
+            raise InputError(f"a granule has 1 to {LINES} lines; got {lines=}")
+        super().__init__(spec, sample_rate, lines)
         self.lines = lines
         self.magnitudes = magnitudes
-        self.channels = len(spec.field("levels").low) // _LINES
-        self.shape = (self.channels * lines, spec.grid[0])
-        self.norm = nn.BatchNorm1d(self.channels * lines)
 
     def forward(self, code: Tensor, grid_size: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
         """Features ``(N, channels * lines, granules)`` of a code, and their own sizes if it is padded."""
-        values = self.companded(code)
-        if self.magnitudes:
-            values = values.abs().log1p()
-        features = values[..., : self.lines].flatten(2).mT
-        valid = None
-        if grid_size is not None and self.training:
-            valid = valid_positions(grid_size, (features.shape[2],))
-        features = norm_of_valid(self.norm, features, valid)
-        return features if grid_size is None else (features, grid_size)
-
-    def companded(self, code: Tensor) -> Tensor:
-        """Companded lines ``(N, granules, channels, 576)``, full scale about ``32768 ** (3/4)``."""
-        parts = self._parts(code)
-        levels, gain, factors, subgain, kind, mixed, scale, flag = (parts[name] for name in _OF_CHANNEL)
-        gain = (line_gains(gain, factors, subgain, kind, mixed, scale, flag, self.sample_rate) * _UNIT).float()
-        if self.channels == 1:
-            return levels * gain.pow(0.75)
-        lines = levels.sign() * levels.abs().float().pow(4 / 3) * gain
-        mid_side, intensity, intensity_scale = (parts[name] for name in _OF_GRANULE)
-        lines = joint_stereo(lines, mid_side, intensity, intensity_scale, kind, mixed, self.sample_rate)
-        # The power of 3/4 has no slope at 0.
-        return lines * (lines.abs() + _FAINT).pow(-0.25)
-
-    def _parts(self, code: Tensor) -> dict[str, Tensor]:
-        """Fields by granule and channel."""
-        parts = {name: part.mT for name, part in self.code_spec.split(code).items()}
-        for name in _OF_CHANNEL:
-            whole = torch.unflatten(parts[name], -1, (self.channels, -1))
-            parts[name] = whole.squeeze(-1) if whole.shape[-1] == 1 else whole
-        return {
-            name: part.squeeze(-1) if name in ("mid_side", "intensity_scale") else part for name, part in parts.items()
-        }
+        values = self.companded(code)[..., : self.lines]
+        return self.normalized(values.abs().log1p() if self.magnitudes else values, grid_size)

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from lossy_lightning.codecs import MP3
+from lossy_lightning.codecs import MP3, PCM, Decoded
 from lossy_lightning.core import FileInfo
 from lossy_lightning.testing import check_codec
 
@@ -56,6 +56,17 @@ def test_decoded_sound_lies_where_the_signal_does(bit_rate, sample_rate, channel
     assert (signal - decoded).square().mean() < 0.3 * signal.double().square().mean()
     late = (signal[:, :-20] - decoded[:, 20:]).square().mean()
     assert (signal - decoded).square().mean() < late
+
+
+@pytest.mark.parametrize(("bit_rate", "sample_rate", "channels"), ALL)
+@pytest.mark.parametrize("samples", [700, 9216])
+def test_decoded_by_libsndfile_is_what_the_codec_decodes(bit_rate, sample_rate, channels, samples):
+    codec = MP3(bit_rate, sample_rate, channels)
+    signals = torch.stack([sound(channels, samples, seed) for seed in range(2)])
+    signals[0] = signals[0].double().mul(9).clamp(-(2**15), 2**15 - 1).short()  # decoded samples overshoot
+    decoded = Decoded(codec, PCM(16)).encode(signals)
+    assert decoded.dtype == torch.int16
+    assert (decoded.int() - codec.decode(codec.encode(signals), tuple(signals.shape[1:])).int()).abs().max() <= 1
 
 
 @pytest.mark.parametrize("sample_rate", [16_000, 44_100])

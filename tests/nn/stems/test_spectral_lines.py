@@ -5,7 +5,7 @@ import torch
 
 from lossy_lightning.codecs import JPEG, MP3
 from lossy_lightning.functional.mp3 import lines_to_sound
-from lossy_lightning.nn import SpectralLines
+from lossy_lightning.nn import SpectralBands, SpectralLines
 
 
 def _sound(channels, samples=9000):
@@ -56,3 +56,30 @@ def test_other_codes_are_refused():
         SpectralLines(MP3(dequantize=True).spec((1, None)), 44_100)
     with pytest.raises(ValueError, match="1 to 576 lines; got lines=600"):
         SpectralLines(MP3().spec((1, None)), 44_100, lines=600)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_tone_is_in_the_band_around_it(channels):
+    codec = MP3(64, 16_000, channels)
+    samples = (8000 * torch.sin(2 * math.pi * 2011 * torch.arange(9000) / 16_000)).to(torch.int16)
+    code = codec.encode(samples.expand(channels, -1))[None]
+    stem = SpectralBands(codec.spec((channels, None)), 16_000, bands=20).eval()
+    features = stem(code)
+    assert features.shape == (1, 20 * channels, code.shape[-1])
+    mel = [2595 * math.log10(1 + hertz / 700) for hertz in (2011, 8000)]
+    want = round(21 * mel[0] / mel[1]) - 1  # of centres from 1 to 20, even in mel
+    loudest = features[0, :, 8].unflatten(0, (channels, 20)).argmax(1)
+    assert loudest.tolist() == [want] * channels
+    # A line comes and goes with the phase, a band does not.
+    lines = SpectralLines(codec.spec((channels, None)), 16_000, lines=160, magnitudes=True).eval()(code)[0, 144]
+    assert features[0, want, 3:12].std() < lines[3:12].std() / 2
+
+
+def test_bands_are_checked():
+    spec = MP3(32, 16_000).spec((1, None))
+    with pytest.raises(ValueError, match="SpectralBands reads codes of MP3"):
+        SpectralBands(JPEG().spec((3, 32, 32)), 16_000)
+    with pytest.raises(ValueError, match=r"at most 8000.0 Hz; got highest=9000"):
+        SpectralBands(spec, 16_000, highest=9000)
+    with pytest.raises(ValueError, match=r"400 bands are too many up to 8000.0 Hz"):
+        SpectralBands(spec, 16_000, bands=400)
