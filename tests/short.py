@@ -45,6 +45,8 @@ def fit(arguments: list[str], data: Path, folder: Path, cache_dir: Path) -> None
     places = ["--data.cache_dir", str(cache_dir), "--trainer.logger.init_args.save_dir", str(folder)]
     if any("imagenette" in argument for argument in arguments):
         places += ["--data.root", str(data / "imagenette224"), "--data.batch_size", "2", "--data.val_fraction", "0.25"]
+    if any("mp3" in argument for argument in arguments):
+        places += ["--data.root", str(data / "speech_commands_mp3")]
     main(["fit", *arguments, *SHORT, *places])
 
 

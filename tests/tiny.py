@@ -34,7 +34,7 @@ def write_images(root: Path, splits: tuple[str, str], classes: int, count: int, 
 
 
 def write_speech_commands(root: Path) -> None:
-    """Four clips of each word, one second of a noisy tone, the last two of each in the official lists."""
+    """Four clips of each word, a second of a noisy tone, the last two of each in the official lists; as MP3, too."""
     folder = root / "SpeechCommands" / "speech_commands_v0.02"
     lists: dict[str, list[str]] = {"validation_list.txt": [], "testing_list.txt": []}
     for number, (word, i) in enumerate(product(WORDS, range(4))):
@@ -43,6 +43,9 @@ def write_speech_commands(root: Path) -> None:
         tone = np.sin(np.arange(16_000) * (0.02 + 0.03 * WORDS.index(word)))
         noise = np.random.default_rng(number).normal(0, 0.1, 16_000)
         soundfile.write(folder / name, 0.3 * tone + 0.3 * noise, 16_000, subtype="PCM_16")
+        coded = (root / "speech_commands_mp3" / name).with_suffix(".mp3")
+        coded.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(coded, 0.3 * tone + 0.3 * noise, 16_000, compression_level=16 / 19, bitrate_mode="CONSTANT")
         if i >= 2:
             lists["testing_list.txt" if i % 2 else "validation_list.txt"].append(name)
     for name, lines in lists.items():

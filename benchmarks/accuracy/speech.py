@@ -7,7 +7,7 @@ Each row is a run of `experiments/speech/`, made through the command line after 
 last epoch: the test speakers choose nothing. Beside it stand the accuracy on the validation speakers and the processor
 time of one training epoch (median; validation, loading of the cache and coding left out). A folder keeps runs and
 figures, and what it holds of the same recipe is not run again. Codes are cached in `--cache`, by default in
-`$LOSSY_DATA`.
+`$LOSSY_DATA`, where MP3 files are written, too (`python -m benchmarks.accuracy.speech_mp3`).
 """
 
 import statistics
@@ -18,7 +18,9 @@ from typing import Any
 
 from lightning.pytorch import Callback
 
+from benchmarks.accuracy.speech_mp3 import files, write_files
 from benchmarks.harness import (
+    config,
     fit,
     foundations,
     inside,
@@ -54,6 +56,8 @@ ROWS: dict[str, tuple[str, list[str]]] = {
     "decoded Lyra, log spectrogram, the literature's CNN": ("speech_lyra_decoded_cnn", []),
     "linear-spectrogram VQ, raw bits, the literature's CNN": ("speech_vq_bits_cnn", LINEAR),
     "the same, split by file": ("speech_vq_bits_cnn", [*LINEAR, *LEAKY]),
+    "MP3 32 kbit/s, bands of levels, float": ("mp3_speech", []),
+    "decoded MP3, log-mel spectrogram, float": ("speech_mp3_decoded", []),
 }
 
 
@@ -80,6 +84,8 @@ def figures(name: str, extra: list[str], common: list[str], fold: int) -> dict[s
     clock = EpochTime()
     # Cached codes need no workers, and their processor time would count nowhere.
     given = ["--data.init_args.test_fold", str(fold), "--data.init_args.num_workers", "0", *common, *extra]
+    if config(name)["data"]["init_args"].get("root") == files().name:
+        given += ["--data.init_args.root", str(write_files(files()))]
     cli = fit(name, given, clock)
     metrics = {metric: float(value) for metric, value in cli.trainer.callback_metrics.items()}
     return {

@@ -1,6 +1,7 @@
 """Convolutional network for sequences."""
 
 from collections.abc import Sequence
+from math import prod
 
 from torch import Tensor, nn
 
@@ -24,7 +25,8 @@ class SequenceNet(nn.Module):
     `ConvNet`. The last layer is real. Padding never changes the outputs.
 
     Args:
-        shape: Shape ``(C, L)`` of the features it reads, without batch; L may vary (None).
+        shape: Shape ``(C, L)`` of the features it reads, without batch; L may vary (None). Or ``(C, F, L)``, of which
+            all F rows, such as bands of frequency, are channels.
         num_classes: Number of outputs.
         channels: Output channels of each convolution.
         strides: Stride of each convolution, as many as ``channels``.
@@ -36,7 +38,7 @@ class SequenceNet(nn.Module):
         first_input_bit_width: Bits of the first layer's inputs; None: as the others.
 
     Raises:
-        ValueError: If ``shape`` is not ``(C, L)``, ``strides`` is not as long as ``channels``, the kernel is even,
+        ValueError: If ``shape`` is none of those, ``strides`` is not as long as ``channels``, the kernel is even,
             or a bit width is none of those.
 
     Example:
@@ -60,6 +62,8 @@ class SequenceNet(nn.Module):
         first_input_bit_width: int | None = None,
     ) -> None:
         super().__init__()
+        if isinstance(shape, Sequence) and len(shape) == 3 and None not in shape[:2]:
+            shape = (prod(shape[:2]), shape[2])  # type: ignore[arg-type]
         in_channels = channels_of(shape, 1, "SequenceNet")
         check_integers(1, num_classes=num_classes, kernel_size=kernel_size)
         check_numbers(0, 1, dropout=dropout)
@@ -90,7 +94,10 @@ class SequenceNet(nn.Module):
         self.classifier = linear(depths[-1], num_classes, 32, 32, bias=True)
 
     def forward(self, features: Tensor, grid_size: Tensor | None = None) -> Tensor:
-        """Logits ``(N, num_classes)`` of features ``(N, C, L)``, of which each example has ``grid_size`` of its own."""
+        """Logits ``(N, num_classes)`` of features ``(N, C, L)`` or ``(N, C, F, L)``, each of its ``grid_size``."""
+        if features.ndim == 4:
+            features = features.flatten(1, 2)
+            grid_size = None if grid_size is None else grid_size[:, 1:]
         size = grid_size
         valid = None if size is None else valid_positions(size, tuple(features.shape[2:]))
         features = norm_of_valid(self.norm, features, valid)

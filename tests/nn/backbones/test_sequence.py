@@ -117,3 +117,16 @@ def test_refused(net):
 def test_channels_that_cannot_be_repeated():
     with pytest.raises(ValueError, match="multiple"):
         ResidualNet((64, 50), 8, channels=(64, 96), strides=(1, 1))
+
+
+def test_rows_of_frequency_are_channels():
+    torch.manual_seed(0)
+    net = SequenceNet((2, 3, None), 4, (8, 8), (1, 2)).eval()
+    features = torch.randn(2, 2, 3, 9)
+    assert torch.equal(net(features), net(features.flatten(1, 2)))
+    sizes = torch.tensor([[3, 9], [3, 5]])
+    padded = features.clone()
+    padded[1, ..., 5:] = 7
+    torch.testing.assert_close(net(padded, sizes)[1:], net(features[1:, ..., :5]))
+    with pytest.raises(ValueError, match=r"SequenceNet reads features \(C, L\); got"):
+        SequenceNet((2, None, None), 4)
