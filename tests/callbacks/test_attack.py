@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer, seed_everything
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -15,10 +16,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from lossy_lightning.callbacks import GradientAttackMonitor
 from lossy_lightning.cli import LossyCLI
-from lossy_lightning.codecs import JPEG, PCM, VQ, Decoded
+from lossy_lightning.codecs import JPEG, MP3, PCM, VQ, Decoded
 from lossy_lightning.core import CodeSpec, Field, FileCodec
-from lossy_lightning.data import Digits
-from lossy_lightning.nn import MLP, Bits, LookupLinear, Scale
+from lossy_lightning.data import CodedFolder, Digits
+from lossy_lightning.nn import MLP, Bits, LookupLinear, Scale, SequenceNet, SpectralBands
 from lossy_lightning.tasks import ClassificationTask
 
 FLOAT_MLP = partial(MLP, hidden_features=(32,), weight_bit_width=32, input_bit_width=32)
@@ -424,3 +425,32 @@ def test_jpeg_coefficients(tmp_path):
     assert got["file_bytes_step2"] > 0
     assert got["file_bytes_change_step2"] > 0  # coefficients that were zero no longer are
     assert got["linf_code_step2"] <= 2 < got["linf_signal_step2"]
+
+
+def test_mp3_levels(tmp_path):
+    """The attack changes quantized levels of MP3 files; synthesis tells how that sounds, and files hold it exactly."""
+    for i in range(16):
+        path = tmp_path / "beeps" / ("test" if i % 4 == 3 else "train") / ("low" if i % 2 else "high") / f"{i}.mp3"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(i).standard_normal(4000) / 30
+        tone = 0.1 * np.sin(np.arange(4000) * (0.3 if i % 2 else 0.5))
+        soundfile.write(path, tone + noise, 16_000, compression_level=16 / 19, bitrate_mode="CONSTANT")
+    (tmp_path / "beeps/test/high").mkdir()
+    (tmp_path / "beeps/train/high/0.mp3").rename(tmp_path / "beeps/test/high/0.mp3")
+    seed_everything(0)
+    codec = MP3(32, 16_000)
+    data = CodedFolder(codec, tmp_path / "beeps", crop=6 * 576, batch_size=4, val_fraction=0)
+    stem = partial(SpectralBands, sample_rate=16_000, bands=32)
+    backbone = partial(SequenceNet, channels=(8,), strides=(1,))
+    task = ClassificationTask(data.spec, data.num_classes, stem=stem, backbone=backbone)
+    monitor = GradientAttackMonitor(steps=(4,), fields=["levels"], queries=0, student_queries=0, draws=0)
+    options = {"enable_progress_bar": False, "logger": False, "enable_checkpointing": False, "accelerator": "cpu"}
+    trainer = Trainer(max_epochs=5, callbacks=[monitor], **options)
+    trainer.fit(task, data)
+    trainer.test(task, data, verbose=False)
+    got = {name.removeprefix("attack/"): float(value) for name, value in trainer.callback_metrics.items()}
+    assert got["acc_file_step4"] == got["acc_step4"] <= got["acc_clean"]
+    assert got["file_bytes_step4"] > 500
+    assert got["file_bytes_change_step4"] >= 0
+    assert got["linf_code_step4"] <= 4 < got["linf_signal_step4"]
+    assert -20 < got["snr_step4"] < 60
