@@ -90,9 +90,10 @@ class ComplexityMonitor(Callback):
         self._encoded: tuple[Codec, Counter[int] | None] | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Check the parts; show the table once in this fit."""
+        """Check the parts, count what making the code costs; show the table once in this fit."""
         _check_parts(pl_module, self.parts)
         self._tried = False
+        self._encoding(trainer)  # now rather than in the first batch
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check the parts."""

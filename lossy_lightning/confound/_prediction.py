@@ -74,6 +74,11 @@ def predict(
     chance = float(np.std(shuffled, ddof=1)) * (len(some) / len(labels)) ** 0.5
     margin = _NORMAL_95 * max(area.deviation, chance if 0 < area.mean < 1 else 0.0)
     interval = max(0.0, area.mean - margin), min(1.0, area.mean + margin)
+    if len(features.traces) == 1:  # shuffled, it leaves what chance gives
+        (name,) = features.traces
+        return Prediction(
+            area.mean, interval, area.by_class, accuracy, tuple(shuffled), {name: area.mean - 0.5}, {name: area.mean}
+        )
     importances = _importances(features, labels, folds, models, some, draws)
     alone = {name: _area_alone(features.values[:, columns], labels, folds) for name, columns in features.traces.items()}
     return Prediction(area.mean, interval, area.by_class, accuracy, tuple(shuffled), importances, alone)
