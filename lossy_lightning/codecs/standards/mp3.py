@@ -28,7 +28,7 @@ class MP3(FileCodec):
         channels: 1, or 2: plain or joint stereo, or two languages.
         dequantize: Whether levels are spectral lines in common units instead, joint stereo undone, so that bit rates
             can mix: ``round(sign(x) * |x| ** (3/4) * 32767)``, cut to that range. Only the kinds of blocks follow. What
-            they decode to is off by about -90 dB of full scale, and they cannot be written to files.
+            they decode to is off by about one step (RMS), -90 dB of full scale, and they cannot be written to files.
 
     Raises:
         ValueError: If an argument is none of these.
