@@ -2,11 +2,11 @@
 
 import torch
 from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
 from lossy_lightning.callbacks._captions import captioned
 from lossy_lightning.core import Codec, FileCodec
+from lossy_lightning.media import log_image
 
 
 def through_files(
@@ -39,12 +39,10 @@ def decoded(codec: Codec, code: Tensor, shape: tuple[int, ...] | None) -> Tensor
 
 
 def write_pictures(trainer: Trainer, clean: Tensor, moved: Tensor, tag: str, count: int = 8) -> None:
-    """Write clean and adversarial images and ten times their difference, on grey, side by side to TensorBoard."""
-    if clean.shape[1] not in (1, 3):
+    """Write clean and adversarial images and ten times their difference, on grey, side by side to the loggers."""
+    if clean.shape[1] not in (1, 3) or not trainer.is_global_zero:
         return
     difference = (128 + 10 * (moved[:count].int() - clean[:count].int())).clamp(0, 255).to(torch.uint8)
     columns = {"clean": clean[:count], "adversarial": moved[:count], "difference x 10": difference}
     picture = captioned([(name, torch.cat(list(images), dim=1)) for name, images in columns.items()])
-    for logger in trainer.loggers:
-        if isinstance(logger, TensorBoardLogger):
-            logger.experiment.add_image(tag, picture, trainer.global_step)
+    log_image(trainer.loggers, tag, picture, trainer.global_step)

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from torch.utils._pytree import tree_leaves
@@ -18,6 +17,7 @@ from lossy_lightning.callbacks._figures import encoding_scalars, energy_of, part
 from lossy_lightning.callbacks.inputs import first_tensor
 from lossy_lightning.core import Codec, InputError
 from lossy_lightning.functional import hooks_of, undisturbed
+from lossy_lightning.media import log_text
 from lossy_lightning.profiling import (
     EnergyTable,
     LayerProfile,
@@ -233,13 +233,12 @@ def _check_parts(module: LightningModule, parts: Sequence[str]) -> None:
 
 
 def _show(trainer: Trainer, module: LightningModule, rows: list[LayerProfile], examples: int) -> None:
-    """Print a table that fits on a screen, without breaking a progress bar; TensorBoard gets all layers."""
+    """Print a table that fits on a screen, without breaking a progress bar; loggers get all layers."""
     shown = folded_layers(rows)
     folded = "" if len(shown) == len(rows) else f", {len(rows)} layers by the modules that hold them"
     heading = f"Complexity of {'one example' if examples == 1 else f'{examples} examples together'}{folded}"
     module.print(f"\n{heading}\n{layer_table(shown)}")
-    for logger in trainer.loggers:
-        if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
-            # As code: TensorBoard breaks the cells of a table within words.
-            text = "\n".join(f"    {line}" for line in layer_table(rows).splitlines())
-            logger.experiment.add_text("complexity", text, trainer.global_step)
+    if trainer.is_global_zero:
+        # As code: TensorBoard breaks the cells of a table within words.
+        text = "\n".join(f"    {line}" for line in layer_table(rows).splitlines())
+        log_text(trainer.loggers, "complexity", text, trainer.global_step)

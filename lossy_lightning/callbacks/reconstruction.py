@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 from torch.utils.data import IterableDataset
 
 from lossy_lightning.callbacks._captions import captioned
 from lossy_lightning.callbacks._distortion import distortion, is_image, is_sound, log_power
 from lossy_lightning.core import Codec, FileCodec, InputError, RandomKey
+from lossy_lightning.media import log_audio, log_image, log_text
 
 _ROWS, _HOP = 512, 128  # of the picture of a sound: samples of a window, and from window to window
 _RANGE = 80.0  # dB below the loudest that a picture of a sound shows
@@ -35,7 +35,7 @@ class ReconstructionMonitor(Callback):
     other it warns once. Signals are taken before any ``transform``. Data that are codes already, such as
     JPEG files, have no originals; they are shown decoded, without a comparison.
 
-    TensorBoard gets, for each example: images as a picture, the original on the left; sounds as two players and a
+    Loggers get, for each example: images as a picture, the original on the left; sounds as two players and a
     picture of their log power spectrograms, the original above; each under its name and measures; and a table of these.
 
     Logged, averaged over the examples, zeros included:
@@ -79,9 +79,8 @@ class ReconstructionMonitor(Callback):
                 f"reconstruction/{name}", mean, on_step=False, on_epoch=True, batch_size=1, reduce_fx="max",
                 sync_dist=True,
             )  # fmt: skip
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
-                _show(logger.experiment, examples, rows, rate, trainer.global_step)
+        if trainer.is_global_zero:
+            _show(trainer.loggers, examples, rows, rate, trainer.global_step)
 
     def _warn(self, data: Any) -> None:
         if not self._warned:
@@ -142,21 +141,22 @@ def _measures(example: _Example, rate: int | None) -> dict[str, float]:
     return measures
 
 
-def _show(writer: Any, examples: list[_Example], rows: list[dict[str, float]], rate: int | None, step: int) -> None:
-    """Write examples and measures to TensorBoard."""
+def _show(
+    loggers: list[Any], examples: list[_Example], rows: list[dict[str, float]], rate: int | None, step: int
+) -> None:
+    """Hand examples and measures to loggers."""
     for number, (example, row) in enumerate(zip(examples, rows, strict=True)):
         tag = f"reconstruction/{number}"
         named = [("original", example.original), (_caption(row), example.decoded)]
         signals = [(name, signal) for name, signal in named if signal is not None]
         if is_image(example.decoded[None]):
-            writer.add_image(tag, captioned([(name, _picture(signal)) for name, signal in signals]), step)
+            log_image(loggers, tag, captioned([(name, _picture(signal)) for name, signal in signals]), step)
         elif is_sound(example.decoded[None]):
             pictures = zip([name for name, _ in signals], _spectrograms([each for _, each in signals]), strict=True)
-            writer.add_image(f"{tag}/spectrogram", captioned(list(pictures), vertical=True), step)
+            log_image(loggers, f"{tag}/spectrogram", captioned(list(pictures), vertical=True), step)
             for name, signal in signals if rate else ():
-                mono = signal.float().mean(0, keepdim=True) / 32768
-                writer.add_audio(f"{tag}/{name.split()[0]}", mono, step, sample_rate=rate)
-    writer.add_text("reconstruction", _table(examples, rows), step)
+                log_audio(loggers, f"{tag}/{name.split()[0]}", signal, rate or 0, step)
+    log_text(loggers, "reconstruction", _table(examples, rows), step)
 
 
 def _caption(row: dict[str, float]) -> str:

@@ -2,13 +2,13 @@
 
 import torch
 from lightning.pytorch import LightningModule
-from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 from torchmetrics import Metric
 
 from lossy_lightning.codecs import PCM, VQVAE
 from lossy_lightning.core import CodeSpec, InputError
 from lossy_lightning.functional import index_entropy, perplexity
+from lossy_lightning.media import log_image
 
 _PICTURES = 8
 
@@ -99,11 +99,9 @@ def log_figures(task: LightningModule, split: str, measure: Reconstruction) -> N
 
 
 def show(task: LightningModule, signal: Tensor, reconstruction: Tensor) -> None:
-    """Show the first images above their reconstructions, both in [-1, 1], in TensorBoard."""
+    """Show the first images above their reconstructions, both in [-1, 1]."""
     if signal.ndim != 4 or signal.shape[1] not in (1, 3) or not task.trainer.is_global_zero:
         return
     rows = [torch.cat([*images[:_PICTURES].float()], dim=2) for images in (signal, reconstruction)]
     image = (torch.cat(rows, dim=1).clamp(-1, 1) + 1) / 2
-    for logger in task.loggers:
-        if isinstance(logger, TensorBoardLogger):
-            logger.experiment.add_image("reconstruction", image, task.global_step)
+    log_image(task.loggers, "reconstruction", image, task.global_step)
