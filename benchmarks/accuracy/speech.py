@@ -58,6 +58,7 @@ ROWS: dict[str, tuple[str, list[str]]] = {
     "the same, split by file": ("speech_vq_bits_cnn", [*LINEAR, *LEAKY]),
     "MP3 32 kbit/s, bands of levels, float": ("mp3_speech", []),
     "decoded MP3, log-mel spectrogram, float": ("speech_mp3_decoded", []),
+    "decoded MP3, log-mel spectrogram every 36 ms, float": ("speech_mp3_decoded_slow", []),
 }
 
 
