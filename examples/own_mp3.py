@@ -14,7 +14,7 @@ from lightning.pytorch import Trainer, seed_everything
 
 from lossy_lightning.codecs import MP3
 from lossy_lightning.data import CodedFolder
-from lossy_lightning.nn import SequenceNet, SpectralLines
+from lossy_lightning.nn import SequenceNet, SpectralBands
 from lossy_lightning.tasks import ClassificationTask
 
 
@@ -33,7 +33,7 @@ def main(root: str | None = None, max_epochs: int = 10) -> None:
     seed_everything(0)
     codec = MP3(sample_rate=16_000, bit_rate=32)
     data = CodedFolder(codec, root, crop=25 * 576, batch_size=16)  # 0.9 s, anywhere in training, else the middle
-    stem = partial(SpectralLines, sample_rate=16_000, lines=288, magnitudes=True)  # up to 4 kHz
+    stem = partial(SpectralBands, sample_rate=16_000)
     backbone = partial(SequenceNet, channels=(64, 64), strides=(1, 2))
     task = ClassificationTask(data.spec, data.num_classes, stem=stem, backbone=backbone)
     trainer = Trainer(max_epochs=max_epochs)
