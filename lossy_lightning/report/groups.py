@@ -185,6 +185,22 @@ def labels(groups: Sequence[Group]) -> list[str]:
     return [group.name for group in groups]
 
 
+def differences(groups: Sequence[Group]) -> dict[str, list[str]]:
+    """Settings that are not the same in all groups that have a configuration.
+
+    Returns:
+        Name in the configuration, such as "data.codec.levels", to the value in each group: empty if it has none.
+    """
+    settings = [
+        {key: _short(value) for key, value in _leaves(experiment(group.runs[0].config))} if group.runs else {}
+        for group in groups
+    ]
+    configured = [mine for mine in settings if mine]
+    keys = dict.fromkeys(key for mine in configured for key in mine)
+    differing = [key for key in keys if len({mine.get(key) for mine in configured}) > 1]
+    return {key: [mine.get(key, "") for mine in settings] for key in differing}
+
+
 def _leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     items: Iterable[tuple[Any, Any]] = ()
     match config:

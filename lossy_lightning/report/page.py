@@ -5,33 +5,42 @@ from datetime import UTC, datetime
 from html import escape
 
 from lossy_lightning.report._drawing import Picture
-from lossy_lightning.report.groups import Group, shown
+from lossy_lightning.report.groups import Group, differences, shown
 from lossy_lightning.report.plots import pictures
 from lossy_lightning.report.runs import Run, State
 from lossy_lightning.report.table import column, hardware_text, table_rows
 
 _STYLE = """
-:root { color-scheme: light; }
+:root { color-scheme: light dark; --text: #1b1f24; --page: #fff; --faint: #565d66; --line: #d5d9de; --head: #f4f5f7;
+  --state: #e7ebef; --broken: #fbdcd9; --running: #fdf0c8; --finished: #daf1dd; }
+@media (prefers-color-scheme: dark) {
+  :root { --text: #e6e9ed; --page: #15181c; --faint: #a3abb5; --line: #3a4049; --head: #20252b;
+    --state: #333a43; --broken: #6b2420; --running: #5f4a0c; --finished: #1d4d27; }
+  figure svg { filter: invert(.92) hue-rotate(180deg); }
+}
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 88rem; padding: 1rem; font: 15px/1.5 system-ui, sans-serif; color: #1b1f24; }
+body { margin: 0 auto; max-width: 88rem; padding: 1rem; font: 15px/1.5 system-ui, sans-serif; color: var(--text);
+  background: var(--page); }
 h1 { font-size: 1.5rem; margin: .5rem 0; } h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; }
-.scroll { overflow-x: auto; border: 1px solid #d5d9de; border-radius: 6px; }
+.scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 6px; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .4rem; font-size: .82rem; text-align: right; white-space: nowrap;
-  border-bottom: 1px solid #e6e8eb; }
-th { background: #f4f5f7; font-weight: 600; white-space: normal; vertical-align: bottom; }
-th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: #fff; white-space: normal;
-  min-width: min(14rem, 38vw); max-width: 18rem; overflow-wrap: anywhere; }
-th:first-child { background: #f4f5f7; } tr:last-child td { border-bottom: 0; }
+  border-bottom: 1px solid var(--line); }
+th { background: var(--head); font-weight: 600; white-space: normal; vertical-align: bottom; }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--page);
+  white-space: normal; min-width: min(14rem, 38vw); max-width: 18rem; overflow-wrap: anywhere; }
+th:first-child { background: var(--head); } tr:last-child td { border-bottom: 0; }
 .number { display: inline-block; min-width: 1.5em; padding: 0 .35em; margin-right: .4em; border-radius: 1em;
   color: #fff; text-align: center; font-size: .85em; }
 .pictures { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 23rem), 1fr)); }
-figure { margin: 0; padding: .6rem; border: 1px solid #d5d9de; border-radius: 6px; }
+figure { margin: 0; padding: .6rem; border: 1px solid var(--line); border-radius: 6px; }
 figure svg { width: 100%; height: auto; display: block; }
-figcaption { font-size: .85rem; color: #565d66; } figcaption b { display: block; color: #1b1f24; font-size: .95rem; }
-.state { padding: 0 .45em; border-radius: 4px; font-size: .85em; background: #e7ebef; }
-.broken { background: #fbdcd9; } .running { background: #fdf0c8; } .finished { background: #daf1dd; }
-details { margin: .4rem 0; border: 1px solid #d5d9de; border-radius: 6px; padding: .4rem .7rem; }
+figcaption { font-size: .85rem; color: var(--faint); } figcaption b { display: block; color: var(--text);
+  font-size: .95rem; }
+.state { padding: 0 .45em; border-radius: 4px; font-size: .85em; background: var(--state); }
+.broken { background: var(--broken); } .running { background: var(--running); }
+.finished { background: var(--finished); }
+details { margin: .4rem 0; border: 1px solid var(--line); border-radius: 6px; padding: .4rem .7rem; }
 summary { cursor: pointer; overflow-wrap: anywhere; }
 code { font-size: .85em; overflow-wrap: anywhere; } dl { margin: .4rem 0; }
 dt { font-weight: 600; font-size: .85rem; } dd { margin: 0 0 .3rem; overflow-wrap: anywhere; }
@@ -63,6 +72,7 @@ def as_html(groups: Sequence[Group], names: Sequence[str], metric: str = "test_a
         "Figures are mean ± standard deviation over the seeds of finished (and foreign) runs; "
         "a row with neither shows what there is.</p>",
         _table(groups, names),
+        _differences(groups),
         _section("Accuracy against cost", [p for p in drawn if p.title.startswith("Accuracy against")]),
         _section("Learning curves", [p for p in drawn if p.title.endswith("by epoch")]),
         _section("Attacks", [p for p in drawn if p.name == "attack"]),
@@ -88,6 +98,20 @@ def _table(groups: Sequence[Group], names: Sequence[str]) -> str:
         for i, (group, row) in enumerate(zip(groups, rows, strict=True))
     )
     return f'<div class="scroll"><table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _differences(groups: Sequence[Group]) -> str:
+    """Settings that are not the same in all rows of the table."""
+    found = differences(groups)
+    if not found:
+        return ""
+    cells = "".join(f"<th>{_number(i)}</th>" for i in range(len(groups)))
+    body = "".join(
+        f"<tr><td>{escape(key)}</td>{''.join(f'<td>{escape(value)}</td>' for value in values)}</tr>"
+        for key, values in found.items()
+    )
+    head = f"<thead><tr><th>setting</th>{cells}</tr></thead>"
+    return f'<h2>What differs</h2><div class="scroll"><table>{head}<tbody>{body}</tbody></table></div>'
 
 
 def _unsound(group: Group) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from lossy_lightning.report import Run, State, Summary, group_runs, summarize
+from lossy_lightning.report.groups import differences
 from lossy_lightning.report.table import provenance, seeds
 
 
@@ -25,6 +26,17 @@ def test_seeds_and_places_make_no_new_experiment() -> None:
 def test_names_tell_what_differs() -> None:
     groups = group_runs([run("a", **config(0)), run("a", **config(0, levels=8)), run("b", **config(0, levels=4))])
     assert [group.name for group in groups] == ["a (levels=16)", "a (levels=8)", "b"]
+
+
+def test_differences_are_the_settings_that_are_not_the_same_in_all_groups() -> None:
+    more = {"optimizer": {"class_path": "torch.optim.Adam", "init_args": {"lr": 0.1}}}
+    groups = group_runs([run("a", **config(0)), run("b", **config(1, 8, model=more)), run("c")])
+    assert differences(groups) == {
+        "data.codec.levels": ["16", "8", ""],
+        "model.optimizer": ["", "Adam", ""],
+        "model.optimizer.lr": ["", "0.1", ""],
+    }
+    assert differences(groups[:1]) == {}
 
 
 def test_a_name_makes_a_row_of_its_own() -> None:
