@@ -8,37 +8,42 @@ from numpy.typing import NDArray
 
 from .._batch import join, zero_records
 from .._memory import empty_coefficients
-from ._bands import SAMPLE_RATES
 from ._errors import describe
-from ._files import decode_files, measure_files
+from ._files import NUM_TOLD, STARTS, decode_files, measure_files
 from ._frames import PADDING
 from ._huffman import tables
 from ._layout import FILE, FRAME, GRANULE
 from .frames import MP3Frames
 
-_ARRAY_SIZE = 2**21  # levels that share an array at most
-_WHOLE = np.iinfo(np.int64).max  # frame behind the last one, of a file that is read whole
-_FIELDS = ("version", "rate", "channels", "number", "taken", "left_out", "delay", "padding", "spare")
+_ARRAY_SIZE = 2**21 // 576  # granules and channels that share an array at most
+_ONE_FILE = np.empty(0, np.int64)  # bounds of data that are one file's
+_WHOLE_FILES = np.empty((0, 2), np.int64)  # windows if there are none
+_Integers = NDArray[np.int64]
+_Room = tuple[int, int, int, int]  # for frames, granules and channels, spare bytes, and the bytes of the longest file
+_Found = list[MP3Frames | ValueError]
 # The constructor of a named tuple takes twice as long.
 _FRAMES: Callable[[tuple[object, ...]], MP3Frames] = partial(tuple.__new__, MP3Frames)
 
 
 def measure(
-    files: Sequence[bytes], scan: bool, lenient: bool
-) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.void]]:
-    """The files' bytes one after another, where each starts, and what their headers say: all, or the first ones."""
+    files: Sequence[bytes], lenient: bool, windows: _Integers = _WHOLE_FILES
+) -> tuple[NDArray[np.uint8], NDArray[np.void], _Room]:
+    """Read headers: all, or the first one of each file if only windows are wanted.
+
+    Returns:
+        The files' bytes, one after another; their records; room that their frames need.
+    """
     if len(files) == 1 and len(files[0]):
-        data, bounds = np.frombuffer(files[0], np.uint8), np.array([0, len(files[0])])
+        data, bounds = np.frombuffer(files[0], np.uint8), _ONE_FILE
+        if data.flags.writeable:  # joined bytes are not, and kernels are compiled for each kind of array
+            data.flags.writeable = False
     else:
         data, bounds = join(files)
-    measured = zero_records((len(files),), FILE)
-    measure_files(data, bounds, measured, scan, lenient)
-    return data, bounds, measured
+    records = zero_records((len(files),), FILE)
+    return data, records, measure_files(data, bounds, windows, records, lenient)
 
 
-def read_files(
-    files: Sequence[bytes], windows: NDArray[np.int64] | None, lenient: bool
-) -> list[MP3Frames | ValueError]:
+def read_files(files: Sequence[bytes], windows: _Integers | None, lenient: bool) -> _Found:
     """The frames of each file, or what is wrong with it.
 
     Args:
@@ -46,62 +51,71 @@ def read_files(
         windows: First frame and number of frames wanted of each file, ``(files, 2)``; None for all frames.
         lenient: Whether bad frames are left out.
     """
-    data, bounds, measured = measure(files, windows is None, lenient)
-    wanted = np.array([[0, _WHOLE]]).repeat(len(files), 0) if windows is None else windows.cumsum(1)
-    # A window's next frame is looked at, too; files of few bytes have few frames.
-    frames = measured["number"] if windows is None else np.minimum(windows[:, 1], np.diff(bounds) // 8) + 1
-    sizes = np.empty((len(files), 4), np.int64)
-    sizes[:, 0] = frames
-    sizes[:, 1] = frames * measured["channels"] * np.where(measured["version"] == 0, 2, 1)
-    sizes[:, 2] = 576 * sizes[:, 1]
-    sizes[:, 3] = np.diff(bounds) if windows is None else np.minimum(np.diff(bounds), 2**14 * frames)
-    found: list[MP3Frames | ValueError] = []
+    wanted = _WHOLE_FILES if windows is None else windows.cumsum(1)
+    data, records, room = measure(files, lenient, wanted)
+    if room[1] <= _ARRAY_SIZE:
+        return _decode(data, records, wanted, room, lenient)
+    starts = np.array([*zip(*(records[name].tolist() for name in STARTS), strict=True), room[:3]])
+    found: _Found = []
     while len(found) < len(files):
         first = len(found)
-        ends = sizes[first:].cumsum(0)
-        last = first + max(1, int(ends[:, 2].searchsorted(_ARRAY_SIZE, "right")))
-        starts = np.zeros((last - first + 1, 4), np.int64)
-        starts[1:] = ends[: last - first]
-        found += _decode(data, bounds[first : last + 1], wanted[first:last], starts, lenient)
+        last = first + max(1, int((starts[first + 1 :, 1] - starts[first, 1]).searchsorted(_ARRAY_SIZE, "right")))
+        frames, granules, spare = (starts[last] - starts[first]).tolist()
+        found += _decode(data, records[first:last], wanted[first:last], (frames, granules, spare, room[3]), lenient)
     return found
 
 
 def _decode(
-    data: NDArray[np.uint8],
-    bounds: NDArray[np.int64],
-    windows: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    lenient: bool,
-) -> list[MP3Frames | ValueError]:
-    num_frames, num_granules, num_levels, num_spare = starts[-1].tolist()
+    data: NDArray[np.uint8], records: NDArray[np.void], windows: _Integers, room: _Room, lenient: bool
+) -> _Found:
+    """The frames of files that share arrays."""
+    num_frames, num_granules, num_spare, longest = room
     frames, granules = zero_records((num_frames,), FRAME), zero_records((num_granules,), GRANULE)
-    levels, spare = empty_coefficients(num_levels + 16), np.empty(num_spare, np.uint8)
-    files, stream = zero_records((len(windows),), FILE), np.empty(int(np.diff(bounds).max()) + PADDING, np.uint8)
-    decode_files(data, bounds, files, windows, starts, frames, granules, levels, spare, stream, tables(), lenient)
-    found: list[MP3Frames | ValueError] = []
-    told = zip(*(files[name].tolist() for name in _FIELDS), strict=True)
-    for start, end, (version, rate, channels, number, taken, left_out, delay, padding, bits) in zip(
-        starts.tolist(), windows[:, 1].tolist(), told, strict=False
-    ):
-        if number < end < _WHOLE:
-            found.append(ValueError(f"the file has {number} frames; got a window that ends before frame {end}"))
+    levels, spare = empty_coefficients(576 * num_granules), np.empty(num_spare, np.uint8)
+    stream, told = np.empty(longest + PADDING, np.uint8), np.empty((len(records), NUM_TOLD), np.int64)
+    decode_files(data, records, windows, frames, granules, levels, spare, stream, tables(), told, lenient)
+    shaped: dict[int, tuple[NDArray[np.int16], NDArray[np.void]]] = {}
+    found: _Found = []
+    for i, row in enumerate(told.tolist()):
+        (
+            error,
+            missing,
+            number,
+            rate,
+            channels,
+            frame,
+            taken,
+            granule,
+            count,
+            byte,
+            num_bytes,
+            delay,
+            padding,
+            left_out,
+        ) = row
+        if error:
+            found.append(ValueError(describe(records[i])))
             continue
-        frame, granule, level, byte = start
-        count = taken * (2 if version == 0 else 1)
+        if missing:
+            found.append(
+                ValueError(f"the file has {number} frames; got a window that ends before frame {windows[i, 1]}")
+            )
+            continue
+        if channels not in shaped:
+            shaped[channels] = levels.reshape(-1, channels, 576), granules.reshape(-1, channels)
+        its_levels, its_granules = shaped[channels]
         found.append(
             _FRAMES(
                 (
-                    SAMPLE_RATES[version][rate],
-                    levels[level : level + 576 * channels * count].reshape(count, channels, 576),
-                    granules[granule : granule + channels * count].reshape(count, channels),
+                    rate,
+                    its_levels[granule : granule + count],
+                    its_granules[granule : granule + count],
                     frames[frame : frame + taken],
-                    spare[byte : byte + (bits + 7) // 8].tobytes(),
+                    spare[byte : byte + num_bytes].tobytes() if num_bytes else b"",
                     None if delay < 0 else delay,
                     None if padding < 0 else padding,
                     left_out,
                 )
             )
         )
-    for i in files["error"].nonzero()[0].tolist():
-        found[i] = ValueError(describe(files[i]))
     return found

@@ -44,17 +44,26 @@ FRAME = np.dtype(
     align=True,
 )
 
-#: A file while it is read: ``position`` is where to read on, ``stop`` where its tags at the end begin, ``first`` the
-#: header that all others must be like; ``header`` and ``size`` are those of the frame at ``position``, ``number``
-#: counts it among all, ``taken`` those that are good. ``free_size`` is the length of free-format frames without
-#: padding. ``fed`` is the length of the main data read so far, ``usable`` where those begin that are not lost, ``used``
-#: the bit behind the last good frame's granules, ``whole`` whether no frame is lost since; ``spare`` counts bits that
-#: code nothing.
+#: A file while it is read. ``begin`` is where its first frame begins, -1 if it has none, ``tags`` where the tags at its
+#: end begin, ``lost`` whether something is left out before its first frame, ``frames`` how many there may be.
+#: ``frame_at``, ``granule_at`` and ``spare_at`` are where the frames, granules and channels, and spare bytes of the
+#: file begin among those of all. ``position`` is where to read on, ``stop`` where frames must end, ``first`` the header
+#: that all others must be like; ``header`` and ``size`` are those of the frame at ``position``, ``number`` counts it
+#: among all, ``taken`` those that are good. ``free_size`` is the length of free-format frames without padding. ``fed``
+#: is the length of the main data read so far, ``usable`` where those begin that are not lost, ``used`` the bit behind
+#: the last good frame's granules, ``whole`` whether no frame is lost since; ``spare`` counts bits that code nothing.
 FILE = np.dtype(
     [
         (name, np.int64)
         for name in [
             *STATUS_FIELDS,
+            "begin",
+            "tags",
+            "lost",
+            "frames",
+            "frame_at",
+            "granule_at",
+            "spare_at",
             "position",
             "stop",
             "first",

@@ -5,9 +5,10 @@
 
 import numpy as np
 
-from .._bits import top_bits, window
+from .._bits import top_bits
 from .._status import OK
 from ..compile import inlined, kernel
+from ._addresses import bits_at
 from ._bands import LONG_BANDS
 from ._layout import BAD_BIG_VALUES, BAD_BLOCK_TYPE
 
@@ -50,38 +51,37 @@ def crc_is_right(data, start, size):
 
 
 @inlined
-def _take(side, position, size):
+def _take(position, size):
     """A number of ``size`` bits, 57 at most, and the position behind it."""
-    return position + np.uint64(size), top_bits(window(side, position), np.uint64(size))
+    return position + np.uint64(size), top_bits(bits_at(position), np.uint64(size))
 
 
 @kernel
-def read_side_info(side, start, version, channels, frame, granules, first):
-    """The side information at ``start``: into ``frame`` and ``granules``, from the one with number ``first`` on.
+def read_side_info(position, version, channels, frame, granules, first):
+    """The side information at ``position``: into ``frame`` and ``granules``, from the one with number ``first`` on.
 
     Returns:
         What is wrong.
     """
-    position = np.uint64(8 * start)
     if version == 0:
-        position, frame.main_data_begin = _take(side, position, 9)
-        position, frame.private_bits = _take(side, position, 5 if channels == 1 else 3)
+        position, frame.main_data_begin = _take(position, 9)
+        position, frame.private_bits = _take(position, 5 if channels == 1 else 3)
         for channel in range(channels):
-            position, frame.scfsi[channel] = _take(side, position, 4)
+            position, frame.scfsi[channel] = _take(position, 4)
     else:
-        position, frame.main_data_begin = _take(side, position, 8)
-        position, frame.private_bits = _take(side, position, channels)
+        position, frame.main_data_begin = _take(position, 8)
+        position, frame.private_bits = _take(position, channels)
     error = OK
     for i in range(first, first + channels * (2 if version == 0 else 1)):
-        position, wrong = _read_granule(side, position, version, granules[i])
+        position, wrong = _read_granule(position, version, granules[i])
         error = wrong if error == OK else error
     return error
 
 
 @inlined
-def _read_granule(side, position, version, granule):
+def _read_granule(position, version, granule):
     """Side information of one granule and channel: position behind it, and what is wrong."""
-    bits = window(side, position)
+    bits = bits_at(position)
     compress_bits = np.uint64(4) if version == 0 else np.uint64(9)
     granule.part2_3_length = top_bits(bits, np.uint64(12))
     granule.big_values = top_bits(bits << np.uint64(12), np.uint64(9))
@@ -89,7 +89,7 @@ def _read_granule(side, position, version, granule):
     granule.scalefac_compress = top_bits(bits << np.uint64(29), compress_bits)
     switching = top_bits(bits << (np.uint64(29) + compress_bits), np.uint64(1))
     position += np.uint64(30) + compress_bits
-    bits = window(side, position)
+    bits = bits_at(position)
     error = OK if granule.big_values <= 288 else BAD_BIG_VALUES
     granule.stuffing = 0
     if switching:

@@ -52,8 +52,7 @@ further on')]
     check_files(files, "MP3", "read_frames")
     found: list[MP3Header | ValueError] = []
     for run in split(files, 1, MOST_BYTES):
-        _, _, measured = measure(files[run], True, lenient)
-        for file in measured:
+        for file in measure(files[run], lenient)[1]:
             if file["error"]:
                 found.append(ValueError(describe(file)))
                 continue
@@ -62,7 +61,7 @@ further on')]
                 MP3Header(
                     SAMPLE_RATES[version][int(file["rate"])],
                     int(file["channels"]),
-                    int(file["number"]),
+                    int(file["frames"]),
                     2 if version == 0 else 1,
                     None if delay < 0 else delay,
                     None if padding < 0 else padding,
