@@ -1,6 +1,7 @@
 """Networks as files that other tools run: ONNX and QONNX."""
 
 import importlib.util
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -112,11 +113,21 @@ def _exported(model: nn.Module, code: Tensor, sizes: dict[int, Any]) -> Any:
                 output_names=["logits"],
                 custom_translation_table=translations(),
             )
-        except (torch.onnx.errors.OnnxExporterError, torch._dynamo.exc.UserError) as error:
-            (last, *_) = str(error).strip().splitlines() or [type(error).__name__]
-            raise InputError(f"{type(model).__name__} has no form in ONNX: {last}") from error
+        except Exception as error:  # the network ran before: what fails is to trace or to translate it
+            raise InputError(f"{type(model).__name__} has no form in ONNX: {_reason(error)}") from error
     assert program is not None
     return program.model_proto
+
+
+def _reason(error: BaseException) -> str:
+    """What the exporter says of what it failed at, of all that it prints."""
+    causes = [error]
+    while causes[-1].__cause__ is not None:
+        causes.append(causes[-1].__cause__)
+    lacking = re.search(r"op='([^']+)'", str(causes[-1])) if len(causes) > 1 else None
+    if lacking:
+        return f"there is no operation for torch's {lacking[1]}"
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _no_stand_in(name: str, module: nn.Module) -> None:

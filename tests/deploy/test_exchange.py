@@ -12,6 +12,7 @@ from torch import nn
 from lossy_lightning.core import CodeSpec, InputError
 from lossy_lightning.deploy import export_onnx, export_qonnx
 from lossy_lightning.nn import MLP, Bits, ResidualNet, Scale
+from lossy_lightning.nn.layers._tables import QuantizedRows
 from lossy_lightning.profiling import count_macs
 from lossy_lightning.tasks import ClassificationTask
 from tests.deploy.binary_examples import SPECS, codes, network
@@ -162,3 +163,45 @@ def test_mistakes_are_told(tmp_path):
         export_onnx(nn.Linear(2, 2), tmp_path / "network.onnx")
     with pytest.raises(InputError, match=r"model is a torch.nn.Module that was made"):
         export_onnx(MLP, tmp_path / "network.onnx")
+
+
+class Branching(nn.Module):
+    def forward(self, code):
+        return code.float() if code.sum() > 3 else -code.float()
+
+
+class Bessel(nn.Module):
+    def forward(self, code):
+        return torch.special.bessel_j0(code.float())
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (Branching(), "Branching has no form in ONNX: Could not guard on data-dependent"),
+        (Bessel(), "Bessel has no form in ONNX: there is no operation for torch's prims.bessel_j0"),
+    ],
+    ids=["a branch", "an operation"],
+)
+def test_what_has_no_form_is_told(model, told, tmp_path):
+    with pytest.raises(InputError, match=told) as raised:
+        export_onnx(model, tmp_path / "network.onnx", CodeSpec.uniform((1, 4), 0, 3, ordinal=True))
+    assert len(str(raised.value).splitlines()) == 1
+    assert not [*tmp_path.iterdir()]
+
+
+class Floored(nn.Module):
+    """A quantizer whose rounding QONNX has, but which declares another width than it has."""
+
+    def bit_width(self):
+        return torch.tensor(2.0)
+
+    def forward(self, x):
+        one = torch.ones(())
+        return QuantizedRows(x.floor() + 0.5, one, torch.zeros(()), self.bit_width())
+
+
+def test_a_quantizer_that_qonnx_lacks_is_named(tmp_path):
+    spec = CodeSpec.uniform((1, 4), 0, 9, ordinal=True)
+    with pytest.raises(InputError, match=r"1 \(Floored\) rounds as no operation of QONNX does"):
+        export_qonnx(nn.Sequential(Scale(spec), Floored()), tmp_path / "network.onnx", spec)
