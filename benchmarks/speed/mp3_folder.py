@@ -5,7 +5,8 @@
 Both pipelines read a folder of files of 5 seconds, which LAME makes of decaying tones and noise, in shuffled batches of
 32, each file cropped at random to 2 seconds: ours by `CodedFolder`, the other by soundfile, which seeks to the crop and
 decodes it to float32. Their workers are processes, ours are threads. They take turns; a figure is the median over
-rounds of one epoch each, after one in which processes start.
+rounds of one epoch each, after one in which processes start. After it has sought, mpg123 says on the standard error
+output that earlier frames are missing, and goes on.
 """
 
 import statistics

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lossy_lightning.bitstream.mp3 import MP3Frames, MP3Header, read_frames, read_headers, read_windows
+from lossy_lightning.bitstream.mp3 import MP3Frames, MP3Header, read_headers, read_windows
 from lossy_lightning.codecs.standards._mp3_layout import MP3Layout
 from lossy_lightning.core import FileInfo, InputError
 
@@ -52,20 +52,6 @@ def read_rows(
         except ValueError as error:
             result[i] = error
     return result
-
-
-def read_whole(layout: MP3Layout, data: bytes) -> MP3Frames:
-    """The frames of a file that the codec can hold.
-
-    Raises:
-        ValueError: If the file is broken, has no frame, or is of another sampling rate or number of channels.
-    """
-    (header,) = read_headers([data])
-    _checked(layout, header)
-    try:
-        return read_frames(data)
-    except ValueError as error:
-        raise InputError(str(error)) from error
 
 
 def _checked(layout: MP3Layout, header: MP3Header | ValueError) -> MP3Header:

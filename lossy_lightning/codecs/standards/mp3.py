@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -119,13 +118,14 @@ class MP3(FileCodec):
         Raises:
             ValueError: If the file is broken, or of another sampling rate or number of channels.
         """
-        from lossy_lightning.codecs.standards._mp3_files import read_whole  # slow to import
-
-        frames = read_whole(self._layout, data)
-        granules = len(frames.levels)
-        units = np.empty((granules, self._layout.num_channels), np.int16)
-        self._layout.fill(units, frames.tensors())
-        return torch.from_numpy(units).mT, (self.channels, self._layout.samples(granules, frames.delay, frames.padding))
+        (info,) = self.measure([data])
+        if isinstance(info, ValueError):
+            raise info
+        code = torch.empty(*info.grid, self._layout.num_channels, dtype=torch.int16).mT
+        (error,) = self.read_into([data], [code])
+        if error is not None:
+            raise error
+        return code, info.signal_shape
 
     def measure(self, files: Sequence[bytes]) -> list[FileInfo | ValueError]:
         """Look at the headers of files: their sounds' shape, and their granules."""
