@@ -48,8 +48,14 @@ COMMANDS = {
     "export": Command(
         "lossy_lightning.cli.exporting",
         "export",
-        "export --checkpoint best.ckpt --format onnx --output digits.onnx",
+        "export --checkpoint best.ckpt --format packed --output digits.packed",
         "write a trained network for other programs",
+    ),
+    "predict-files": Command(
+        "lossy_lightning.cli.prediction",
+        "predict_files",
+        "predict-files --network digits.packed photo.jpg",
+        "tell the classes of files",
     ),
     "report": Command(
         "lossy_lightning.report.command",
@@ -82,7 +88,7 @@ def overview() -> str:
     """What each command does, with an example."""
     told = [*TRAINING.values(), *((command.example, command.help) for command in COMMANDS.values())]
     lines = [
-        f"  {name:9} {text}\n              lossy-lightning {example}"
+        f"  {name:13} {text}\n                  lossy-lightning {example}"
         for name, (example, text) in zip(NAMES, told, strict=True)
     ]
     return "\n".join(["Commands, each with its own --help:", *lines])

@@ -2,16 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import torch
+
+from lossy_lightning import data as datamodules
 from lossy_lightning.cli._checks import check_content
 from lossy_lightning.cli._parser import Parser
-from lossy_lightning.core import InputError, MissingFileError
-from lossy_lightning.deploy import export_onnx, export_qonnx
+from lossy_lightning.core import InputError, MissingFileError, data_state
+from lossy_lightning.data import EncodedDataModule
+from lossy_lightning.deploy import attach_codec, export_onnx, export_qonnx, pack
 from lossy_lightning.tasks import ClassificationTask
 
 FORMATS: dict[str, Callable[[ClassificationTask, Path], None]] = {"onnx": export_onnx, "qonnx": export_qonnx}
-"""Name of a format to what writes it."""
+"""Name of a format to what writes it; a packed network has the codec in its file, too."""
 
 
 def export(arguments: Sequence[str]) -> None:
@@ -27,13 +31,19 @@ def export(arguments: Sequence[str]) -> None:
         allow_abbrev=False,
     )
     parser.add_argument("--checkpoint", metavar="FILE", required=True, help="of lossy-lightning fit")
-    parser.add_argument("--format", type=Literal["onnx", "qonnx"], required=True, help="of the file")
+    parser.add_argument("--format", type=Literal["packed", "onnx", "qonnx"], required=True, help="of the file")
     parser.add_argument("--output", metavar="FILE", required=True, help="to write")
     options = parser.parse_args(list(arguments))
     if Path(options.output).is_dir():
         raise InputError(f"--output is {options.output}, a folder; give the name of a file")
     task = trained_task(Path(options.checkpoint))
-    FORMATS[options.format](task, Path(options.output))
+    if options.format == "packed":
+        data = trained_data(Path(options.checkpoint))
+        network = attach_codec(pack(task, task.spec, data.classes), data.codec)
+        Path(options.output).parent.mkdir(parents=True, exist_ok=True)
+        network.save(options.output)
+    else:
+        FORMATS[options.format](task, Path(options.output))
     print(
         f"{options.output}: {type(task.stem).__name__} and {type(task.backbone).__name__}, {task.num_classes} classes"
     )
@@ -58,3 +68,21 @@ def trained_task(path: Path) -> ClassificationTask:
             f"{' '.join(str(error).split())[:200]}"
         ) from error
     return task.eval()
+
+
+def trained_data(path: Path) -> EncodedDataModule:
+    """The datamodule of a checkpoint, without what only training needs.
+
+    Raises:
+        InputError: If it is none of this package.
+    """
+    state = data_state(torch.load(path, map_location="cpu", weights_only=True))
+    of = "other data" if state is None else state.get("name", "data of an earlier version")
+    kind: Any = getattr(datamodules, of, None)
+    if state is None or kind is None:
+        raise InputError(
+            f"--checkpoint is {path}, trained on {of}, no datamodule of this package; pack the network in Python, by "
+            "lossy_lightning.deploy.pack"
+        )
+    data: EncodedDataModule = kind.load_from_checkpoint(path, **dict.fromkeys(state["arguments"]["left_out"]))
+    return data

@@ -4,16 +4,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lossy_lightning.deploy.codecs import attach_codec, network_codec
     from lossy_lightning.deploy.exchange import export_onnx, export_qonnx
+    from lossy_lightning.deploy.monitor import PackedSpeedMonitor
     from lossy_lightning.deploy.packing import pack
     from lossy_lightning.deploy.runtime.network import PackedNetwork
 
-__all__ = ["PackedNetwork", "export_onnx", "export_qonnx", "pack"]
+__all__ = [
+    "PackedNetwork",
+    "PackedSpeedMonitor",
+    "attach_codec",
+    "export_onnx",
+    "export_qonnx",
+    "network_codec",
+    "pack",
+]
 
 _PLACES = {
     "PackedNetwork": "runtime.network",
+    "PackedSpeedMonitor": "monitor",
+    "attach_codec": "codecs",
     "export_onnx": "exchange",
     "export_qonnx": "exchange",
+    "network_codec": "codecs",
     "pack": "packing",
 }
 

@@ -36,11 +36,12 @@ def pack(model: nn.Module, spec: CodeSpec, classes: tuple[str, ...] | None = Non
     if not isinstance(spec, CodeSpec) or None in spec.shape:
         raise InputError(f"pack needs the spec of codes of one size; got {spec}: give CodeSpec(spec.fields, grid)")
     sizes = [size for size in spec.shape if size is not None]
-    low = torch.tensor(spec.low).view(1, -1, *[1] * len(spec.grid))
-    code = low.expand(1, *sizes).to(spec.dtype).contiguous()
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     if device.type != "cpu":
         raise InputError(f"a network is packed on the CPU; its weights are on {device}: call .cpu() first")
-    nodes, output = record(model, code)
-    program = lower(nodes, output, code, spec)
+    with torch.inference_mode(False), torch.no_grad():
+        low = torch.tensor(spec.low).view(1, -1, *[1] * len(spec.grid))
+        code = low.expand(1, *sizes).to(spec.dtype).contiguous()
+        nodes, output = record(model, code)
+        program = lower(nodes, output, code, spec)
     return PackedNetwork(Program(tuple(sizes), program.registers, program.steps), program.tensors, classes)

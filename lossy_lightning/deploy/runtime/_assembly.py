@@ -160,28 +160,38 @@ class Assembly:
         outputs, num_taps, depth = signs.shape
         groups, register = step["groups"], step["inputs"][0]
         width, channels = self._width(register), self.registers[register]["channels"]
-        thresholds = self._tensor(step, "thresholds")
-        padded = -(-outputs // 8) * 8 if thresholds is None else -(-outputs // 64) * 64
+        padded = -(-outputs // 8) * 8
         full = np.zeros((padded, num_taps, channels), np.bool_)
         mask = np.zeros_like(full)
         for group in range(groups):
             own = slice(group * outputs // groups, (group + 1) * outputs // groups)
             full[own, :, group * depth : (group + 1) * depth] = signs[own]
             mask[own, :, group * depth : (group + 1) * depth] = True
-        rows = [self._packed(register, each).reshape(padded, -1).T for each in (full, mask)]
-        weights = self._add(self._words, rows[0], np.uint64)
-        masks = self._add(self._words, rows[1], np.uint64) if groups > 1 else -1
+        rows = [self._packed(register, each).reshape(padded, -1) for each in (full, mask)]
+        span = self._span(register) if groups == 1 and seen.min(initial=0) >= 0 else 64
+        if span <= 32:
+            rows[0] = _side_by_side(rows[0], span)
+        weights = self._add(self._words, rows[0].T, np.uint64)
+        masks = self._add(self._words, rows[1].T, np.uint64) if groups > 1 else -1
+        thresholds = self._tensor(step, "thresholds")
         self.widest = max(self.widest, -(-padded // 64) * 64)
         self.deepest = max(self.deepest, num_taps * width)
         told = [0, 0, 0, outputs]
         if thresholds is not None:
-            spread = np.full((len(thresholds), padded), _NEVER, np.int32)
+            whole = -(-outputs // 64) * 64
+            spread = np.full((len(thresholds), whole), _NEVER, np.int32)
             spread[:, :outputs] = thresholds
-            told = [self._add_ints(spread), padded if len(spread) > 1 else 0, self._width(step["output"]), 0]
+            told = [self._add_ints(spread), whole if len(spread) > 1 else 0, self._width(step["output"]), 0]
         return [
             *(_engine.BIT_PRODUCT, source, target, *seen.shape, width, channels, padded, self._add_ints(seen)),
-            *(weights, masks, *told),
+            *(weights, masks, *told, span if span <= 32 else 0),
         ]
+
+    def _span(self, register: int) -> int:
+        """Bits up to the last channel of a position of one word; 64 of more words."""
+        told = self.registers[register]
+        slots = told.get("slots", range(told["channels"]))
+        return int(max(slots)) + 1 if self._width(register) == 1 else 64
 
     def _bit_pooling(self, step: dict[str, Any]) -> list[int]:
         source, target = self._places(step)
@@ -224,7 +234,8 @@ class Assembly:
         bias = self._tensor(step, "bias")
         bias = np.zeros(outputs) if bias is None else bias
         grouped = weights.reshape(groups, outputs // groups, num_taps, depth).transpose(0, 2, 3, 1)
-        self.widest = max(self.widest, outputs)
+        self.widest = max(self.widest, 2 * outputs)
+        self.deepest = max(self.deepest, 2 * num_taps * depth)
         return [
             *(_engine.REAL_PRODUCT, source, target, *seen.shape, depth * groups, outputs, groups),
             *(self._add_ints(seen), self._add_reals(grouped), self._add_reals(bias)),
@@ -254,6 +265,18 @@ class Assembly:
 
     def _gathering(self, step: dict[str, Any]) -> list[int]:
         source, target = self._places(step)
-        places, fill = self._given(step, "places"), self._tensor(step, "fill")
+        places, fill = self._given(step, "places").ravel().astype(np.int64), self._tensor(step, "fill")
         start = 0 if fill is None else self._add_reals(fill)
-        return [_engine.GATHERING, source, target, places.size, self._add_ints(places), start]
+        follows = np.where(places[:-1] >= 0, places[1:] == places[:-1] + 1, places[1:] < 0)
+        heads = np.flatnonzero(np.concatenate([[True], ~follows]))
+        runs = np.stack([places[heads], np.diff(heads, append=len(places))], 1)
+        return [_engine.GATHERING, source, target, len(runs), self._add_ints(runs), start]
+
+
+def _side_by_side(rows: np.ndarray, span: int) -> np.ndarray:
+    """Words ``(outputs, taps)`` of few bits, several in one: ``(outputs, fewer)``."""
+    each = 64 // span
+    made = np.zeros((len(rows), -(-rows.shape[1] // each)), np.uint64)
+    for tap in range(rows.shape[1]):
+        made[:, tap // each] |= rows[:, tap] << np.uint64(tap % each * span)
+    return made

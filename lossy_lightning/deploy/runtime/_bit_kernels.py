@@ -45,6 +45,25 @@ def gather(taps: Any, first: Any, num_taps: Any, width: Any, words: Any, source:
 
 
 @inlined
+def gather_few(taps: Any, first: Any, num_taps: Any, span: Any, words: Any, source: Any, patch: Any, rows: Any) -> Any:
+    """The same of positions of few bits, which lie side by side in a word; all taps are on the grid.
+
+    Returns:
+        How many words there are.
+    """
+    found, word, shift = np.uint64(0), np.uint64(0), np.uint64(0)
+    for tap in range(num_taps):
+        if shift + span > np.uint64(64):
+            patch[found], rows[found] = word, found
+            found += np.uint64(1)
+            word, shift = np.uint64(0), np.uint64(0)
+        word |= words[source + np.uint64(taps[first + tap])] << shift
+        shift += span
+    patch[found], rows[found] = word, found
+    return found + np.uint64(1)
+
+
+@inlined
 def differing(patch: Any, rows: Any, count: Any, weights: Any, start: Any, outputs: Any, sums: Any) -> Any:
     """Number of differing bits between a patch and the weights of each output, into ``sums``."""
     for o in range(outputs):
@@ -98,17 +117,22 @@ def bit_product(
     source, target, num_taps = np.uint64(step[1]), np.uint64(step[2]), np.uint64(step[4])
     width, channels, outputs, taps = np.uint64(step[5]), step[6], np.uint64(step[7]), np.uint64(step[8])
     weights, thresholds, per_position = np.uint64(step[9]), np.uint64(step[11]), np.uint64(step[12])
-    out_words, real = np.uint64(step[13]), np.uint64(step[14])
+    out_words, real, span = np.uint64(step[13]), np.uint64(step[14]), np.uint64(step[15])
     for p in range(np.uint64(step[3])):
-        found = gather(ints, taps + p * num_taps, num_taps, width, scratch, source, patch, rows)
-        total = np.int64(found) * channels
+        if span > 0:
+            count = gather_few(ints, taps + p * num_taps, num_taps, span, scratch, source, patch, rows)
+            total = step[4] * channels
+        else:
+            found = gather(ints, taps + p * num_taps, num_taps, width, scratch, source, patch, rows)
+            count = found * width
+            total = np.int64(found) * channels
         if step[10] >= 0:
             masks = np.uint64(step[10])
-            differing_masked(patch, rows, found * width, words, weights, masks, outputs, sums, sizes)
+            differing_masked(patch, rows, count, words, weights, masks, outputs, sums, sizes)
             for o in range(outputs):
                 sums[o] = np.uint64(np.int64(sizes[o]) - 2 * np.int64(sums[o]))
         else:
-            differing(patch, rows, found * width, words, weights, outputs, sums)
+            differing(patch, rows, count, words, weights, outputs, sums)
             for o in range(outputs):
                 sums[o] = np.uint64(total - 2 * np.int64(sums[o]))
         if real > 0:

@@ -69,7 +69,7 @@ def run(
         num_words: Words that the features of an example take.
         num_floats: Numbers that they take.
         widest: Greatest number of outputs of a layer.
-        deepest: Greatest number of words that an output position sees.
+        deepest: Greatest number of words, or twice that of numbers, that an output position sees.
         result: Where the logits lie among the numbers.
         output: ``(N, classes)`` float32, is filled.
 
@@ -78,8 +78,8 @@ def run(
     """
     scratch = np.empty(num_words, np.uint64)
     floats = np.empty(num_floats, np.float32)
-    sums, sizes = np.empty(widest, np.uint64), np.empty(widest, np.uint64)
-    real_sums = np.empty(widest, np.float32)
+    sums, sizes = np.zeros(widest, np.uint64), np.zeros(widest, np.uint64)  # what no layer fills stays small
+    real_sums, patches = np.empty(widest, np.float32), np.empty(deepest, np.float32)
     patch, rows = np.empty(deepest, np.uint64), np.empty(deepest, np.uint64)
     flat = codes.reshape(-1)
     size, classes = codes.shape[1], output.shape[1]
@@ -105,7 +105,7 @@ def run(
             elif kind == BIT_READING:
                 bit_reading(step, constants, scratch, floats)
             elif kind == REAL_PRODUCT:
-                real_product(step, ints, constants, floats, real_sums)
+                real_product(step, ints, constants, floats, real_sums, patches)
             elif kind == POOLING:
                 pooling(step, ints, floats)
             elif kind == ELEMENTWISE:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from lossy_lightning.bitstream.compile import kernel
+from lossy_lightning.bitstream.compile import inlined, kernel
 
 #: Kinds of elementwise arithmetic, in the order of `lossy_lightning.deploy._chains`.
 MULTIPLY, ADD, AFFINE, LEAKY, CLAMP, ROUND, DIVIDE, SUBTRACT = range(8)
@@ -16,42 +16,61 @@ _summing: Any = njit(nogil=True, error_model="numpy", fastmath={"contract"})
 
 
 @_summing  # type: ignore[untyped-decorator]
-def _add_rows(values: Any, at: Any, depth: Any, weights: Any, start: Any, outputs: Any, sums: Any) -> Any:
-    """Add ``values @ weights`` to ``sums``."""
+def _add_rows(x: Any, y: Any, depth: Any, weights: Any, start: Any, outputs: Any, of_x: Any, of_y: Any) -> Any:
+    """Add ``x @ weights`` to ``of_x``, and ``y @ weights`` to ``of_y``: two positions for each weight that is read."""
     k = np.uint64(0)
     one, two, three, four = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
     while k + four <= depth:
-        a, b, c, d = values[at + k], values[at + k + one], values[at + k + two], values[at + k + three]
+        a, b, c, d = x[k], x[k + one], x[k + two], x[k + three]
+        e, f, g, h = y[k], y[k + one], y[k + two], y[k + three]
         row = start + k * outputs
         row_b, row_c, row_d = row + outputs, row + two * outputs, row + three * outputs
         for o in range(outputs):
-            sums[o] += a * weights[row + o] + b * weights[row_b + o] + c * weights[row_c + o] + d * weights[row_d + o]
+            at_a, at_b, at_c, at_d = weights[row + o], weights[row_b + o], weights[row_c + o], weights[row_d + o]
+            of_x[o] += a * at_a + b * at_b + c * at_c + d * at_d
+            of_y[o] += e * at_a + f * at_b + g * at_c + h * at_d
         k += four
     while k < depth:
-        e, last = values[at + k], start + k * outputs
+        a, e, row = x[k], y[k], start + k * outputs
         for o in range(outputs):
-            sums[o] += e * weights[last + o]
+            of_x[o] += a * weights[row + o]
+            of_y[o] += e * weights[row + o]
         k += one
 
 
+@inlined
+def _patch(ints: Any, taps: Any, num_taps: Any, floats: Any, source: Any, channels: Any, depth: Any, patch: Any) -> Any:
+    """Copy ``depth`` channels of all positions that an output position sees; zeros off the grid."""
+    at = np.uint64(0)
+    for tap in range(num_taps):
+        position = ints[taps + tap]
+        row = np.uint64(source + max(position, 0) * channels)
+        for c in range(np.uint64(depth)):
+            patch[at + c] = floats[row + c] if position >= 0 else np.float32(0)
+        at += np.uint64(depth)
+
+
 @kernel
-def real_product(step: Any, ints: Any, constants: Any, floats: Any, sums: Any) -> Any:
-    """A convolution or linear layer of numbers, group by group."""
+def real_product(step: Any, ints: Any, constants: Any, floats: Any, sums: Any, patches: Any) -> Any:
+    """A convolution or linear layer of numbers, group by group, two positions at a time."""
     source, target, positions, num_taps = step[1], step[2], step[3], step[4]
     channels, outputs, groups, taps, weights, bias = step[5], step[6], step[7], step[8], step[9], step[10]
     depth, made = channels // groups, outputs // groups
-    for p in range(positions):
+    whole = num_taps * depth
+    x, y, of_x, of_y = patches[:whole], patches[whole : 2 * whole], sums[:made], sums[made : 2 * made]
+    for p in range(0, positions, 2):
+        other = min(p + 1, positions - 1)
         for group in range(groups):
-            for o in range(made):
-                sums[o] = constants[bias + group * made + o]
-            for tap in range(num_taps):
-                position = ints[taps + p * num_taps + tap]
-                if position >= 0:
-                    at = np.uint64(source + position * channels + group * depth)
-                    start = np.uint64(weights + (group * num_taps + tap) * depth * made)
-                    _add_rows(floats, at, np.uint64(depth), constants, start, np.uint64(made), sums)
-            for o in range(made):
-                floats[target + p * outputs + group * made + o] = sums[o]
+            first = source + group * depth
+            _patch(ints, taps + p * num_taps, num_taps, floats, first, channels, depth, x)
+            _patch(ints, taps + other * num_taps, num_taps, floats, first, channels, depth, y)
+            of_x[:] = constants[bias + group * made : bias + (group + 1) * made]
+            of_y[:] = of_x
+            start = np.uint64(weights + group * whole * made)
+            _add_rows(x, y, np.uint64(whole), constants, start, np.uint64(made), of_x, of_y)
+            at, behind = target + p * outputs + group * made, target + other * outputs + group * made
+            floats[at : at + made] = of_x
+            floats[behind : behind + made] = of_y
 
 
 @kernel
@@ -162,8 +181,14 @@ def addition(step: Any, floats: Any) -> Any:
 
 @kernel
 def gathering(step: Any, ints: Any, constants: Any, floats: Any) -> Any:
-    """Values in another order; where there is none, a constant."""
-    source, target, size, places, fill = step[1], step[2], step[3], step[4], step[5]
-    for i in range(size):
-        place = ints[places + i]
-        floats[target + i] = floats[source + place] if place >= 0 else constants[fill + i]
+    """Values in another order, run by run of neighbours; where there are none, constants."""
+    source, target, runs, table, fill = step[1], step[2], step[3], step[4], step[5]
+    at = 0
+    for run in range(runs):
+        place, size = ints[table + 2 * run], ints[table + 2 * run + 1]
+        made = floats[target + at : target + at + size]
+        if place >= 0:
+            made[:] = floats[source + place : source + place + size]
+        else:
+            made[:] = constants[fill + at : fill + at + size]
+        at += size
