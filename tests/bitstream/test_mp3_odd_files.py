@@ -83,6 +83,16 @@ def test_free_format(sample_rate, mode):
     assert_same(read_frames(id3v2(b"title") + data + id3v1()), frames)
 
 
+def test_frames_in_free_format_that_hold_headers_are_not_written():
+    """Readers would take the frames of 1000 bytes to be half as long."""
+    frames = silent(24_000, MONO, 0, 2, 1000)
+    frames.frames["ancillary"] = 8 * 987
+    spare = bytes(487) + header_of(24_000, MONO).to_bytes(4, "big") + bytes(496)
+    with pytest.raises(ValueError, match=r"the data of these frames look like headers, .*: give them a"):
+        write_frames(frames._replace(spare=2 * spare))
+    assert write_frames(frames._replace(spare=bytes(2 * 987))).count(b"\xff\xf3") == 2
+
+
 def test_padding_of_frames_in_free_format():
     frames = made(44_100, MONO, kbit=128, count=6)
     frames.frames["header"] = header_of(44_100, MONO)

@@ -11,6 +11,7 @@ from ._layout import FRAME, GRANULE
 from ._side_info import SIDE_BYTES
 from ._writing import NO_ROOM, PLAN, UNFIT_FACTORS, lay_out, pack, plan
 from .frames import MP3Frames
+from .headers import read_headers
 
 _MOST = 8206  # largest absolute level: 15 and 13 linbits
 _LIMITS = {
@@ -81,7 +82,20 @@ def write_frames(frames: MP3Frames, larger: bool = True) -> bytes:
         levels, granules, headers, spare, num_spare, version, rate, channels, plans, ancillary_at, starts, encoding(),
         main, out,
     )  # fmt: skip
-    return out.tobytes()
+    data = out.tobytes()
+    if headers["header"][0] >> 12 & 15 == 0:
+        _check_free_format(data, count)
+    return data
+
+
+def _check_free_format(data: bytes, count: int) -> None:
+    """Refuse a file if something in its frames looks so much like a header that readers take them to be shorter."""
+    (found,) = read_headers([data])
+    if isinstance(found, ValueError) or found.num_frames != count:
+        raise ValueError(
+            "the data of these frames look like headers, which alone tell how long frames in free format are: give "
+            "them a bit rate"
+        )
 
 
 def _check(frames: MP3Frames) -> tuple[int, int, int]:
