@@ -29,8 +29,8 @@ from .mp3_files import (
 )
 from .mutations import mutate
 
-KERNELS = ("mp3._files", "mp3._frames", "mp3._headers", "mp3._huffman", "mp3._scale_factors", "mp3._side_info",
-           "mp3._tags")  # fmt: skip
+KERNELS = ("mp3._addresses", "mp3._files", "mp3._frames", "mp3._headers", "mp3._huffman", "mp3._levels",
+           "mp3._scale_factors", "mp3._side_info", "mp3._tags")  # fmt: skip
 TEXTS = (b"TAG", b"TAG+", b"ID3\3\0\0\0\0\0\3", b"APETAGEX", b"LYRICSBEGIN", b"LYRICSEND", b"000011LYRICS200", b"Xing",
          b"Info\0\0\0\x0f", b"VBRI", b"\xff\xfb", b"\xff\xf3", bytes(9), bytes(40))  # fmt: skip
 _MOST_BYTES = 140  # of what a byte of a file becomes
