@@ -15,7 +15,7 @@ from lossy_lightning.callbacks._datamodule import codec_of_data, signal_shape
 from lossy_lightning.callbacks._examples import calls
 from lossy_lightning.callbacks._figures import encoding_scalars, energy_of, part_scalars, scalars
 from lossy_lightning.callbacks.inputs import first_tensor
-from lossy_lightning.core import Codec, InputError
+from lossy_lightning.core import Codec, InputError, TrainableCodec
 from lossy_lightning.functional import hooks_of, undisturbed
 from lossy_lightning.media import log_text
 from lossy_lightning.profiling import (
@@ -93,7 +93,9 @@ class ComplexityMonitor(Callback):
         """Check the parts, count what making the code costs; show the table once in this fit."""
         _check_parts(pl_module, self.parts)
         self._tried = False
-        self._encoding(trainer)  # now rather than in the first batch
+        codec = codec_of_data(trainer)
+        if not isinstance(codec, TrainableCodec) or codec.fitted:
+            self._encoding(trainer)  # now rather than in the first batch
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check the parts."""

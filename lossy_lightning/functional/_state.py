@@ -250,7 +250,8 @@ def _refill(held: dict[Any, Any], keys: list[Any], values: list[Any]) -> None:
 @lru_cache(4096)
 def _is_sealed(kind: Any) -> bool:
     """Whether objects are iterators of which only the next item can be had."""
-    if not issubclass(kind, Iterator) or issubclass(kind, io.IOBase):
+    # As issubclass of Iterator, which asks all classes that are known for iterators, once a class.
+    if not (hasattr(kind, "__next__") and hasattr(kind, "__iter__")) or issubclass(kind, io.IOBase):
         return False
     return not kind.__dictoffset__ or kind.__module__.startswith("torch.utils.data")
 

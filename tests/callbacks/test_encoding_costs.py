@@ -1,5 +1,6 @@
 """What `ComplexityMonitor` logs of making the code."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from lossy_lightning.codecs import PCM, VQ
 from lossy_lightning.core import Codec
 from lossy_lightning.data import EncodedDataModule
 from lossy_lightning.nn import OneHot, Scale
-from lossy_lightning.profiling import EnergyTable
+from lossy_lightning.profiling import EnergyTable, count_encoding_macs
 from lossy_lightning.tasks import ClassificationTask
 
 IMAGES = torch.randint(0, 256, (6, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
@@ -62,6 +63,28 @@ def test_a_learned_code_costs_what_its_encoder_multiplies(tmp_path: Path) -> Non
         "macs/sensor_to_label/1bit": 0,
         "macs/sensor_to_label/32bit": KMEANS + network,
     }
+
+
+def test_encoding_is_counted_before_the_first_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    happened = []
+
+    class Watching(ComplexityMonitor):
+        def on_train_batch_start(self, *args: Any) -> None:
+            happened.append("batch")
+            super().on_train_batch_start(*args)
+
+    def counted(*args: Any) -> Counter[int]:
+        happened.append("counted")
+        return count_encoding_macs(*args)
+
+    monkeypatch.setattr("lossy_lightning.callbacks.complexity.count_encoding_macs", counted)
+    data = Images(VQ((4, 4), levels=4), tmp_path, batch_size=2)
+    task = ClassificationTask(data.spec, 2, stem=OneHot, backbone=linear)
+    quiet = dict.fromkeys(("logger", "enable_progress_bar", "enable_checkpointing", "enable_model_summary"), False)
+    trainer = Trainer(callbacks=[Watching()], accelerator="cpu", max_epochs=1, limit_val_batches=0, **quiet)
+    trainer.fit(task, data)
+    assert happened == ["counted", "batch", "batch", "batch"]
+    assert trainer.callback_metrics["macs/encoding/32bit"] == KMEANS
 
 
 def test_other_codes_cost_nothing(tmp_path: Path) -> None:
