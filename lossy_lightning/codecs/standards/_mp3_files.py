@@ -1,6 +1,7 @@
 """MP3 files to rows of codes."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,14 @@ from torch import Tensor
 from lossy_lightning.bitstream.mp3 import MP3Frames, MP3Header, read_headers, read_windows
 from lossy_lightning.codecs.standards._mp3_layout import MP3Layout
 from lossy_lightning.core import FileInfo, InputError
+
+
+class _Filled(NamedTuple):
+    """What fills a row: frames, and which of their granules."""
+
+    frames: MP3Frames
+    part: slice
+    row: Tensor
 
 
 def measure(layout: MP3Layout, files: Sequence[bytes]) -> list[FileInfo | ValueError]:
@@ -44,13 +53,17 @@ def read_rows(
     a_frame = layout.granules_a_frame
     wanted = [(part.start // a_frame, -(-part.stop // a_frame) - part.start // a_frame) for part in parts.values()]
     read = read_windows([files[i] for i in parts], wanted, num_threads, lenient)
+    good: list[_Filled] = []
     for (i, part), frames in zip(parts.items(), read, strict=True):
-        try:
-            if isinstance(frames, ValueError):
-                raise InputError(str(frames)) from frames
-            _fill(layout, frames, part, rows[i])
-        except ValueError as error:
-            result[i] = error
+        first, length = part.start % a_frame, part.stop - part.start
+        if isinstance(frames, ValueError):
+            result[i] = InputError(str(frames))
+        elif len(frames.levels) < first + length:
+            result[i] = InputError(f"{frames.left_out} bad frames are left out, so that the file is too short")
+        else:
+            good.append(_Filled(frames, slice(first, first + length), rows[i]))
+    if good:
+        _fill(layout, good)
     return result
 
 
@@ -76,16 +89,30 @@ def _part(granules: int, length: int, window: Sequence[slice] | None) -> slice:
     return slice(start, stop)
 
 
-def _fill(layout: MP3Layout, frames: MP3Frames, part: slice, row: Tensor) -> None:
-    """Put the granules of a part into a row, of frames of which the first holds the part's first granule."""
-    first = part.start % layout.granules_a_frame
-    length = part.stop - part.start
-    if len(frames.levels) < first + length:
-        raise InputError(f"{frames.left_out} bad frames are left out, so that the file is too short")
-    units: NDArray[np.int16] = row.mT.numpy()
-    values = {name: _cut(value, first, length) for name, value in frames.tensors().items()}
-    layout.fill(units, values)
+def _fill(layout: MP3Layout, files: list[_Filled]) -> None:
+    """Put granules of files into their rows; of several together, for each call costs as much as some granules."""
+    if len(files) == 1:
+        ((frames, part, row),) = files
+        values = {name: value if isinstance(value, int) else value[part] for name, value in frames.tensors().items()}
+        layout.fill(row.mT.numpy(), values)
+        return
+    found = [file.frames for file in files]
+    joined = MP3Frames(
+        layout.sample_rate,
+        np.concatenate([frames.levels for frames in found]),
+        _joined([frames.granules for frames in found]),
+        _joined([frames.frames for frames in found]),
+    )
+    units = np.empty((len(joined.levels), layout.num_channels), np.int16)
+    layout.fill(units, joined.tensors())
+    start = 0
+    for frames, part, row in files:
+        row.mT.numpy()[:] = units[start + part.start : start + part.stop]
+        start += len(frames.levels)
 
 
-def _cut(value: NDArray[np.generic] | int, first: int, length: int) -> NDArray[np.generic] | int:
-    return value if isinstance(value, int) else value[first : first + length]
+def _joined(records: list[NDArray[np.void]]) -> NDArray[np.void]:
+    """Records one after another, as bytes: NumPy would compare all their fields."""
+    content = np.dtype((np.void, records[0].itemsize))
+    joined: NDArray[np.void] = np.concatenate([part.view(content) for part in records]).view(records[0].dtype)
+    return joined
