@@ -55,18 +55,19 @@ def entropy(codes: Iterable[tuple[CodeSpec, Tensor]]) -> float:
     values: dict[str, list[Tensor]] = {}
     for spec, code in codes:
         for name, part in spec.split(code).items():
-            values.setdefault(name, []).append(part.flatten(1))
+            values.setdefault(name, []).append(part.movedim(-1 - len(spec.grid), 0).flatten(1))
     channels = (channel for parts in values.values() for channel in torch.cat(parts, 1))
     counts = (torch.unique(channel, return_counts=True)[1] for channel in channels)
     return sum(float(index_entropy(count) * count.sum()) for count in counts)
 
 
 def point(codec: Codec, images: list[Tensor]) -> Point:
-    codes = [(codec.spec(tuple(image.shape)), codec.encode(image)) for image in images]
-    pixels = sum(image[0].numel() for image in images)
+    """Rate and distortion of images, or batches of them."""
+    codes = [(codec.spec(tuple(image.shape[-3:])), codec.encode(image)) for image in images]
+    pixels = sum(image.numel() for image in images) / 3
     decoded = [codec.decode(code, tuple(image.shape)) for (_, code), image in zip(codes, images, strict=True)]
     error = sum(float((a.float() - b).square().sum()) for a, b in zip(decoded, images, strict=True)) / (3 * pixels)
-    return Point(entropy(codes) / pixels, 10 * math.log10(255**2 / error))
+    return Point(entropy(codes) / pixels, 10 * math.log10(255**2 / error) if error else math.inf)
 
 
 def draw(curves: dict[str, list[Point]], path: Path) -> None:

@@ -29,6 +29,7 @@ from lossy_lightning.augmentation.sound import (
     TimeMask,
     TimeShift,
 )
+from lossy_lightning.augmentation.subbands import SubbandFlip
 
 __all__ = [
     "AddNoise",
@@ -48,6 +49,7 @@ __all__ = [
     "RandomGain",
     "RandomShift",
     "StageDropout",
+    "SubbandFlip",
     "TimeMask",
     "TimeShift",
 ]

@@ -7,6 +7,7 @@ from lossy_lightning.functional.bits import (
 from lossy_lightning.functional.blocks import (
     crop,
     from_blocks,
+    mirror_to,
     pad_codes,
     pad_to_multiple,
     to_blocks,
@@ -125,6 +126,7 @@ __all__ = [
     "masking_thresholds",
     "mdct",
     "mel_bands",
+    "mirror_to",
     "nearest_codewords",
     "overlap_add",
     "pad_codes",

@@ -49,6 +49,20 @@ def pad_to_multiple(signal: Tensor, multiple: Sequence[int]) -> Tensor:
     return signal
 
 
+def mirror_to(signal: Tensor, size: int, axis: int) -> Tensor:
+    """Extend a signal along an axis to a size: the samples before the last one follow it in reverse, then the first.
+
+    Example:
+        >>> mirror_to(torch.tensor([1, 2, 3]), 6, -1)
+        tensor([1, 2, 3, 2, 1, 1])
+    """
+    count = signal.shape[axis]
+    if count >= size:
+        return signal
+    index = torch.arange(size, device=signal.device)
+    return signal.index_select(axis, torch.where(index < count, index, (2 * count - 2 - index).clamp(min=0)))
+
+
 def from_blocks(blocks: Tensor, block: tuple[int, ...]) -> Tensor:
     """Put blocks together again, the inverse of `to_blocks` for sizes that are multiples of the block.
 

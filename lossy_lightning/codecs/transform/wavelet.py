@@ -16,6 +16,7 @@ from lossy_lightning.functional import (
     crop,
     ict_to_rgb,
     inverse_wavelet,
+    mirror_to,
     rct_to_rgb,
     rgb_to_ict,
     rgb_to_rct,
@@ -162,12 +163,7 @@ def _size(field: Field, grid: tuple[int | None, ...]) -> list[int]:
 
 def _extend(band: Tensor, size: list[int]) -> Tensor:
     """A subband mirrored at its lower and right edge until it fills its part of the grid."""
-    for axis, target in zip((-2, -1), size, strict=True):
-        count = band.shape[axis]
-        if count < target:
-            index = torch.arange(target, device=band.device)
-            band = band.index_select(axis, torch.where(index < count, index, (2 * count - 2 - index).clamp(min=0)))
-    return band
+    return mirror_to(mirror_to(band, size[0], -2), size[1], -1)
 
 
 @cache
