@@ -1,6 +1,6 @@
 """``lossy-lightning export``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,9 +13,6 @@ from lossy_lightning.core import InputError, MissingFileError, data_state
 from lossy_lightning.data import EncodedDataModule
 from lossy_lightning.deploy import attach_codec, export_onnx, export_qonnx, pack
 from lossy_lightning.tasks import ClassificationTask
-
-FORMATS: dict[str, Callable[[ClassificationTask, Path], None]] = {"onnx": export_onnx, "qonnx": export_qonnx}
-"""Name of a format to what writes it; a packed network has the codec in its file, too."""
 
 
 def export(arguments: Sequence[str]) -> None:
@@ -36,14 +33,18 @@ def export(arguments: Sequence[str]) -> None:
     options = parser.parse_args(list(arguments))
     if Path(options.output).is_dir():
         raise InputError(f"--output is {options.output}, a folder; give the name of a file")
-    task = trained_task(Path(options.checkpoint))
-    if options.format == "packed":
-        data = trained_data(Path(options.checkpoint))
-        network = attach_codec(pack(task, task.spec, data.classes), data.codec)
-        Path(options.output).parent.mkdir(parents=True, exist_ok=True)
-        network.save(options.output)
+    checkpoint, output = Path(options.checkpoint), Path(options.output)
+    task = trained_task(checkpoint)
+    if options.format == "qonnx":
+        export_qonnx(task, output)
+    elif options.format == "onnx":
+        data = trained_data(checkpoint)
+        export_onnx(task, output, classes=data.classes, codec=data.codec)
     else:
-        FORMATS[options.format](task, Path(options.output))
+        data = trained_data(checkpoint)
+        network = attach_codec(pack(task, task.spec, data.classes), data.codec)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        network.save(output)
     print(
         f"{options.output}: {type(task.stem).__name__} and {type(task.backbone).__name__}, {task.num_classes} classes"
     )
@@ -81,8 +82,8 @@ def trained_data(path: Path) -> EncodedDataModule:
     kind: Any = getattr(datamodules, of, None)
     if state is None or kind is None:
         raise InputError(
-            f"--checkpoint is {path}, trained on {of}, no datamodule of this package; pack the network in Python, by "
-            "lossy_lightning.deploy.pack"
+            f"--checkpoint is {path}, trained on {of}, no datamodule of this package; export the network in "
+            "Python, by lossy_lightning.deploy"
         )
     data: EncodedDataModule = kind.load_from_checkpoint(path, **dict.fromkeys(state["arguments"]["left_out"]))
     return data

@@ -12,10 +12,11 @@ from torch import Tensor
 from lossy_lightning.cli.exporting import trained_data, trained_task
 from lossy_lightning.core import Codec, FileCodec, InputError, MissingFileError
 from lossy_lightning.data import read_image
-from lossy_lightning.deploy import PackedNetwork, network_codec
+from lossy_lightning.deploy import OnnxNetwork, PackedNetwork, network_codec
 from lossy_lightning.inspection import open_file
 
 _ZIP = b"PK\x03\x04"  # how checkpoints of torch begin
+_ONNX = b"\x08"  # the first field, a number
 
 
 class Network(NamedTuple):
@@ -41,7 +42,7 @@ def predict_files(arguments: Sequence[str]) -> None:
         InputError: If a file cannot be read, or is of another size than the network's codes.
     """
     parser = argparse.ArgumentParser("lossy-lightning predict-files", description="Tell the classes of files.")
-    parser.add_argument("--network", type=Path, required=True, metavar="FILE", help="packed, or a checkpoint")
+    parser.add_argument("--network", type=Path, required=True, metavar="FILE", help="packed, ONNX, or a checkpoint")
     parser.add_argument("--json", action="store_true", help="print all probabilities, a line of JSON a file")
     parser.add_argument("files", nargs="+", metavar="FILE", help="that the network's codec reads or encodes")
     options = parser.parse_args(list(arguments))
@@ -86,8 +87,11 @@ def _network(path: Path) -> Network:
     if not path.is_file():
         raise MissingFileError(f"there is no network {path}; write one with lossy-lightning export")
     with path.open("rb") as file:
-        is_checkpoint = file.read(4) == _ZIP
-    if is_checkpoint:
+        start = file.read(9)
+    if start.startswith(_ONNX) and not start.endswith(b"{"):  # safetensors may begin so, but have JSON there
+        onnx = OnnxNetwork(path)
+        return Network(lambda code: torch.from_numpy(onnx.predict(code)), onnx.shape, onnx.codec(), onnx.classes)
+    if start.startswith(_ZIP):
         task, data = trained_task(path), trained_data(path)
         return Network(torch.no_grad()(task), data.spec.shape, data.codec, data.classes)
     try:

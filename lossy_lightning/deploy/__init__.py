@@ -7,10 +7,12 @@ if TYPE_CHECKING:
     from lossy_lightning.deploy.codecs import attach_codec, network_codec
     from lossy_lightning.deploy.exchange import export_onnx, export_qonnx
     from lossy_lightning.deploy.monitor import PackedSpeedMonitor
+    from lossy_lightning.deploy.onnx_network import OnnxNetwork
     from lossy_lightning.deploy.packing import pack
     from lossy_lightning.deploy.runtime.network import PackedNetwork
 
 __all__ = [
+    "OnnxNetwork",
     "PackedNetwork",
     "PackedSpeedMonitor",
     "attach_codec",
@@ -21,6 +23,7 @@ __all__ = [
 ]
 
 _PLACES = {
+    "OnnxNetwork": "onnx_network",
     "PackedNetwork": "runtime.network",
     "PackedSpeedMonitor": "monitor",
     "attach_codec": "codecs",

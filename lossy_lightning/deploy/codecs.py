@@ -1,4 +1,4 @@
-"""The codec of a packed network, in its file: class path, constructor arguments, fitted tensors."""
+"""The codec of a network, in its file: class path, constructor arguments, fitted tensors."""
 
 import importlib
 import inspect
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lossy_lightning.core import Codec, InputError
@@ -36,13 +37,24 @@ def attach_codec(network: PackedNetwork, codec: Codec) -> PackedNetwork:
         PCM(bit_width=8)
     """
     tensors = {name: value for name, value in network.tensors.items() if not name.startswith(_PREFIX)}
-    told = _described(codec)
-    state = codec.state_dict() if isinstance(codec, nn.Module) else {}
-    for name, value in state.items():
-        if isinstance(value, Tensor):
-            tensors[_PREFIX + name] = value.detach().cpu().contiguous().numpy()
-    told["state"] = {name: _described(value) for name, value in state.items() if not isinstance(value, Tensor)}
+    told, fitted = describe_codec(codec)
+    tensors |= {_PREFIX + name: value for name, value in fitted.items()}
     return PackedNetwork(network.program, tensors, network.classes, told)
+
+
+def describe_codec(codec: Codec) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """A codec as JSON, and its tensors by name.
+
+    Raises:
+        ValueError: If an argument of the codec is nothing that JSON holds, or no object of this package.
+    """
+    told: dict[str, Any] = _described(codec)
+    state = codec.state_dict() if isinstance(codec, nn.Module) else {}
+    tensors = {
+        name: value.detach().cpu().contiguous().numpy() for name, value in state.items() if isinstance(value, Tensor)
+    }
+    told["state"] = {name: _described(value) for name, value in state.items() if not isinstance(value, Tensor)}
+    return told, tensors
 
 
 def network_codec(network: PackedNetwork, codec: Codec | None = None) -> Codec:
@@ -59,17 +71,23 @@ def network_codec(network: PackedNetwork, codec: Codec | None = None) -> Codec:
         return codec
     if network.codec is None:
         raise InputError("the network's file does not say which codec made its codes; give the codec")
-    made = _made(network.codec)
+    tensors = {name.removeprefix(_PREFIX): value for name, value in network.tensors.items() if name.startswith(_PREFIX)}
+    return make_codec(network.codec, tensors)
+
+
+def make_codec(told: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Codec:
+    """The codec that `describe_codec` described.
+
+    Raises:
+        ValueError: If it is not of this package, or the tensors are not its own.
+    """
+    made = _made(told)
     if not isinstance(made, Codec):
-        raise InputError(f"the network's file names {network.codec['class']} as its codec, which is none")
+        raise InputError(f"the network's file names {told['class']} as its codec, which is none")
     if isinstance(made, nn.Module):
-        tensors = {
-            name.removeprefix(_PREFIX): torch.from_numpy(np.array(value))
-            for name, value in network.tensors.items()
-            if name.startswith(_PREFIX)
-        }
+        fitted = {name: torch.from_numpy(np.array(value)) for name, value in tensors.items()}
         try:
-            made.load_state_dict(tensors | network.codec["state"])
+            made.load_state_dict(fitted | told["state"])
         except RuntimeError as error:
             raise InputError(f"the tensors in the network's file are not those of {made}: {error}") from error
     return made

@@ -3,18 +3,20 @@
 import importlib.util
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lossy_lightning.core import CodeSpec, InputError, MissingPackageError
+from lossy_lightning.core import Codec, CodeSpec, InputError, MissingPackageError
 from lossy_lightning.core.arguments import check_module
 from lossy_lightning.core.files import write_atomically
 from lossy_lightning.deploy._quantizers import Quantizers, returning_plain_tensors
 from lossy_lightning.deploy._stand_ins import exact_norm, stand_ins
 from lossy_lightning.deploy._translations import tile_repeated, translations
+from lossy_lightning.deploy.onnx_network import put_labels
 from lossy_lightning.functional import undisturbed
 from lossy_lightning.profiling import is_quantizer
 
@@ -23,7 +25,13 @@ _OPSET = 20
 _TRACED = 32
 
 
-def export_onnx(model: nn.Module, path: str | Path, spec: CodeSpec | None = None) -> None:
+def export_onnx(
+    model: nn.Module,
+    path: str | Path,
+    spec: CodeSpec | None = None,
+    classes: Sequence[str] | None = None,
+    codec: Codec | None = None,
+) -> None:
     """Write a network from integer codes to logits as an ONNX file, for batches of any size.
 
     The file has one input, ``code``, ``(N, C, *grid)`` of the spec's dtype, and one output, ``logits``. Axes of the
@@ -34,9 +42,12 @@ def export_onnx(model: nn.Module, path: str | Path, spec: CodeSpec | None = None
         model: A task, or any module that makes logits of codes; it stays as it is.
         path: The file. It is written under a temporary name first.
         spec: Of the codes; None: that of the task.
+        classes: Names of the classes, which `OnnxNetwork` reads from the file's metadata.
+        codec: That makes the codes, likewise.
 
     Raises:
-        ValueError: If the model has no spec and none is given, or it has operations that ONNX has not.
+        ValueError: If the model has no spec and none is given, it has operations that ONNX has not, or the codec is
+            none that a file can hold.
         ImportError: If `onnx` or `onnxscript` are not installed.
 
     Example:
@@ -60,6 +71,7 @@ def export_onnx(model: nn.Module, path: str | Path, spec: CodeSpec | None = None
         returning_plain_tensors(model)
         with stand_ins(model, quantizers.stand_in), stand_ins(model, exact_norm if quantized else _no_stand_in):
             made = _exported(model, code, sizes)
+    put_labels(made, classes, codec)
     write_atomically(Path(path), made.SerializeToString())
 
 

@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 
 from lossy_lightning.cli import main
-from lossy_lightning.deploy import PackedNetwork, network_codec
+from lossy_lightning.core import InputError
+from lossy_lightning.deploy import OnnxNetwork, PackedNetwork, network_codec
 
 
 @pytest.fixture
@@ -44,6 +45,28 @@ def test_a_packed_network_tells_files_as_its_checkpoint_does(checkpoint, digit, 
     assert sum(told[0]["probabilities"].values()) == pytest.approx(1)
     main(["predict-files", "--network", str(packed), digit])
     assert told[0]["class"] in capsys.readouterr().out.split(":")[1].split()[0]
+
+
+def test_an_onnx_file_tells_files_as_its_checkpoint_does(checkpoint, digit, tmp_path, capsys):
+    pytest.importorskip("onnxruntime", reason="needs lossy-lightning[onnx]")
+    written = tmp_path / "digits.onnx"
+    main(["export", "--checkpoint", str(checkpoint), "--format", "onnx", "--output", str(written)])
+    network = OnnxNetwork(written)
+    assert network.classes == tuple("0123456789")
+    assert network.shape == (1, 4, 4)
+    with pytest.raises(InputError, match=r"integer codes \(N, 1, 4, 4\); got int64 \(2, 1, 4, 5\)"):
+        network.predict(torch.zeros(2, 1, 4, 5, dtype=torch.long))
+    capsys.readouterr()
+    told = []
+    for path in (written, checkpoint):
+        main(["predict-files", "--network", str(path), "--json", digit])
+        told.append(json.loads(capsys.readouterr().out))
+    assert told[0] == told[1]
+    foreign = tmp_path / "foreign.onnx"
+    foreign.write_bytes(written.read_bytes().replace(b"lossy_lightning", b"other_programme"))
+    assert "is of another program than" in refused(["predict-files", "--network", str(foreign), digit], capsys)
+    foreign.write_bytes(written.read_bytes()[:2000])
+    assert "onnxruntime runs no file" in refused(["predict-files", "--network", str(foreign), digit], capsys)
 
 
 def test_mistakes_are_told_in_a_sentence(checkpoint, digit, tmp_path, capsys):

@@ -1,0 +1,111 @@
+"""Networks in ONNX files, with the codec and the classes that the file tells."""
+
+import base64
+import importlib.util
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lossy_lightning import __version__
+from lossy_lightning.core import Codec, InputError, MissingFileError, MissingPackageError
+from lossy_lightning.deploy.codecs import describe_codec, make_codec
+
+_KEY = "lossy_lightning"
+_LAYOUT = 1  # of what the metadata tell; a newer one is told apart
+
+
+class OnnxNetwork:
+    """A network that `export_onnx` wrote, run by onnxruntime.
+
+    Args:
+        path: Of the file.
+
+    Attributes:
+        shape: Of a code, ``(C, *grid)``; None if a size varies.
+        classes: Names of the classes; None if the file tells none.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is none that onnxruntime runs, or `export_onnx` did not write it.
+        ImportError: If onnxruntime is not installed.
+
+    Example:
+        >>> network = OnnxNetwork("digits.onnx")  # doctest: +SKIP
+        >>> network.predict(codes).argmax(1)  # doctest: +SKIP
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        if importlib.util.find_spec("onnxruntime") is None:
+            raise MissingPackageError("this needs onnxruntime: pip install 'lossy-lightning[onnx]'")
+        if not Path(path).is_file():
+            raise MissingFileError(f"there is no network {path}; write one with lossy-lightning export")
+        import onnxruntime  # not everybody has it
+
+        try:
+            self._session = onnxruntime.InferenceSession(path)
+        except Exception as error:  # each mistake has a class of its own
+            raise InputError(f"onnxruntime runs no file {path}: {' '.join(str(error).split())[:200]}") from error
+        told = self._session.get_modelmeta().custom_metadata_map.get(_KEY)
+        if told is None:
+            raise InputError(f"{path} is of another program than lossy-lightning export, or of an earlier version")
+        self._told: dict[str, Any] = json.loads(told)
+        if self._told["layout"] != _LAYOUT:
+            raise InputError(f"{path} was written by lossy_lightning {self._told['version']}; this is {__version__}")
+        (code,) = self._session.get_inputs()
+        self._dtype = np.dtype(code.type.removeprefix("tensor(").removesuffix(")"))
+        self.shape = tuple(size if isinstance(size, int) else None for size in code.shape[1:])
+        self.classes = None if self._told["classes"] is None else tuple(self._told["classes"])
+
+    def predict(self, codes: ArrayLike) -> NDArray[np.float32]:
+        """Logits ``(N, classes)`` of codes ``(N, C, *grid)``.
+
+        Raises:
+            ValueError: If codes are no integers, or of another shape.
+        """
+        given = np.asarray(codes)
+        fits = given.ndim == 1 + len(self.shape) and all(
+            want in (None, size) for size, want in zip(given.shape[1:], self.shape, strict=True)
+        )
+        if given.dtype.kind not in "iu" or not fits:
+            raise InputError(
+                f"this network reads integer codes (N, {', '.join(map(str, self.shape))}); got {given.dtype} "
+                f"{given.shape}: encode signals with its codec first"
+            )
+        (logits,) = self._session.run(["logits"], {"code": given.astype(self._dtype)})
+        made: NDArray[np.float32] = logits
+        return made
+
+    def codec(self) -> Codec:
+        """The codec that makes the network's codes.
+
+        Raises:
+            ValueError: If the file tells none, or one that is not of this package.
+        """
+        if self._told["codec"] is None:
+            raise InputError("the network's file does not say which codec made its codes; export it with the codec")
+        tensors = {
+            name: np.frombuffer(base64.b64decode(one["data"]), one["dtype"]).reshape(one["shape"])
+            for name, one in self._told["tensors"].items()
+        }
+        return make_codec(self._told["codec"], tensors)
+
+
+def put_labels(model: Any, classes: Sequence[str] | None, codec: Codec | None) -> None:
+    """Put classes and codec into the metadata of a file's `ModelProto`."""
+    told, tensors = (None, {}) if codec is None else describe_codec(codec)
+    held = {
+        name: {
+            "dtype": value.dtype.str,
+            "shape": value.shape,
+            "data": base64.b64encode(np.ascontiguousarray(value).tobytes()).decode(),
+        }
+        for name, value in tensors.items()
+    }
+    names = None if classes is None else list(classes)
+    text = {"layout": _LAYOUT, "version": __version__, "classes": names, "codec": told, "tensors": held}
+    entry = model.metadata_props.add()
+    entry.key, entry.value = _KEY, json.dumps(text, separators=(",", ":"))
