@@ -257,6 +257,8 @@ class Requests:
     def _linked(self, register: int, layout: Layout, link: Link) -> int:
         places = self._places(link.number)
         first, second = (arranged(places, constant, layout, 0.0) for constant in (link.first, link.second))
+        if link.operation in ("multiply", "divide") and bool((link.first == 1).all()):
+            return register
         two = second if link.operation in ("affine", "clamp") else None
         return write_elementwise(self.program, register, link.operation, first, two)
 

@@ -126,29 +126,30 @@ def bit_product(
             found = gather(ints, taps + p * num_taps, num_taps, width, scratch, source, patch, rows)
             count = found * width
             total = np.int64(found) * channels
+        factor = 2
         if step[10] >= 0:
             masks = np.uint64(step[10])
             differing_masked(patch, rows, count, words, weights, masks, outputs, sums, sizes)
             for o in range(outputs):
-                sums[o] = np.uint64(np.int64(sizes[o]) - 2 * np.int64(sums[o]))
+                sums[o] = np.uint64(2 * np.int64(sums[o]) - np.int64(sizes[o]))
+            total, factor = 0, 1
         else:
             differing(patch, rows, count, words, weights, outputs, sums)
-            for o in range(outputs):
-                sums[o] = np.uint64(total - 2 * np.int64(sums[o]))
         if real > 0:
             for o in range(real):
-                floats[target + p * real + o] = np.float32(np.int64(sums[o]))
+                floats[target + p * real + o] = np.float32(total - factor * np.int64(sums[o]))
         else:
+            at = thresholds + p * per_position
             for w in range(out_words):
-                scratch[target + p * out_words + w] = _reached(sums, ints, thresholds + p * per_position, w)
+                scratch[target + p * out_words + w] = _reached(sums, total, factor, ints, at, w)
 
 
 @inlined
-def _reached(sums: Any, ints: Any, at: Any, w: Any) -> Any:
-    """A word of 64 sums: 1 for those that reach their threshold."""
+def _reached(sums: Any, total: Any, factor: Any, ints: Any, at: Any, w: Any) -> Any:
+    """A word of 64 sums, ``total`` less ``factor`` times what was counted: 1 for those that reach their threshold."""
     word, first = np.uint64(0), w * np.uint64(64)
     for o in range(np.uint64(64)):
-        reached = np.int64(sums[first + o]) >= np.int64(ints[at + first + o])
+        reached = total - factor * np.int64(sums[first + o]) >= np.int64(ints[at + first + o])
         word |= np.uint64(reached) << o
     return word
 

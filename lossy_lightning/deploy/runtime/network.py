@@ -93,7 +93,7 @@ class PackedNetwork:
             )
         if not isinstance(num_threads, int) or num_threads < 1:
             raise ValueError(f"num_threads must be an integer, at least 1; got {num_threads!r}")
-        flat = np.ascontiguousarray(given).reshape(len(given), -1).astype(np.int32)
+        flat = given.reshape(len(given), -1).astype(np.int32, order="C")
         logits = np.empty((len(flat), self.num_classes), np.float32)
         count = min(num_threads, max(1, len(flat)))
         if count == 1:
