@@ -38,7 +38,7 @@ def main(max_epochs: int = 10) -> bool:
     data = Digits(Threshold([64, 160]))
     backbone = partial(ConvNet, channels=(32, 64), pool=(False, True), first_input_bit_width=1, pad=(True, True))
     task = ClassificationTask(data.spec, data.num_classes, Scale, backbone, logit_scale=3.0)
-    trainer = pl.Trainer(max_epochs=max_epochs, logger=False, enable_checkpointing=False, accelerator="cpu")
+    trainer = pl.Trainer(max_epochs=max_epochs, accelerator="cpu")
     trainer.fit(task, data)
     trainer.test(task, data)
     codes = torch.cat([code for code, *_ in data.test_dataloader()])

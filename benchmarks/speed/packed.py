@@ -37,6 +37,7 @@ from lossy_lightning.nn import (
 )
 from lossy_lightning.tasks import ClassificationTask
 
+TURN = 0.004  # seconds
 FIRST = {"first_weight_bit_width": 32, "first_input_bit_width": 32}
 FLOAT = {"weight_bit_width": 32, "input_bit_width": 32}
 INDICES = partial(CodeSpec.uniform, low=0, high=15, ordinal=False)
@@ -130,13 +131,15 @@ def codes(spec: CodeSpec, count: int) -> Tensor:
 def by_turns(
     calls: dict[str, Callable[[], object]], repeats: int, clock: Callable[[], float] = time.process_time
 ) -> dict[str, float]:
-    """Median seconds of calls that take turns, after two that warm up."""
+    """Median seconds of calls that take turns, each for some milliseconds, after one turn that warms up."""
+    for call in calls.values():
+        call()
+    counts = {name: max(1, int(TURN / max(seconds(call), 1e-7))) for name, call in calls.items()}
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for repeat in range(repeats + 2):
+    for _ in range(repeats):
         for name, call in calls.items():
-            taken = seconds(call, clock)
-            if repeat > 1:
-                times[name].append(taken)
+            count = counts[name]
+            times[name].append(seconds(lambda call=call, count=count: [call() for _ in range(count)], clock) / count)
     return {name: statistics.median(values) for name, values in times.items()}
 
 
