@@ -29,6 +29,7 @@ ROWS = {
     "task-aware, fresh wide all-binary network": "mnist_joint_wide_codes",
     "task-aware, float, together": "mnist_joint_float",
     "task-aware, fresh float network": "mnist_joint_float_codes",
+    "pixels as bits, binary from the sensor on": "mnist_thresholds",
     "baseline": "mnist_baseline",
 }
 FASHION = ["--data", "lossy_lightning.data.FashionMNIST"]
