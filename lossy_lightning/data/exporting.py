@@ -57,7 +57,7 @@ def export_codes(
         ...     files = export_codes(Digits(VQ((2, 2), 16), cache_dir=folder), folder)
         ...     codes = load_file(files[-1])["codes"]
         >>> [file.name for file in files], codes.shape, codes.dtype
-        (['train.safetensors', 'val.safetensors', 'test.safetensors'], (360, 1, 4, 4), dtype('uint8'))
+        (['train.safetensors', 'val.safetensors', 'test.safetensors'], (359, 1, 4, 4), dtype('uint8'))
     """
     if file_format not in _ENDINGS:
         raise InputError(f"the format is one of {', '.join(_ENDINGS)}; got {file_format!r}")

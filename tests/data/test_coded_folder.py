@@ -644,7 +644,7 @@ def test_a_folder_of_files_of_any_codec(tmp_path):
     (tmp_path / "test/a/0.half").write_bytes(b"odd")
     with pytest.raises(ValueError, match=r"0.half: half a sample; repair"):
         next(iter(data.test_dataloader()))
-    with pytest.raises(ValueError, match="crop must be a multiple of 4 pixels; got 6"):
+    with pytest.raises(ValueError, match="crop must be a multiple of 4 samples; got 6"):
         CodedFolder(Halves(), tmp_path, crop=6)
 
 

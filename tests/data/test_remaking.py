@@ -86,7 +86,7 @@ def test_what_a_checkpoint_cannot_hold_must_be_given(tmp_path):
 
 def test_changes_of_codec_or_class_are_refused(checkpoint, tmp_path):
     path, _ = checkpoint
-    with pytest.raises(MisconfigurationException, match=r"made with codec = VQ\(.*levels=8.*levels=4"):
+    with pytest.raises(MisconfigurationException, match=r"trained on codes of codec = VQ\(.*levels=8.*levels=4"):
         Digits.load_from_checkpoint(path, codec=VQ((2, 2), 4))
     with pytest.raises(ValueError, match="is a checkpoint of Digits, not of ImageFolder: load it with the class that"):
         ImageFolder.load_from_checkpoint(path, root=tmp_path)

@@ -220,4 +220,4 @@ def test_help_names_the_subcommand(capsys: pytest.CaptureFixture[str], monkeypat
     monkeypatch.setattr(sys, "argv", ["lossy-lightning"])
     with pytest.raises(SystemExit):
         main(["--help"])
-    assert "report RUN_DIR" in capsys.readouterr().out
+    assert "lossy-lightning report" in capsys.readouterr().out

@@ -69,7 +69,7 @@ def test_shapes_that_are_not_fixed_are_refused(shape):
 
 
 def test_a_number_is_no_list_of_widths():
-    with pytest.raises(ValueError, match=r"width of each layer, such as \(64, 64\); got 64"):
+    with pytest.raises(ValueError, match=r"hidden_features is a list of whole numbers of at least 1; got 64"):
         MLP((4,), 10, hidden_features=64)
 
 
