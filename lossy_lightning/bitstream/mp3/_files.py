@@ -21,7 +21,7 @@ _RING = 511  # of 512 positions
 _AHEAD = 32  # frames
 _MOST_FRAME = 2**14  # bytes whose bits that code nothing are kept, in a window
 _RATES = np.array(SAMPLE_RATES)
-WHOLE = np.iinfo(np.int64).max  # frame behind the last one, of a file that is read whole
+WHOLE = np.int64(np.iinfo(np.int64).max)  # frame behind the last one, of a file that is read whole
 _MANY_BYTES = 2**13  # of a file that will look up most of what is in the tables
 #: Fields of a file's record that say where what it has begins.
 STARTS = ("frame_at", "granule_at", "spare_at")

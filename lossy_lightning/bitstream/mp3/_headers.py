@@ -28,6 +28,7 @@ FRAME_BYTES = np.stack(
     ]
 )
 _SAME = 0xFFFE0C00  # sync word, version, layer and sampling rate
+_YES, _NO = np.True_, np.False_  # Numba would compile a kernel for each literal that stands in a call of it
 _MOST_FREE = 2**14  # bytes of a free-format frame; LAME makes at most 2880
 
 
@@ -137,9 +138,9 @@ def start_file(data, file, start, end, lenient):
         header = big32(data, position)
         if is_header(header) and not is_layer3(header):
             return fail(file, LAYER, position, -1, 4 - ((header >> 17) & 3))
-    found = position + 4 <= file.stop and _take_over(data, position, file, True)
+    found = position + 4 <= file.stop and _take_over(data, position, file, _YES)
     if not found and lenient:
-        found = _search(data, file, True)
+        found = _search(data, file, _YES)
         file.left_out += found
     if not found:
         free = position + 4 <= file.stop and is_header(big32(data, position))
@@ -156,7 +157,7 @@ def _search(data, file, first):
     position = file.position + 1
     while position + 4 <= file.stop:
         header = big32(data, position)
-        if header >> 21 == 0x7FF and (_take_over(data, position, file, False) if first else is_like(header, file)):
+        if header >> 21 == 0x7FF and (_take_over(data, position, file, _NO) if first else is_like(header, file)):
             behind = position + frame_bytes(header, file)
             if behind == file.stop or (behind + 4 <= file.stop and is_like(big32(data, behind), file)):
                 file.position = position
@@ -199,7 +200,7 @@ def next_frame(data, file, lenient):
             return False
         file.left_out += 1
         file.usable, file.whole = file.fed, 0
-        if not _search(data, file, False):
+        if not _search(data, file, _NO):
             return False
 
 

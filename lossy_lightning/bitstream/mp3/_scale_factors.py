@@ -10,6 +10,10 @@ from ._addresses import bits_at, put_byte, put_word
 from ._bands import MPEG1_BITS, MPEG2_BITS, MPEG2_RANGES, NUM_PLACES, PARTITIONS
 
 GROUPS = np.array([0, 6, 11, 16, 21])  # bands that share a bit of scfsi
+# Places where runs begin and end. Numba would compile a kernel for each literal that stands in a call of it.
+_FIRST, _5_END, _7_END, _SHORT, _10_END, _SHORT_5_END, _LONG_END, _SHORT_END = (
+    np.int64(i) for i in (0, 6, 8, 9, 11, 18, 21, 36)
+)
 _ZERO, _ONE, _8, _32, _64 = (np.uint64(i) for i in (0, 1, 8, 32, 64))
 
 
@@ -76,15 +80,15 @@ def read_mpeg1(position, granule, before, scfsi):
     factors = np.uint64(granule.scale_factors.ctypes.data)
     _clear(factors)
     if granule.block_type == 2:
-        first = 0
+        first = _FIRST
         if granule.mixed:
-            position = _run(position, lower, factors, 0, 8)
-            first = 9
-        position = _run(position, lower, factors, first, 18)
-        return _run(position, upper, factors, 18, 36)
+            position = _run(position, lower, factors, _FIRST, _7_END)
+            first = _SHORT
+        position = _run(position, lower, factors, first, _SHORT_5_END)
+        return _run(position, upper, factors, _SHORT_5_END, _SHORT_END)
     if scfsi == 0:
-        position = _run(position, lower, factors, 0, 11)
-        return _run(position, upper, factors, 11, 21)
+        position = _run(position, lower, factors, _FIRST, _10_END)
+        return _run(position, upper, factors, _10_END, _LONG_END)
     for group in range(4):
         start, stop = GROUPS[group], GROUPS[group + 1]
         if scfsi & (8 >> group):
@@ -105,14 +109,14 @@ def read_mpeg2(position, granule, intensity):
     granule.preflag = chosen == 2
     factors = np.uint64(granule.scale_factors.ctypes.data)
     _clear(factors)
-    place = np.int64(0)
+    place = _FIRST
     for partition in range(4):
         stop = place + np.int64(PARTITIONS[chosen, kind, partition])
         size = np.int64(MPEG2_BITS[half, compress, partition])
         if kind == 2 and partition == 0:
             # Long bands 0 to 5, and then short ones, whose places begin at 9.
-            position = _run(position, size, factors, 0, 6)
-            place, stop = np.int64(9), stop + 3
+            position = _run(position, size, factors, _FIRST, _5_END)
+            place, stop = _SHORT, stop + 3
         position = _run(position, size, factors, place, stop)
         place = stop
     return position
