@@ -156,8 +156,12 @@ class FileCodec(Codec):
     def write(self, code: Tensor, shape: tuple[int, ...]) -> bytes:
         """Bytes of a standard file that holds exactly this code of a signal of that shape."""
 
-    def measure(self, files: Sequence[bytes]) -> list[FileInfo | ValueError]:
+    def measure(self, files: Sequence[bytes], lenient: bool = False) -> list[FileInfo | ValueError]:
         """Look at the headers of files.
+
+        Args:
+            files: Their bytes.
+            lenient: Whether damaged files are measured too, as far as `read_into` reads them leniently.
 
         Returns:
             For each file what its headers say, or what is wrong with them.

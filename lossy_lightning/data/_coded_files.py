@@ -164,7 +164,11 @@ class CodedFiles(FileSource):
         filled: dict[int, Tensor] = {}
         windows: dict[int, tuple[slice, ...]] = {}
         strides = self._strides(codec)
-        for i, info in zip(contents, codec.measure(list(contents.values())), strict=True):
+        infos = dict(zip(contents, codec.measure(list(contents.values())), strict=True))
+        damaged = {i: info for i, info in infos.items() if isinstance(info, ValueError) and self.log.policy.lenient}
+        if damaged:
+            infos |= zip(damaged, codec.measure([contents[i] for i in damaged], lenient=True), strict=True)
+        for i, info in infos.items():
             wrong = what_is_wrong(plan[i].path, info, self.crop, self.max_samples)
             if wrong is not None or isinstance(info, ValueError):
                 codes[i] = wrong or codes[i]
@@ -175,8 +179,9 @@ class CodedFiles(FileSource):
                 if rows is None
                 else rows[i]
             )
-        errors = self._fill(codec, contents, filled, windows, lenient=False)
-        again = {i: filled[i] for i in errors} if self.log.policy.lenient else {}
+        whole = {i: row for i, row in filled.items() if i not in damaged}
+        errors = damaged | self._fill(codec, contents, whole, windows, lenient=False)
+        again = {i: filled[i] for i in errors if i in filled} if self.log.policy.lenient else {}
         lost = self._fill(codec, contents, again, windows, lenient=True)
         for i, row in filled.items():
             refused = _refused(plan[i].path, lost.get(i, errors[i]), Reason.BROKEN) if i in errors else None

@@ -128,15 +128,15 @@ class CodedFolder(FileDataModule):
         return [bad for bad in found if bad is not None]
 
     def header_key(self) -> str:
-        """Codecs, crop and limit."""
-        return f"{self.codecs.fingerprint()} {self.crop} {self.max_samples}"
+        """Codecs, crop, limit and whether damage is mended."""
+        return f"{self.codecs.fingerprint()} {self.crop} {self.max_samples} {self.bad_files.lenient}"
 
     def _look_at(self, path: str, codec: FileCodec) -> BadFile | None:
         for size in (codec.header_bytes, None):
             content = read_content(path, size)
             if isinstance(content, BadFile):
                 return content
-            (info,) = codec.measure([content])
+            (info,) = codec.measure([content], self.bad_files.lenient)
             if isinstance(info, FileInfo) or size is None or len(content) < size:
                 break  # else the header may be longer than most
         return what_is_wrong(path, info, self._crop(), self.max_samples)

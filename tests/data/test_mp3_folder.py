@@ -11,7 +11,7 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from lossy_lightning.codecs import MP3, PCM
-from lossy_lightning.data import AudioFolder, CodedFolder
+from lossy_lightning.data import AudioFolder, BadFiles, CodedFolder
 
 
 @pytest.fixture(params=[(16_000, 1), (44_100, 2)])
@@ -68,6 +68,33 @@ def test_crops_are_anywhere_in_training_and_start_at_frames(folder, monkeypatch)
         assert starts
         assert max(starts) + length <= granules
     assert len(set.union(*found.values())) > 4
+
+
+@pytest.mark.parametrize("crop", [False, True])
+def test_lenient_reading_leaves_bad_frames_out(folder, crop):
+    root, codec = folder
+    files = sorted((root / "test").glob("*/*.mp3"))
+    codes, grids = zip(*((codec.read(path.read_bytes())[0], path.stat().st_size) for path in files), strict=True)
+    cut, junk, hole, _ = (bytearray(path.read_bytes()) for path in files)
+    hole[len(hole) // 2 : len(hole) // 2 + 40] = bytes(range(200, 240))  # in a frame's data, or over a header
+    for path, data in zip(files, (cut[: grids[0] - 100], b"junk" * 50 + junk, hole), strict=False):
+        path.write_bytes(data)
+    length = 4 * codec.pitch[0] if crop else None
+    data = CodedFolder(codec, root, crop=length, batch_size=4, bad_files=BadFiles.LENIENT)
+    with pytest.warns(UserWarning, match="mended by lenient reading"):
+        ((found, targets, *grid_size),) = data.test_dataloader()
+    assert len(targets) == 4
+    if crop:
+        return
+    (sizes,) = grid_size
+    whole = [code[:, :size] for code, (size,) in zip(found, sizes.tolist(), strict=True)]
+    kept = whole[0].shape[1]
+    assert codes[0].shape[1] - 2 * codec.pitch[0] // 576 <= kept < codes[0].shape[1]
+    assert torch.equal(whole[0], codes[0][:, :kept])
+    assert torch.equal(whole[1], codes[1])
+    assert torch.equal(whole[2][:, :8], codes[2][:, :8])
+    assert not torch.equal(whole[2], codes[2])
+    assert torch.equal(whole[3], codes[3])
 
 
 def test_whole_clips_are_padded(folder):

@@ -20,10 +20,10 @@ class _Filled(NamedTuple):
     row: Tensor
 
 
-def measure(layout: MP3Layout, files: Sequence[bytes]) -> list[FileInfo | ValueError]:
+def measure(layout: MP3Layout, files: Sequence[bytes], lenient: bool) -> list[FileInfo | ValueError]:
     """Sound and grid of files that the codec can read, as their headers say; what is wrong with the others."""
     found: list[FileInfo | ValueError] = []
-    for header in read_headers(files):
+    for header in read_headers(files, lenient):
         try:
             fine = _checked(layout, header)
             granules = fine.num_frames * layout.granules_a_frame
@@ -57,11 +57,14 @@ def read_rows(
     for (i, part), frames in zip(parts.items(), read, strict=True):
         first, length = part.start % a_frame, part.stop - part.start
         if isinstance(frames, ValueError):
-            result[i] = InputError(str(frames))
-        elif len(frames.levels) < first + length:
-            result[i] = InputError(f"{frames.left_out} bad frames are left out, so that the file is too short")
+            result[i] = frames
+        elif len(frames.levels) <= first:
+            result[i] = ValueError(f"its frames are bad: {frames.left_out} are left out")
         else:
-            good.append(_Filled(frames, slice(first, first + length), rows[i]))
+            # In place of bad frames, which are left out, silence stands at the end.
+            last = min(first + length, len(frames.levels))
+            rows[i][:, last - first :] = 0
+            good.append(_Filled(frames, slice(first, last), rows[i][:, : last - first]))
     if good:
         _fill(layout, good)
     return result
@@ -70,7 +73,7 @@ def read_rows(
 def _checked(layout: MP3Layout, header: MP3Header | ValueError) -> MP3Header:
     """The header of a file that the codec can hold."""
     if isinstance(header, ValueError):
-        raise InputError(str(header)) from header
+        raise header
     if (header.sample_rate, header.channels) != (layout.sample_rate, layout.channels):
         raise InputError(
             f"the file has {header.channels} channels at {header.sample_rate} Hz, this codec {layout.channels} at "

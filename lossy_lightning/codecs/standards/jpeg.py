@@ -196,8 +196,8 @@ class JPEG(FileCodec):
             raise error
         return code, info.signal_shape
 
-    def measure(self, files: Sequence[bytes]) -> list[FileInfo | ValueError]:
-        """Look at the headers of files; a grey one has one channel."""
+    def measure(self, files: Sequence[bytes], lenient: bool = False) -> list[FileInfo | ValueError]:
+        """Look at the headers of files; a grey one has one channel. How long the data are is seen only in reading."""
         from lossy_lightning.codecs.standards._jpeg_files import measure  # slow to import
 
         return measure(self._layout, files)

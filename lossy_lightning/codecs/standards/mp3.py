@@ -127,11 +127,11 @@ class MP3(FileCodec):
             raise error
         return code, info.signal_shape
 
-    def measure(self, files: Sequence[bytes]) -> list[FileInfo | ValueError]:
+    def measure(self, files: Sequence[bytes], lenient: bool = False) -> list[FileInfo | ValueError]:
         """Look at the headers of files: their sounds' shape, and their granules."""
         from lossy_lightning.codecs.standards._mp3_files import measure  # slow to import
 
-        return measure(self._layout, files)
+        return measure(self._layout, files, lenient)
 
     def read_into(
         self,
