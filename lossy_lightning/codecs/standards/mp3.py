@@ -8,6 +8,7 @@ from torch import Tensor
 from lossy_lightning.codecs.standards import _lame as lame
 from lossy_lightning.codecs.standards._mp3_layout import DELAY, LINES, MP3Layout
 from lossy_lightning.core import CodeSpec, FileCodec, FileInfo, InputError
+from lossy_lightning.core.arguments import check_integers
 
 
 class MP3(FileCodec):
@@ -48,6 +49,7 @@ class MP3(FileCodec):
     def __init__(
         self, bit_rate: int = 128, sample_rate: int = 44_100, channels: int = 1, dequantize: bool = False
     ) -> None:
+        check_integers(1, bit_rate=bit_rate, sample_rate=sample_rate, channels=channels)
         if sample_rate not in lame.SAMPLE_RATES:
             raise InputError(f"MP3 has sampling rates of {lame.SAMPLE_RATES} Hz; got {sample_rate=}")
         if bit_rate not in lame.bit_rates(sample_rate):
