@@ -68,8 +68,7 @@ def open_file(path: str | Path, codec: Codec | None = None) -> CodedFile:
         ((3, 10, 20), torch.Size([576, 1, 2]), 'luma')
     """
     path = Path(path)
-    if not path.is_file():
-        raise MissingFileError(f"{path} is {'a folder' if path.is_dir() else 'not there'}; name a file")
+    check_file(path)
     data = path.read_bytes()
     if isinstance(codec, TrainableCodec) and not codec.fitted:
         raise InputError(f"{type(codec).__name__} is fitted to data first; it cannot encode one file by itself")
@@ -85,6 +84,16 @@ def open_file(path: str | Path, codec: Codec | None = None) -> CodedFile:
         )
     signal = read_sound(path, SoundFormat(own.sample_rate or _SAMPLE_RATE)) if _is_sound(data) else read_image(path)
     return CodedFile(path, own, own.encode(signal), tuple(signal.shape))
+
+
+def check_file(path: Path) -> None:
+    """Check that a path is one of a file.
+
+    Raises:
+        FileNotFoundError: If it is not.
+    """
+    if not path.is_file():
+        raise MissingFileError(f"{path} is {'a folder' if path.is_dir() else 'not there'}; name a file")
 
 
 def _codec_of(data: bytes) -> FileCodec | None:

@@ -1,14 +1,13 @@
 """What the headers of a file say, and what its code is."""
 
 import inspect
-from math import prod
 from pathlib import Path
 from typing import Any
 
 from lossy_lightning.bitstream import jpeg
 from lossy_lightning.confound.headers import header_table
-from lossy_lightning.core import Codec, InputError, MissingFileError
-from lossy_lightning.inspection.coded_file import CodedFile, open_file
+from lossy_lightning.core import Codec, InputError
+from lossy_lightning.inspection.coded_file import CodedFile, check_file, open_file
 
 _HASHES = ("content", "tables", "segments")
 _METADATA = ("exif", "icc", "comment", "jfif", "adobe", "xmp", "id3", "encoder_tag")
@@ -54,8 +53,7 @@ def describe(path: str | Path, codec: Codec | None = None) -> dict[str, Any]:
         >>> told["format"], told["subsampling"], told["quality"], told["code"]["shape"]
         ('jpeg', '4:2:0', 80, [576, 1, 2])
     """
-    if not Path(path).is_file():
-        raise MissingFileError(f"{path} is {'a folder' if Path(path).is_dir() else 'not there'}; name a file")
+    check_file(Path(path))
     row = header_table([path])[0]
     if row["error"] and codec is None:
         raise InputError(f"{path}: {row['error']}")
@@ -102,7 +100,7 @@ def _coded(file: CodedFile, headers: dict[str, Any]) -> dict[str, Any]:
         "fields": [
             {
                 "name": field.name,
-                "channels": len(field.low) * prod(field.cells),
+                "channels": field.num_channels,
                 "low": min(field.low),
                 "high": max(field.high),
                 "kind": "numbers" if field.ordinal else "categories",
