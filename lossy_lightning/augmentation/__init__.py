@@ -15,6 +15,7 @@ from lossy_lightning.augmentation.jpeg import (
     MCUZoom,
 )
 from lossy_lightning.augmentation.pixels import (
+    PixelAffine,
     PixelFlip,
     PixelShift,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "MCUShift",
     "MCUTurn",
     "MCUZoom",
+    "PixelAffine",
     "PixelFlip",
     "PixelShift",
     "RandomGain",

@@ -6,10 +6,10 @@ from .. import _status
 from . import _layout as f
 
 _REASONS = {
-    f.NO_FRAME: "no frame of MPEG-1, 2 or 2.5 Layer III begins here; lenient=True looks for one further on",
+    f.NO_FRAME: "no frame of MPEG-1, 2 or 2.5 Layer III begins here; a lenient reader looks for one further on",
     f.LAYER: "frames of Layer {detail} are not supported; only those of Layer III (MP3) are",
-    f.TRUNCATED: "the data end within the frame; lenient=True leaves it out",
-    f.JUNK: "no frame begins here, where one should; lenient=True looks for one further on",
+    f.TRUNCATED: "the data end within the frame; a lenient reader leaves it out",
+    f.JUNK: "no frame begins here, where one should; a lenient reader looks for one further on",
     f.CHANGED_RATE: "the sampling rate or version changes; split the file here",
     f.CHANGED_CHANNELS: "the number of channels changes; split the file here",
     f.FREE_FORMAT: "the length of free-format frames is not to be found; there must be two frames or more",

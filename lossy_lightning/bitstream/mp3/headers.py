@@ -46,8 +46,8 @@ def read_headers(files: Sequence[bytes], lenient: bool = False) -> list[MP3Heade
 
     Example:
         >>> read_headers([b"RIFF"])
-        [ValueError('file at byte 0: no frame of MPEG-1, 2 or 2.5 Layer III begins here; lenient=True looks for one \
-further on')]
+        [ValueError('file at byte 0: no frame of MPEG-1, 2 or 2.5 Layer III begins here; a lenient reader looks for \
+one further on')]
     """
     check_files(files, "MP3", "read_frames")
     found: list[MP3Header | ValueError] = []
