@@ -3,8 +3,10 @@
 import copy
 import multiprocessing
 import pickle
+import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from functools import cache
 from typing import Any
 
 import torch
@@ -241,9 +243,24 @@ def _check_fingerprint(codec: Codec) -> None:
         assert not tensors or other.fingerprint() != mine, (
             f"the fingerprint must change with the fitted tensors; got {mine}"
         )
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        theirs = pool.submit(codec.__class__.fingerprint, codec).result()
+    try:
+        theirs = _other_process().submit(_fingerprint, pickle.dumps(codec), sys.path).result()
+    except BrokenExecutor:
+        _other_process.cache_clear()  # the next codec has a new one
+        raise
     assert mine == theirs, f"the fingerprint must be the same in another process; got {mine} and {theirs}"
+
+
+@cache
+def _other_process() -> ProcessPoolExecutor:
+    """One for all codecs that are checked: importing torch takes longer than all checks of a small codec."""
+    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+
+
+def _fingerprint(pickled: bytes, path: list[str]) -> str:
+    sys.path[:] = path  # modules that were imported since the process began
+    codec: Codec = pickle.loads(pickled)
+    return codec.fingerprint()
 
 
 def _alter(codec: Codec, name: str, value: Any) -> bool:
