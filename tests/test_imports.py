@@ -36,7 +36,19 @@ ROOMS = {
     "confound": {"core", "functional", "bitstream"},
     "deploy": {"core", "profiling", "functional", "bitstream", "__version__"},
     "inspection": {"bitstream", "codecs", "confound", "core", "data", "functional"},
-    "cli": {"callbacks", "confound", "core", "data", "deploy", "inspection", "report", "tasks", "__version__"},
+    "weights": {"core", "deploy", "profiling", "tasks", "__version__"},
+    "cli": {
+        "callbacks",
+        "confound",
+        "core",
+        "data",
+        "deploy",
+        "inspection",
+        "report",
+        "tasks",
+        "weights",
+        "__version__",
+    },
 }
 """Room to the other rooms that it may import."""
 

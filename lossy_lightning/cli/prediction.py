@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from lossy_lightning import weights
 from lossy_lightning.cli.exporting import trained_data, trained_task
 from lossy_lightning.core import Codec, FileCodec, InputError, MissingFileError
 from lossy_lightning.data import read_image
@@ -17,6 +18,7 @@ from lossy_lightning.inspection import open_file
 
 _ZIP = b"PK\x03\x04"  # how checkpoints of torch begin
 _ONNX = b"\x08"  # the first field, a number
+_NETWORK = "packed, ONNX, or a checkpoint; or the name of a network of lossy_lightning.weights"
 
 
 class Network(NamedTuple):
@@ -42,7 +44,7 @@ def predict_files(arguments: Sequence[str]) -> None:
         InputError: If a file cannot be read, or is of another size than the network's codes.
     """
     parser = argparse.ArgumentParser("lossy-lightning predict-files", description="Tell the classes of files.")
-    parser.add_argument("--network", type=Path, required=True, metavar="FILE", help="packed, ONNX, or a checkpoint")
+    parser.add_argument("--network", type=Path, required=True, metavar="FILE", help=_NETWORK)
     parser.add_argument("--json", action="store_true", help="print all probabilities, a line of JSON a file")
     parser.add_argument("files", nargs="+", metavar="FILE", help="that the network's codec reads or encodes")
     options = parser.parse_args(list(arguments))
@@ -85,7 +87,7 @@ def _grey_image(path: str) -> Tensor | None:
 
 def _network(path: Path) -> Network:
     if not path.is_file():
-        raise MissingFileError(f"there is no network {path}; write one with lossy-lightning export")
+        return _shipped(str(path))
     with path.open("rb") as file:
         start = file.read(9)
     if start.startswith(_ONNX) and not start.endswith(b"{"):  # safetensors may begin so, but have JSON there
@@ -100,3 +102,13 @@ def _network(path: Path) -> Network:
         raise InputError(str(error)) from error
     codec = network_codec(packed)
     return Network(lambda code: torch.from_numpy(packed.predict(code)), packed.shape, codec, packed.classes)
+
+
+def _shipped(name: str) -> Network:
+    if name not in weights.list():
+        raise MissingFileError(
+            f"there is no network {name}; write one with lossy-lightning export, or name one that the package ships: "
+            f"{', '.join(weights.list())}"
+        )
+    task, codec, classes, _ = weights.load(name)
+    return Network(torch.no_grad()(task), task.spec.shape, codec, classes)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from lossy_lightning import __version__
 from lossy_lightning.deploy.runtime import _engine
 from lossy_lightning.deploy.runtime._assembly import Assembly
-from lossy_lightning.deploy.runtime._file import read_file, write_file
+from lossy_lightning.deploy.runtime.file import read_file, write_file
 
 _LAYOUT = 1  # of files; a newer one is told apart
 

@@ -7,12 +7,13 @@ import pytest
 from safetensors.numpy import load_file
 
 from lossy_lightning.deploy.runtime import PackedNetwork
-from lossy_lightning.deploy.runtime._file import read_file, write_file
+from lossy_lightning.deploy.runtime.file import read_file, write_file
 
 TENSORS = {
     "bits": np.arange(35).reshape(5, 7) % 3 == 0,
     "places": np.arange(200, dtype=np.int32).reshape(10, 20),
     "numbers": np.linspace(0, 1, 6, dtype=np.float32).reshape(2, 3),
+    "half": np.array([0.5, -2], np.float16),
     "few": np.array([3, -4], np.int8),
 }
 
@@ -46,6 +47,13 @@ def test_damage_is_told(tmp_path):
     (tmp_path / "file").write_bytes(whole[:-9])
     with pytest.raises(ValueError, match="no file of a packed network, or it is damaged"):
         read_file(tmp_path / "file")
+
+
+def test_files_of_another_kind_are_told(tmp_path):
+    write_file(tmp_path / "file", {"layout": 1}, TENSORS, "trained network")
+    assert read_file(tmp_path / "file", "trained network")[0] == {"layout": 1}
+    with pytest.raises(ValueError, match="no file of a packed network"):
+        PackedNetwork.load(tmp_path / "file")
 
 
 def test_a_newer_file_is_told(tmp_path):

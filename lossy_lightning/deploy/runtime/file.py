@@ -1,4 +1,4 @@
-"""Files of packed networks: safetensors, whose tensors are stored as narrow as they are.
+"""Files of networks: safetensors, whose tensors are stored as narrow as they are.
 
 Source: https://github.com/huggingface/safetensors, section "Format".
 """
@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-_FORMAT = "lossy_lightning packed network"
+PACKED = "packed network"
 _NAMES = {"BOOL": np.bool_, "U8": np.uint8, "I8": np.int8, "I16": np.int16, "I32": np.int32, "I64": np.int64}
-_NAMES |= {"F32": np.float32, "U64": np.uint64, "F64": np.float64}
+_NAMES |= {"F16": np.float16, "F32": np.float32, "U64": np.uint64, "F64": np.float64}
 
 
-def write_file(path: str | Path, told: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
+def write_file(path: str | Path, told: dict[str, Any], tensors: dict[str, np.ndarray], kind: str = PACKED) -> None:
     """Write a file under a temporary name, then rename it.
 
     Truth values take a bit each, whole numbers of several bytes are deflated; the header says which.
@@ -27,6 +27,7 @@ def write_file(path: str | Path, told: dict[str, Any], tensors: dict[str, np.nda
         path: Of the file.
         told: What its header says beside the tensors; JSON.
         tensors: By name.
+        kind: Of the file, which the header says, too.
     """
     shapes: dict[str, Any] = {}
     header: dict[str, Any] = {}
@@ -44,7 +45,7 @@ def write_file(path: str | Path, told: dict[str, Any], tensors: dict[str, np.nda
         header[name] = {"dtype": stored, "shape": list(array.shape), "data_offsets": [end, end + array.nbytes]}
         end += array.nbytes
         blobs.append(array.tobytes())
-    text = json.dumps({"format": _FORMAT, "shapes": shapes, **told}, separators=(",", ":"))
+    text = json.dumps({"format": _format(kind), "shapes": shapes, **told}, separators=(",", ":"))
     head = json.dumps({"__metadata__": {"lossy_lightning": text}, **header}, separators=(",", ":")).encode()
     head += b" " * (-len(head) % 8)
     path = Path(path)
@@ -54,11 +55,11 @@ def write_file(path: str | Path, told: dict[str, Any], tensors: dict[str, np.nda
     os.replace(file.name, path)
 
 
-def read_file(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def read_file(path: str | Path, kind: str = PACKED) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What the header of a file says, and its tensors.
 
     Raises:
-        ValueError: If it is no file of a packed network.
+        ValueError: If it is no file of that kind.
         FileNotFoundError: If there is none.
     """
     data = Path(path).read_bytes()
@@ -68,14 +69,18 @@ def read_file(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             raise ValueError
         header = json.loads(data[8 : 8 + size])
         told = json.loads(header.pop("__metadata__")["lossy_lightning"])
-        if told.pop("format") != _FORMAT:
+        if told.pop("format") != _format(kind):
             raise ValueError
         shapes = told.pop("shapes")
         body = memoryview(data)[8 + size :]
         tensors = {name: _tensor(body, entry, shapes.get(name)) for name, entry in header.items()}
     except (struct.error, ValueError, KeyError, TypeError, AttributeError, zlib.error) as error:
-        raise ValueError(f"{path} is no file of a packed network, or it is damaged") from error
+        raise ValueError(f"{path} is no file of a {kind}, or it is damaged") from error
     return told, tensors
+
+
+def _format(kind: str) -> str:
+    return f"lossy_lightning {kind}"
 
 
 def _tensor(body: memoryview, entry: dict[str, Any], how: list[Any] | None) -> np.ndarray:
