@@ -4,7 +4,9 @@ from lossy_lightning.callbacks.attack import GradientAttackMonitor
 from lossy_lightning.callbacks.audit import BitWidthAudit
 from lossy_lightning.callbacks.best import BestCheckpoint
 from lossy_lightning.callbacks.complexity import ComplexityMonitor
+from lossy_lightning.callbacks.confusion import ConfusionMonitor
 from lossy_lightning.callbacks.inputs import first_tensor
+from lossy_lightning.callbacks.mistakes import MistakeMonitor
 from lossy_lightning.callbacks.predictions import PredictionTable
 from lossy_lightning.callbacks.provenance import Provenance
 from lossy_lightning.callbacks.random_states import RandomStates
@@ -19,7 +21,9 @@ __all__ = [
     "BestCheckpoint",
     "BitWidthAudit",
     "ComplexityMonitor",
+    "ConfusionMonitor",
     "GradientAttackMonitor",
+    "MistakeMonitor",
     "PredictionTable",
     "Provenance",
     "RandomStates",

@@ -32,11 +32,28 @@ def class_names(trainer: Trainer, number: int) -> list[str]:
     return list(names) if names is not None and len(names) == number else [str(i) for i in range(number)]
 
 
-def example_names(trainer: Trainer) -> Callable[[int], str]:
-    """What the data call the examples of the test split, such as the paths of their files."""
-    examples = _of_data(trainer, "examples")
-    source = None if examples is None else examples("test")
+def codec_for(trainer: Trainer, split: str, target: int) -> Codec | None:
+    """The codec that an example of a split was made with, by its class if the data say so."""
+    chosen = _of_data(trainer, "codec_for")
+    return codec_of_data(trainer) if chosen is None else chosen(split, target)
+
+
+def sample_rate_of_data(trainer: Trainer) -> int | None:
+    """Samples a second, None if nothing says so, as for images."""
+    codec = codec_of_data(trainer)
+    return _of_data(trainer, "sample_rate") or (None if codec is None else codec.sample_rate)
+
+
+def example_names(trainer: Trainer, split: str) -> Callable[[int], str]:
+    """What the data call the examples of a split, such as the paths of their files."""
+    source = source_of_data(trainer, split)
     return (lambda index: f"example {index}") if source is None else source.describe
+
+
+def source_of_data(trainer: Trainer, split: str) -> Any:
+    """The examples of a split as they are read, None if the data do not have them."""
+    examples = _of_data(trainer, "examples")
+    return None if examples is None else examples(split)
 
 
 def _of_data(trainer: Trainer, name: str) -> Any:

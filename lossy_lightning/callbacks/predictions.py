@@ -40,7 +40,7 @@ class PredictionTable(BasePredictionWriter):
         name = FILE_NAME if trainer.world_size == 1 else f"{Path(FILE_NAME).stem}-{trainer.global_rank}.csv"
         self._path = Path(trainer.log_dir or trainer.default_root_dir, name)
         self._count = 0
-        self._names = example_names(trainer)
+        self._names = example_names(trainer, "test")
 
     def write_on_batch_end(
         self,

@@ -10,13 +10,10 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.utils.data import IterableDataset
 
-from lossy_lightning.callbacks._captions import captioned
-from lossy_lightning.callbacks._distortion import distortion, is_image, is_sound, log_power
+from lossy_lightning.callbacks._distortion import distortion, is_sound
+from lossy_lightning.callbacks._signals import Shown, log_signals
 from lossy_lightning.core import Codec, FileCodec, InputError, RandomKey
-from lossy_lightning.media import log_audio, log_image, log_text
-
-_ROWS, _HOP = 512, 128  # of the picture of a sound: samples of a window, and from window to window
-_RANGE = 80.0  # dB below the loudest that a picture of a sound shows
+from lossy_lightning.media import log_text
 
 
 class _Example(NamedTuple):
@@ -146,16 +143,9 @@ def _show(
 ) -> None:
     """Hand examples and measures to loggers."""
     for number, (example, row) in enumerate(zip(examples, rows, strict=True)):
-        tag = f"reconstruction/{number}"
-        named = [("original", example.original), (_caption(row), example.decoded)]
-        signals = [(name, signal) for name, signal in named if signal is not None]
-        if is_image(example.decoded[None]):
-            log_image(loggers, tag, captioned([(name, _picture(signal)) for name, signal in signals]), step)
-        elif is_sound(example.decoded[None]):
-            pictures = zip([name for name, _ in signals], _spectrograms([each for _, each in signals]), strict=True)
-            log_image(loggers, f"{tag}/spectrogram", captioned(list(pictures), vertical=True), step)
-            for name, signal in signals if rate else ():
-                log_audio(loggers, f"{tag}/{name.split()[0]}", signal, rate or 0, step)
+        originals = [] if example.original is None else [Shown("original", "original", example.original)]
+        shown = [*originals, Shown("decoded", _caption(row), example.decoded)]
+        log_signals(loggers, f"reconstruction/{number}", shown, rate, step)
     log_text(loggers, "reconstruction", _table(examples, rows), step)
 
 
@@ -163,21 +153,6 @@ def _caption(row: dict[str, float]) -> str:
     """What stands above a decoded signal."""
     distances = [f"{name.upper()} {row[name]:.1f} dB" for name in ("psnr", "snr") if name in row]
     return "\n".join(["decoded", f"{row['bits_per_sample']:.2f} bits a sample", *distances])
-
-
-def _picture(image: Tensor) -> Tensor:
-    """An image of 3 channels as it is, of any other number its first channel, which is grey."""
-    return image if len(image) == 3 else image[:1]
-
-
-def _spectrograms(sounds: list[Tensor]) -> list[Tensor]:
-    """Log power of sounds ``(channels, samples)`` on one scale: grey, each ``(1, H, W)`` uint8.
-
-    Low frequencies are at the bottom; white is the loudest of all, black 80 dB below.
-    """
-    power = [log_power(sound.float().mean(0), _ROWS, _HOP)[0].flip(0) for sound in sounds]
-    loudest = torch.stack([part.amax() for part in power]).amax()
-    return [((part - loudest + _RANGE) / _RANGE).clamp(0, 1).mul(255).to(torch.uint8)[None] for part in power]
 
 
 def _table(examples: list[_Example], rows: list[dict[str, float]]) -> str:
