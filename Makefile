@@ -19,10 +19,10 @@ demo: .venv/.demo
 	@echo "Accuracy, MACs and memory of this run are in TensorBoard: $(BIN)/tensorboard --logdir runs"
 
 test: .venv/.done .data/.done
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow" --durations 20
 
 test-slow: .venv/.done .data/.done
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m slow
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m slow --durations 20
 
 lint: .venv/.done
 	$(BIN)/ruff check .

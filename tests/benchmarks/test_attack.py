@@ -63,6 +63,7 @@ def test_the_greedy_attack_finds_all_single_replacements_before_a_linear_layer(t
     assert all(0 < float(cell) <= 100 for row in rows for cell in row[2:])
 
 
+@pytest.mark.slow
 def test_a_hidden_gradient_is_reported_near_the_truth(small, monkeypatch):
     code, target = small
     net = nn.Sequential(nn.Flatten(), nn.Linear(3072, 10)).eval()

@@ -87,6 +87,7 @@ def test_copies_and_groups_stay_together(tmp_path: Path) -> None:
     assert confound(files, labels, [i % 4 for i in range(80)]).num_groups < 40
 
 
+@pytest.mark.slow
 def test_many_unequal_and_tiny_classes(tmp_path: Path) -> None:
     many = write_jpegs(tmp_path / "many", 90, lambda label, i: {"quality": 90} if label == 7 else {}, classes=30)
     found = of(many)

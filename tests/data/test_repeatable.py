@@ -132,7 +132,7 @@ def same_states(a, b):
 
 
 @pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`")  # those that saved need not save again
-@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize("num_workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", ["transform", "jpeg", "stream"])
 def test_a_resumed_training_is_one_that_was_not_interrupted(root, tmp_path, monkeypatch, kind, num_workers):
     """From the end of an epoch, from its last batch, from its middle and from the validation after it."""
