@@ -55,15 +55,8 @@ ROOMS = {
 FOREIGN = {
     "brevitas": ("nn/",),
     "sklearn": ("codecs/", "confound/_prediction", "data/"),
-    "torchvision": ("data/", "codecs/standards/_libjpeg"),
-    "PIL": (
-        "media",
-        "codecs/standards/_libjpeg",
-        "callbacks/_captions",
-        "callbacks/_matrix",
-        "confound/remedy",
-        "data/folders",
-    ),
+    "torchvision": ("data/",),
+    "PIL": ("media", "callbacks/_captions", "callbacks/_matrix", "confound/remedy", "data/folders"),
     "encodec": ("codecs/pretrained/encodec",),
     "ai_edge_litert": ("codecs/pretrained/lyra",),
     "soundfile": ("data/_sound_files", "codecs/standards/_lame"),

@@ -15,9 +15,8 @@ class Decoded(TrainableCodec):
 
     ``Decoded(VQ((4, 4), 16))`` yields 8-bit pixels that hold exactly the information of the 4-bit codes, so that
     learning on codes and on decoded signals differ in nothing else. ``Decoded(JPEG(quality=50))`` yields, to the bit,
-    the pixels that libjpeg decodes from the same file; on the CPU libjpeg does it, so that decoding first is as fast as
-    it can be. ``Decoded(MP3(32, 16_000), PCM(16))`` yields the samples that libsndfile's mpg123 decodes, as many as the
-    sound has: delay and padding are cut off.
+    the pixels that libjpeg decodes from the same file. ``Decoded(MP3(32, 16_000), PCM(16))`` yields the samples that
+    libsndfile's mpg123 decodes, as many as the sound has: delay and padding are cut off.
 
     Args:
         codec: What the signal goes through first.

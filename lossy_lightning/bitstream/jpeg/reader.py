@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .._batch import check_file, check_files, join, split, zero_records
 from .._memory import empty_coefficients
-from .._pool import check_threads, in_threads
+from ..pool import check_threads, in_threads
 from ._errors import describe
 from ._files import decode_files, measure_files
 from ._huffman import kept_tables

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from .._batch import check_files, join, split, zero_records
 from .._memory import empty_coefficients
-from .._pool import check_threads, in_threads
+from ..pool import check_threads, in_threads
 from ._files import decode_windows, longest_progressive
 from ._huffman import kept_tables
 from ._records import COMPONENT, FRAME

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from .._batch import check_file, check_files, split
-from .._pool import check_threads, in_threads
+from ..pool import check_threads, in_threads
 from ._decoding import read_files
 from .frames import MP3Frames
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .._batch import check_files, split
-from .._pool import check_threads, in_threads
+from ..pool import check_threads, in_threads
 from ._decoding import read_files
 from .frames import MP3Frames
 from .headers import MOST_BYTES

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lossy_lightning.codecs.standards import _libjpeg as libjpeg
 from lossy_lightning.codecs.standards._jpeg_layout import JPEGLayout, own_tables
 from lossy_lightning.core import CodeSpec, Field, FileCodec, FileInfo, InputError
 from lossy_lightning.functional import (
@@ -99,11 +98,17 @@ class JPEG(FileCodec):
     def encode(self, signal: Tensor) -> Tensor:
         """Coefficients of images: ``(..., C, H, W)`` uint8 to ``(..., C', *grid)`` int16.
 
+        On the CPU compiled code computes them, in as many threads as torch uses; elsewhere tensors do, to the bit.
+
         Raises:
             ValueError: If the signal is not uint8 with one or three channels.
         """
         _check_image(signal)
         factors = self._factors(signal.shape[-3])
+        if _is_plain(signal):
+            from lossy_lightning.codecs.standards._jpeg_pixels import codes_of  # slow to import
+
+            return codes_of(signal, self._layout)
         luma, *chroma = image_to_coefficients(signal, self._tables, factors)
         tables = self._own_tables(signal.shape[-3], signal.device)
         levels = self._levels(_Components((pad_to_mcus(luma, factors), *chroma), tables))
@@ -117,25 +122,21 @@ class JPEG(FileCodec):
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
         """The image that libjpeg decodes, ``(..., C, H, W)`` uint8; whole MCUs if no shape is given.
 
+        Compiled on the CPU, as `encode`.
+
         Raises:
             ValueError: If the code is not of that shape.
         """
         components, shape = self._unpack(code, shape)
-        tables = [table[..., None, None, :, :] for table in components.tables]
-        if self.dequantize:
-            tables = [torch.ones_like(table) for table in tables]
+        tables = [torch.ones_like(t) if self.dequantize else t for t in components.tables]
+        if _is_plain(code) and code.dtype == torch.int16:
+            from lossy_lightning.codecs.standards._jpeg_pixels import images_of  # slow to import
+
+            image = images_of(code, tables, self._factors(shape[0]), shape)
+            if image is not None:
+                return image
+        tables = [table[..., None, None, :, :] for table in tables]
         return coefficients_to_image(components.coefficients, tables, shape[1:], self._factors(shape[0]))
-
-    def round_trip(self, signal: Tensor) -> Tensor:
-        """The image that libjpeg decodes; on the CPU it is libjpeg that encodes and decodes, much faster.
-
-        Raises:
-            ValueError: As `encode`.
-        """
-        _check_image(signal)
-        if not libjpeg.takes(signal, self.chroma_subsampling):
-            return super().round_trip(signal)
-        return libjpeg.round_trip(signal, self._tables, self.chroma_subsampling)
 
     def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
         """Fields luma, cb and cr on the grid of MCUs, luma with its blocks as cells, then the tables of each.
@@ -280,6 +281,11 @@ class JPEG(FileCodec):
         if self.tables:
             tables = tuple(torch.unflatten(parts[name][..., 0, 0], -1, (8, 8)) for name in _TABLES[:channels])
         return _Components(coefficients, tables), (channels, height, width)
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor's memory is there for compiled code."""
+    return type(tensor) is Tensor and tensor.device.type == "cpu" and tensor.numel() > 0
 
 
 def _check_image(signal: Tensor) -> None:
