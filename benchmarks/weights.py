@@ -141,10 +141,10 @@ ROWS = {
         ("jpeg-resolution", "narrow, coefficients, trained on crops", "224x224"),
         _photos,
     ),
-    "speech-vq-lookup-binary": _speech(
-        "Eight spoken words from codes of log spectrograms, looked up, then binary",
-        "speech_vq_lookup_binary",
-        "log-spectrogram VQ, look-up, all binary",
+    "speech-vq-lookup": _speech(
+        "Eight spoken words from codes of log spectrograms, looked up",
+        "speech_vq_float",
+        "log-spectrogram VQ, look-up, float",
         _WORDS,
     ),
     "speech-mp3-bands": _speech(
@@ -198,7 +198,8 @@ def write(name: str, checkpoint: Path, seed: int, folder: Path) -> Card:
     hparams = saved["hyper_parameters"]
     stem, backbone = (told(hparams[part]) for part in ("stem", "backbone"))
     task = ClassificationTask.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
-    text = Told(task.spec, stem, backbone, task.logit_scale, of_codec, _without_tensors(origin))
+    spec = row.test_data(codec).spec  # what was trained on crops may read any size
+    text = Told(spec, stem, backbone, task.logit_scale, of_codec, _without_tensors(origin))
     path = folder / f"{name}.new"  # until it is known how good it is
     write_trained(path, text, task.eval(), tensors)
     card = measured(name, path, seed)
