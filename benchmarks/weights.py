@@ -110,12 +110,12 @@ ROWS = {
         "mnist-codes",
         "codes, looked up in a table of real rows, binary tail",
     ),
-    "mnist-learned-binary": _mnist(
-        "MNIST from 196 learned bits an image, binary from the bits on",
-        "mnist_joint_codes",
-        "task-aware, fresh all-binary network",
-        "mnist-learned",
-        "task-aware, all binary",
+    "mnist-thresholds-binary": _mnist(
+        "MNIST from pixels compared with 128, binary from the sensor on",
+        "mnist_thresholds",
+        "pixels as bits, binary from the sensor on",
+        "mnist-codes",
+        "pixels compared with 128, one bit each, all binary",
     ),
     "fashion-mnist-learned-binary": Row(
         "Fashion-MNIST from 196 learned bits an image, binary from the bits on",
