@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lossy_lightning.bitstream import _batch, _files, _memory, _pool, _status, read_file
+from lossy_lightning.bitstream import _batch, _files, _memory, _status, pool, read_file
 
 
 @pytest.mark.parametrize("size", [0, 1, 70_000])
@@ -65,12 +65,12 @@ def test_runs_cover_all_files_once(num_threads: int, most_bytes: int | None) -> 
 
 @pytest.mark.parametrize("num_threads", [1, 2, 7])
 def test_threads_keep_the_order_and_the_first_error(num_threads: int) -> None:
-    assert _pool.in_threads(lambda i: i * i, range(50), num_threads) == [i * i for i in range(50)]
+    assert pool.in_threads(lambda i: i * i, range(50), num_threads) == [i * i for i in range(50)]
     with pytest.raises(ZeroDivisionError):
-        _pool.in_threads(lambda i: 1 // i, [1, 0, 2], num_threads)
+        pool.in_threads(lambda i: 1 // i, [1, 0, 2], num_threads)
     before = threading.active_count()
     for _ in range(20):
-        _pool.in_threads(lambda i: i, range(50), num_threads)
+        pool.in_threads(lambda i: i, range(50), num_threads)
     assert threading.active_count() < before + num_threads  # threads are kept, not made anew
 
 
