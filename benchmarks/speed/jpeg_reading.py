@@ -2,10 +2,11 @@
 
     LOSSY_DATA=... python -m benchmarks.speed.jpeg_reading [rounds] [--update docs/numbers.md]
 
-The photos of `imagenet_samples` are resized to 512x384 and to 32x32 and written by Pillow with 4:2:0 subsampling. Every
+The photos of `imagenet_samples` are read as they are, and resized and written by Pillow with 4:2:0 subsampling. Every
 reader reads every file of a set in turn, as often as it takes to read a megabyte; a reader's figures are its mean time
 a file, by the clock (median over rounds) and of the processor (least of all rounds, which other processes disturb
-less). Peers that are not installed are left out (simplejpeg, PyTurboJPEG<2 with libturbojpeg0, jpeglib).
+less). Eighth-scale decoding makes one pixel of each block. Peers that are not installed are left out (simplejpeg,
+PyTurboJPEG<2 with libturbojpeg0, jpeglib).
 
 How much faster two threads are than one says little where other processes load the machine; so the same is measured of
 pure arithmetic, in turn. Ratios are by the clock / in processor time.
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,18 +34,24 @@ from benchmarks.harness import ROOT, machine, parser, show
 from lossy_lightning.bitstream.jpeg import read_coefficients, read_coefficients_batch
 
 HEAD = [
-    "files", "against RGB, one by one", "against RGB, batch", "against jpeglib, one by one", "against jpeglib, batch",
-    "two threads", "arithmetic alone",
+    "files", "against RGB, one by one", "against RGB, batch", "against eighth-scale RGB, one by one",
+    "against eighth-scale RGB, batch", "against jpeglib, one by one", "against jpeglib, batch", "two threads",
+    "arithmetic alone",
 ]  # fmt: skip
 PIXEL_READERS = ("simplejpeg", "PyTurboJPEG", "torchvision", "Pillow")
+EIGHTH_READERS = ("simplejpeg, eighth", "Pillow, eighth")
 
 
-def make_set(size: tuple[int, int], quality: int) -> list[bytes]:
+def photos() -> list[Path]:
+    return sorted((Path(os.environ["LOSSY_DATA"]) / "imagenet_samples").glob("*.JPEG"))
+
+
+def make_set(size: tuple[int, int], quality: int, progressive: bool = False) -> list[bytes]:
     files = []
-    for path in sorted((Path(os.environ["LOSSY_DATA"]) / "imagenet_samples").glob("*.JPEG")):
+    for path in photos():
         buffer = io.BytesIO()
         image = Image.open(path).convert("RGB").resize(size, Image.Resampling.BICUBIC)
-        image.save(buffer, "JPEG", quality=quality, subsampling="4:2:0")
+        image.save(buffer, "JPEG", quality=quality, subsampling="4:2:0", progressive=progressive)
         files.append(buffer.getvalue())
     return files
 
@@ -57,6 +64,20 @@ def each(read: Callable[[bytes], object]) -> Callable[[list[bytes]], None]:
     return run
 
 
+def sets() -> Iterator[tuple[str, list[bytes]]]:
+    """Names of what is read, and the files."""
+    for size, quality in (((512, 384), 75), ((512, 384), 95), ((224, 224), 75), ((32, 32), 75), ((32, 32), 95)):
+        yield f"{size[0]}x{size[1]}, quality {quality}", make_set(size, quality)
+    yield "512x384, quality 75, progressive", make_set((512, 384), 75, progressive=True)
+    yield "as they are", [path.read_bytes() for path in photos()]
+
+
+def pillow_eighth(data: bytes) -> object:
+    image = Image.open(io.BytesIO(data))
+    image.draft("RGB", (image.width // 8, image.height // 8))
+    return np.asarray(image)
+
+
 def readers(folder: Path) -> dict[str, Callable[[list[bytes]], object]]:
     """Every reader as a function of a list of files; jpeglib reads copies of them in a memory file system."""
     found: dict[str, Callable[[list[bytes]], object]] = {
@@ -64,11 +85,14 @@ def readers(folder: Path) -> dict[str, Callable[[list[bytes]], object]]:
         "ours, batch": read_coefficients_batch,
         "torchvision": each(lambda data: decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8))),
         "Pillow": each(lambda data: np.asarray(Image.open(io.BytesIO(data)))),
+        "Pillow, eighth": each(pillow_eighth),
     }
     if find_spec("simplejpeg"):
         import simplejpeg
 
         found["simplejpeg"] = each(lambda data: simplejpeg.decode_jpeg(data, "RGB"))
+        smallest = {"min_height": 1, "min_width": 1}
+        found["simplejpeg, eighth"] = each(lambda data: simplejpeg.decode_jpeg(data, "RGB", **smallest))
     if find_spec("turbojpeg"):
         import turbojpeg
 
@@ -159,20 +183,20 @@ def main() -> None:
     given = arguments.parse_args()
     torch.set_num_threads(1)
     rows = [HEAD]
-    for size, quality in (((512, 384), 75), ((512, 384), 95), ((32, 32), 75), ((32, 32), 95)):
-        files = make_set(size, quality)
-        name = f"{size[0]}x{size[1]}, quality {quality}"
+    for name, files in sets():
         times = measure(files, given.rounds)
         for reader, (clock, processor) in times.items():
             print(f"{name}: {reader} {1e6 * clock:.1f} us by the clock, {1e6 * processor:.1f} us of the processor")
-        fastest = tuple(min(times[reader][i] for reader in PIXEL_READERS if reader in times) for i in range(2))
-        peers = [fastest, times["jpeglib"]] if "jpeglib" in times else [fastest]
+        peers = [
+            tuple(min(times[reader][i] for reader in group if reader in times) for i in range(2))
+            for group in (PIXEL_READERS, EIGHTH_READERS)
+        ] + ([times["jpeglib"]] if "jpeglib" in times else [])
         faster = [
             f"{clock / times[own][0]:.2f} / {processor / times[own][1]:.2f}"
             for clock, processor in peers
             for own in ("ours", "ours, batch")
         ]
-        rows.append([name, *faster, *[""] * (4 - len(faster)), *measure_threads(files, 25)])
+        rows.append([name, *faster, *[""] * (6 - len(faster)), *measure_threads(files, 9)])
     show(rows, f"Measured on {machine()}.", given.update, "jpeg-reading")
     with tempfile.TemporaryDirectory() as cache:
         print("compiling:", measure_first_call(cache))
