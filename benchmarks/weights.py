@@ -28,7 +28,7 @@ from benchmarks.tables import update_table
 from lossy_lightning import weights
 from lossy_lightning.codecs import VQVAE
 from lossy_lightning.core import Codec, data_state
-from lossy_lightning.core.described import describe, make
+from lossy_lightning.core.described import describe, describe_codec, make
 from lossy_lightning.data import (
     CIFAR10,
     MNIST,
@@ -40,7 +40,6 @@ from lossy_lightning.data import (
     SpeechCommands,
     speaker_of,
 )
-from lossy_lightning.deploy.codecs import describe_codec
 from lossy_lightning.profiling import count_encoding_macs, count_macs
 from lossy_lightning.report import as_markdown
 from lossy_lightning.tasks import ClassificationTask

@@ -65,6 +65,8 @@ FOREIGN = {
     "llvmlite": ("bitstream/",),
     "vector_quantize_pytorch": ("codecs/learned/_quantizers",),
     "scipy": ("codecs/labels", "codecs/_assigning", "data/_resampling"),
+    "litdata": ("data/shards/",),
+    "botocore": ("data/shards/",),
     "onnx": ("deploy/_translations",),
     "onnxscript": ("deploy/_translations",),
     "onnxruntime": ("deploy/onnx_network",),

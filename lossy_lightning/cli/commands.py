@@ -43,7 +43,7 @@ COMMANDS = {
         "lossy_lightning.cli.encoding",
         "encode",
         "encode --input photos --codec JPEG --output codes",
-        "write the codes of a data set, a file a split",
+        "write the codes of a data set, a file or shards a split",
     ),
     "export": Command(
         "lossy_lightning.cli.exporting",

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from lossy_lightning.core.codec import Codec
 from lossy_lightning.core.errors import InputError
@@ -86,6 +87,43 @@ def maker(told: dict[str, Any]) -> Callable[..., Any]:
     kind = _class(told["class"])
     arguments = {name: make(value) for name, value in told["arguments"].items()}
     return lambda *first: kind(*first, **arguments)
+
+
+def describe_codec(codec: Codec, made: dict[str, Any] | None = None) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """A codec as JSON, and its tensors by name.
+
+    Args:
+        codec: The codec.
+        made: Its class and arguments as `describe` tells them, for a codec of modules, which do not keep theirs.
+
+    Raises:
+        ValueError: If an argument of the codec is nothing that JSON holds, or no object of this package.
+    """
+    told: dict[str, Any] = describe(codec) if made is None else dict(made)
+    state = codec.state_dict() if isinstance(codec, nn.Module) else {}
+    tensors = {
+        name: value.detach().cpu().contiguous().numpy() for name, value in state.items() if isinstance(value, Tensor)
+    }
+    told["state"] = {name: describe(value) for name, value in state.items() if not isinstance(value, Tensor)}
+    return told, tensors
+
+
+def make_codec(told: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Codec:
+    """The codec that `describe_codec` described.
+
+    Raises:
+        ValueError: If it is not of this package, or the tensors are not its own.
+    """
+    made = make(told)
+    if not isinstance(made, Codec):
+        raise InputError(f"the file names {told['class']} as its codec, which is none")
+    if isinstance(made, nn.Module):
+        fitted = {name: torch.from_numpy(np.array(value)) for name, value in tensors.items()}
+        try:
+            made.load_state_dict(fitted | told["state"])
+        except RuntimeError as error:
+            raise InputError(f"the tensors in the file are not those of {made}: {error}") from error
+    return made
 
 
 def _class(path: str) -> type:

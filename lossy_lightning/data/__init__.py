@@ -13,6 +13,7 @@ from lossy_lightning.data.images import (
     Digits,
     FashionMNIST,
 )
+from lossy_lightning.data.shards import ShardedCodes, write_shards
 from lossy_lightning.data.sounds import AudioFolder
 from lossy_lightning.data.source import Source, Stream
 from lossy_lightning.data.speech_commands import SpeechCommands, speaker_of
@@ -29,6 +30,7 @@ __all__ = [
     "FashionMNIST",
     "ImageFolder",
     "JPEGFolder",
+    "ShardedCodes",
     "SoundFormat",
     "Source",
     "SpeechCommands",
@@ -37,4 +39,5 @@ __all__ = [
     "read_image",
     "read_sound",
     "speaker_of",
+    "write_shards",
 ]

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lossy_lightning.bitstream import read_file
-from lossy_lightning.core import FileCodec, FileInfo, InputError, RandomKey
+from lossy_lightning.core import FileCodec, FileInfo, RandomKey
+from lossy_lightning.data._file_checks import read_content, refused, what_is_wrong
 from lossy_lightning.data._file_source import FileSource
 from lossy_lightning.data._read_ahead import ReadAheadLoader
 from lossy_lightning.data.bad_files import BadFile, BadFileLog, FileBatch, Mended, Reason, mended, sift
@@ -27,11 +27,13 @@ class PlannedFile(NamedTuple):
     Attributes:
         path: Of the file.
         target: Its class.
+        number: Among the files of the split.
         place: From 0, the start, to 1, along each axis.
     """
 
     path: str
     target: int
+    number: int
     place: tuple[float, ...]
 
 
@@ -71,6 +73,10 @@ class CodedFiles(FileSource):
         spec = codec.spec((self._channels, *(sizes if crop is None else crop)))
         self._shape, self._dtype = spec.shape, np.dtype(str(spec.dtype).removeprefix("torch."))
 
+    def content(self, index: int) -> bytes | BadFile:
+        """Bytes of a file, or what is wrong with it; files may also lie in archives, whose source says so here."""
+        return read_content(self.files[index][0])
+
     def load(self, index: int, key: RandomKey) -> tuple[Tensor, int] | BadFile | Mended:
         """A code and its class, or what is wrong with the file."""
         (planned,) = self._plan([index], key)
@@ -109,7 +115,7 @@ class CodedFiles(FileSource):
     def _plan(self, indices: Sequence[int], key: RandomKey) -> list[PlannedFile]:
         axes = len(self.codec_of(0).pitch)
         places = (tuple(key.of(index).uniform(axes)) if self.random else (0.5,) * axes for index in indices)
-        return [PlannedFile(*self.files[index], place) for index, place in zip(indices, places, strict=True)]
+        return [PlannedFile(*self.files[index], index, place) for index, place in zip(indices, places, strict=True)]
 
     def _read(self, plan: Sequence[PlannedFile]) -> FileBatch:
         rows = None if self.crop is None else self._empty(len(plan), *self._shape)
@@ -141,7 +147,7 @@ class CodedFiles(FileSource):
         for i, planned in enumerate(plan[: _FILES_AT_ONCE * self.num_threads]):
             if i >= self.num_threads and total > _BYTES_AT_ONCE * self.num_threads:
                 break
-            content = read_content(planned.path)
+            content = self.content(planned.number)
             if isinstance(content, BadFile):
                 codes.append(content)
                 continue
@@ -184,11 +190,11 @@ class CodedFiles(FileSource):
         again = {i: filled[i] for i in errors if i in filled} if self.log.policy.lenient else {}
         lost = self._fill(codec, contents, again, windows, lenient=True)
         for i, row in filled.items():
-            refused = _refused(plan[i].path, lost.get(i, errors[i]), Reason.BROKEN) if i in errors else None
-            if refused is None:
+            wrong = refused(plan[i].path, lost.get(i, errors[i]), Reason.BROKEN) if i in errors else None
+            if wrong is None:
                 codes[i] = row
             else:
-                codes[i] = mended(row, refused) if i in again and i not in lost else refused
+                codes[i] = mended(row, wrong) if i in again and i not in lost else wrong
 
     def _fill(
         self,
@@ -255,45 +261,3 @@ def _leave_out_unlike(codes: list[_Code], plan: Sequence[PlannedFile]) -> None:
 def _places(grids: list[tuple[int, ...]]) -> int:
     """Positions of the grid that holds all of these."""
     return prod(max(sizes) for sizes in zip(*grids, strict=True))
-
-
-def read_content(path: str, max_bytes: int | None = None) -> bytes | BadFile:
-    """Bytes of a file, or what is wrong with it.
-
-    Args:
-        path: Of the file.
-        max_bytes: That are read; None for all.
-    """
-    try:
-        content = read_file(path, max_bytes)
-    except OSError as error:
-        return BadFile.from_os(path, error)
-    return content if content else BadFile(path, Reason.EMPTY, "it has no bytes")
-
-
-def what_is_wrong(
-    path: str, info: FileInfo | ValueError, crop: tuple[int, ...] | None, max_samples: int
-) -> BadFile | None:
-    """What the headers of a file tell against it; None if nothing.
-
-    Args:
-        path: Of the file.
-        info: What a codec says of the headers.
-        crop: Of the signal, if it is cropped.
-        max_samples: Of a channel.
-    """
-    if isinstance(info, ValueError):
-        return _refused(path, info, Reason.FORMAT)
-    sizes = info.signal_shape[1:]
-    measures = " x ".join(map(str, sizes))
-    if prod(sizes) > max_samples:
-        return BadFile(path, Reason.TOO_LARGE, f"the signal has {measures} samples, more than {max_samples}")
-    if crop is not None and any(size < wanted for size, wanted in zip(sizes, crop, strict=True)):
-        wanted = " x ".join(map(str, crop))
-        return BadFile(path, Reason.UNFIT, f"the signal has {measures} samples, less than the crop of {wanted}")
-    return None
-
-
-def _refused(path: str, error: ValueError, reason: Reason) -> BadFile:
-    """What a codec says against a file: readers raise plain errors, the codec itself those of this package."""
-    return BadFile(path, Reason.UNFIT if isinstance(error, InputError) else reason, str(error))

@@ -74,7 +74,7 @@ def make_loader(
     """
     if isinstance(source, Stream):
         reading = StreamReading(source, key, start.epoch if training else None)
-        loader = _loader(source, reading, key, batch_size, num_workers)
+        loader = reading_loader(source, reading, key, batch_size, num_workers)
         if training and isinstance(loader, EpochLoader):
             loader.skipped = start.batch
         return loader
@@ -84,10 +84,10 @@ def make_loader(
     elif torch.distributed.is_available() and torch.distributed.is_initialized():
         # Lightning would repeat examples to give all ranks the same number.
         sampler = UnrepeatedDistributedSampler(source, shuffle=False)
-    return _loader(source, Reading(source, key), key, batch_size, num_workers, sampler)
+    return reading_loader(source, Reading(source, key), key, batch_size, num_workers, sampler)
 
 
-def _loader(
+def reading_loader(
     source: Source,
     reading: Dataset[Any],
     key: RandomKey,
@@ -95,6 +95,16 @@ def _loader(
     num_workers: int,
     sampler: Sampler[Any] | None = None,
 ) -> DataLoader[Any]:
+    """The loader that a source asks for.
+
+    Args:
+        source: The examples of a split.
+        reading: The same, with its random numbers.
+        key: Of the split.
+        batch_size: Examples of a batch.
+        num_workers: Of the loader.
+        sampler: Order of the examples.
+    """
     return source.loader(
         reading,
         batch_size=batch_size,

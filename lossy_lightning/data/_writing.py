@@ -60,7 +60,7 @@ def write_codes(
     partial_folder = folder.with_suffix(".partial")
     varies = None in spec.shape
     size = _CHUNK_EXAMPLES if varies else max(1, min(4096, _CHUNK_BYTES // max(1, spec.num_bits // 8)))
-    encoder = _Encoder(encode, spec, num_workers, encode_in_workers)
+    encoder = Encoder(encode, spec, num_workers, encode_in_workers)
     with told_of_disk(folder.parent):
         partial_folder.mkdir(parents=True, exist_ok=True)
         bounds = [*range(0, total, size), total]
@@ -99,7 +99,7 @@ def _go_on(file: BufferedRandom, chunks: list[Path]) -> int:
     return done
 
 
-class _Encoder:
+class Encoder:
     """Encodes parts of a split; the arguments are those of `write_codes`."""
 
     def __init__(
@@ -119,7 +119,7 @@ class _Encoder:
         found: list[BadFile] = []
         total = torch.zeros(3, len(self.spec.low), dtype=torch.float64)
         start, checksum = file.tell(), 0
-        for codes, bad in self._encoded(part):
+        for codes, bad in self.encoded(part):
             if part.log is not None:
                 part.log.add(bad)
             found += bad
@@ -129,7 +129,7 @@ class _Encoder:
                 file.write(values.data)
                 checksum = zlib.crc32(values.data, checksum)
                 grid_sizes += [tuple(code.shape[2:])] * len(labels)
-                targets += [tree_map(_plain, label) for label in labels]
+                targets += [tree_map(plain, label) for label in labels]
                 total += moments(code, self.spec)
                 on_encoded(len(labels))
         file.flush()
@@ -142,7 +142,8 @@ class _Encoder:
             "bad": [[each.path, each.reason.name, each.message, each.mended] for each in found],
         }
 
-    def _encoded(self, part: Source) -> Iterator[tuple[_Codes, list[BadFile]]]:
+    def encoded(self, part: Source) -> Iterator[tuple[_Codes, list[BadFile]]]:
+        """Codes and targets of each batch of a part, those of one size together, and the bad files among them."""
         encode_items = partial(_encode_items, self.encode)
         collate = encode_items if self.in_workers else _as_items
         loader = read_once(part, RandomKey(("encode",)), self.batch_size, self.num_workers, collate)
@@ -160,7 +161,7 @@ def _encode_items(encode: Callable[[Tensor, Any], Tensor], items: list[Any]) -> 
     return [(encode(signals, labels).cpu(), labels) for signals, labels in stack_by_size(pairs)], bad
 
 
-def _plain(label: Any) -> Any:
+def plain(label: Any) -> Any:
     """An integer, or what comes from NumPy, as the plain number or tensor that a file can hold."""
     match label:
         case np.ndarray():

@@ -11,7 +11,8 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lossy_lightning.core import FileCodec, FileInfo, InputError
 from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.data._arguments import CodeArguments, Unpack
-from lossy_lightning.data._coded_files import CodedFiles, read_content, what_is_wrong
+from lossy_lightning.data._coded_files import CodedFiles
+from lossy_lightning.data._file_checks import read_content, what_is_wrong
 from lossy_lightning.data._file_data import FileDataModule
 from lossy_lightning.data._grouped_files import GroupedFiles, ListedFile
 from lossy_lightning.data._listing import ListedFiles, class_files

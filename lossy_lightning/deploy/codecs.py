@@ -1,14 +1,7 @@
 """The codec of a network, in its file: class path, constructor arguments, fitted tensors."""
 
-from typing import Any
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
-
 from lossy_lightning.core import Codec, InputError
-from lossy_lightning.core.described import describe, make
+from lossy_lightning.core.described import describe_codec, make_codec
 from lossy_lightning.deploy.runtime.network import PackedNetwork
 
 _PREFIX = "codec."
@@ -25,6 +18,7 @@ def attach_codec(network: PackedNetwork, codec: Codec) -> PackedNetwork:
         ValueError: If an argument of the codec is nothing that JSON holds, or no object of this package.
 
     Example:
+        >>> from torch import nn
         >>> from lossy_lightning.codecs import PCM
         >>> from lossy_lightning.deploy import pack
         >>> from lossy_lightning.nn import MLP, Scale
@@ -37,25 +31,6 @@ def attach_codec(network: PackedNetwork, codec: Codec) -> PackedNetwork:
     told, fitted = describe_codec(codec)
     tensors |= {_PREFIX + name: value for name, value in fitted.items()}
     return PackedNetwork(network.program, tensors, network.classes, told)
-
-
-def describe_codec(codec: Codec, made: dict[str, Any] | None = None) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """A codec as JSON, and its tensors by name.
-
-    Args:
-        codec: The codec.
-        made: Its class and arguments as `core.described` tells them, for a codec of modules, which do not keep theirs.
-
-    Raises:
-        ValueError: If an argument of the codec is nothing that JSON holds, or no object of this package.
-    """
-    told: dict[str, Any] = describe(codec) if made is None else dict(made)
-    state = codec.state_dict() if isinstance(codec, nn.Module) else {}
-    tensors = {
-        name: value.detach().cpu().contiguous().numpy() for name, value in state.items() if isinstance(value, Tensor)
-    }
-    told["state"] = {name: describe(value) for name, value in state.items() if not isinstance(value, Tensor)}
-    return told, tensors
 
 
 def network_codec(network: PackedNetwork, codec: Codec | None = None) -> Codec:
@@ -74,21 +49,3 @@ def network_codec(network: PackedNetwork, codec: Codec | None = None) -> Codec:
         raise InputError("the network's file does not say which codec made its codes; give the codec")
     tensors = {name.removeprefix(_PREFIX): value for name, value in network.tensors.items() if name.startswith(_PREFIX)}
     return make_codec(network.codec, tensors)
-
-
-def make_codec(told: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Codec:
-    """The codec that `describe_codec` described.
-
-    Raises:
-        ValueError: If it is not of this package, or the tensors are not its own.
-    """
-    made = make(told)
-    if not isinstance(made, Codec):
-        raise InputError(f"the network's file names {told['class']} as its codec, which is none")
-    if isinstance(made, nn.Module):
-        fitted = {name: torch.from_numpy(np.array(value)) for name, value in tensors.items()}
-        try:
-            made.load_state_dict(fitted | told["state"])
-        except RuntimeError as error:
-            raise InputError(f"the tensors in the network's file are not those of {made}: {error}") from error
-    return made

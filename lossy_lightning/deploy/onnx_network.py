@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lossy_lightning import __version__
 from lossy_lightning.core import Codec, InputError, MissingFileError, MissingPackageError
-from lossy_lightning.deploy.codecs import describe_codec, make_codec
+from lossy_lightning.core.described import describe_codec, make_codec
 
 _KEY = "lossy_lightning"
 _LAYOUT = 1  # of what the metadata tell; a newer one is told apart

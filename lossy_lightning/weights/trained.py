@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from lossy_lightning import __version__
 from lossy_lightning.core import Codec, CodeSpec, InputError
-from lossy_lightning.core.described import describe, make, maker
-from lossy_lightning.deploy.codecs import make_codec
+from lossy_lightning.core.described import describe, make, make_codec, maker
 from lossy_lightning.deploy.runtime.file import read_file, write_file
 from lossy_lightning.profiling import declared_bit_width
 from lossy_lightning.tasks import ClassificationTask

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 
 from lossy_lightning.cli import main
 from lossy_lightning.codecs import JPEG, VQ
-from lossy_lightning.data import CodedFolder, Digits, export_codes
+from lossy_lightning.data import CodedFolder, Digits, ShardedCodes, export_codes
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +85,19 @@ def test_the_command(photos, tmp_path, capsys, monkeypatch):
     printed = capsys.readouterr().out.split()
     assert printed == [str(tmp_path / "out" / f"{split}.npz") for split in ("train", "val", "test")]
     assert sum(len(read(Path(path))["targets"]) for path in printed) == 12
+
+
+def test_the_command_writes_shards(tmp_path, capsys):
+    pytest.importorskip("litdata")
+    data = ["--data", "Digits", "--data.codec", "PCM", "--data.cache_dir", str(tmp_path / "cache")]
+    main(["encode", *data, "--output", str(tmp_path / "out"), "--format", "shards", "--workers", "0"])
+    printed = capsys.readouterr().out.split()
+    assert printed == [str(tmp_path / "out" / name) for name in ("codes.json", *_chunks("train", "val", "test"))]
+    assert len(ShardedCodes(tmp_path / "out").index.splits["test"]) == 359
+
+
+def _chunks(*splits):
+    return [f"{split}/chunk-0-0.bin" for split in splits]
 
 
 @pytest.mark.parametrize(

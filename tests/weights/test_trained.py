@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lossy_lightning.codecs import VQ
-from lossy_lightning.deploy.codecs import describe_codec
+from lossy_lightning.core.described import describe_codec
 from lossy_lightning.deploy.runtime.file import read_file, write_file
 from lossy_lightning.nn import MLP, LookupLinear
 from lossy_lightning.tasks import ClassificationTask
