@@ -1,5 +1,6 @@
 """Data sets seen through codecs."""
 
+from lossy_lightning.data.archives import ArchivedFiles, ParquetFiles, TableFiles, TarFiles
 from lossy_lightning.data.audio import SoundFormat, read_sound
 from lossy_lightning.data.bad_files import BadFiles
 from lossy_lightning.data.cache import EncodedDataset
@@ -21,6 +22,7 @@ from lossy_lightning.data.speech_commands import SpeechCommands, speaker_of
 __all__ = [
     "CIFAR10",
     "MNIST",
+    "ArchivedFiles",
     "AudioFolder",
     "BadFiles",
     "CodedFolder",
@@ -30,11 +32,14 @@ __all__ = [
     "FashionMNIST",
     "ImageFolder",
     "JPEGFolder",
+    "ParquetFiles",
     "ShardedCodes",
     "SoundFormat",
     "Source",
     "SpeechCommands",
     "Stream",
+    "TableFiles",
+    "TarFiles",
     "export_codes",
     "read_image",
     "read_sound",

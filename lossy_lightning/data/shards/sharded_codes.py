@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.trainer.states import TrainerFn
 from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import DataLoader
@@ -100,6 +101,7 @@ class ShardedCodes(EncodedDataModule):
         self.max_samples = max_samples
         self.max_cache_bytes = max_cache_bytes
         self._store = store
+        self._begins_anew = False
         self.classes = None if index.classes is None else tuple(index.classes)
         self.sample_rate = index.sample_rate
         if index.num_classes is not None:
@@ -156,10 +158,12 @@ class ShardedCodes(EncodedDataModule):
         Raises:
             MisconfigurationException: If the checkpoint was made with another codec, or on other classes.
         """
-        then = state_dict["world_size"], state_dict["batch_size"]
+        # A checkpoint of another data module, such as that which the shards were made of, has neither.
+        then = state_dict.get("world_size", 0), state_dict.get("batch_size", 0)
         now = self._world_size(), self.batch_size
         progress = state_dict["progress"]
-        if then != now and progress["batch"]:
+        fitting = self.trainer is None or self.trainer.state.fn == TrainerFn.FITTING
+        if fitting and then != now and progress["batch"]:
             warnings.warn(
                 f"epoch {progress['epoch']} was dealt to {then[0]} processes with batches of {then[1]}, and now to "
                 f"{now[0]} with batches of {now[1]}: it is begun anew",
@@ -172,11 +176,9 @@ class ShardedCodes(EncodedDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         """As of `EncodedDataModule`."""
         if self._begins_anew and self.trainer is not None:
-            self.trainer.fit_loop.epoch_loop.batch_progress.reset_on_run()
+            self.trainer.fit_loop.epoch_loop.batch_progress.reset_on_run()  # else it would end early
             self._begins_anew = False
         return super().train_dataloader()
-
-    _begins_anew = False
 
     def _world_size(self) -> int:
         return 1 if self.trainer is None else self.trainer.world_size
