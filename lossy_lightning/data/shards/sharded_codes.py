@@ -176,7 +176,7 @@ class ShardedCodes(EncodedDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         """As of `EncodedDataModule`."""
         if self._begins_anew and self.trainer is not None:
-            self.trainer.fit_loop.epoch_loop.batch_progress.reset_on_run()  # else it would end early
+            self.trainer.fit_loop.epoch_loop.restarting = False  # else it would count on, and end early
             self._begins_anew = False
         return super().train_dataloader()
 
