@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lossy_lightning.core import CodeSpec, InputError
-from lossy_lightning.core.description import described, made
+from lossy_lightning.core.described import describe, make
 
 BLOCK = 256
 """Examples of a block."""
@@ -147,7 +147,7 @@ def _states(values: Tensor, spec: CodeSpec) -> bytes:
 def _headed(targets: Sequence[Any], kind: str) -> bytes:
     """Number of examples, bytes of the targets, and the targets."""
     if kind == "json":
-        data = json.dumps([described(target) for target in targets]).encode()
+        data = json.dumps([describe(target) for target in targets]).encode()
     else:
         limits = np.iinfo(kind)
         if not all(type(target) is int and limits.min <= target <= limits.max for target in targets):
@@ -164,5 +164,5 @@ def _read_head(chunk: NDArray[Any], start: int, kind: str) -> tuple[int, Any, in
     stop = start + _HEAD + size
     data = chunk[start + _HEAD : stop]
     if kind == "json":
-        return count, [made(each) for each in json.loads(data.tobytes())], stop
+        return count, [make(each) for each in json.loads(data.tobytes())], stop
     return count, data.view(np.dtype(kind).newbyteorder("<")).astype(np.int64), stop

@@ -10,16 +10,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 from lossy_lightning import __version__
-from lossy_lightning.core import (
-    Codec,
-    CodeSpec,
-    CodeStatistics,
-    Field,
-    InputError,
-    MissingFileError,
-    describe_codec,
-    make_codec,
-)
+from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, Field, InputError, MissingFileError
+from lossy_lightning.core.described import describe_codec, make_codec
 from lossy_lightning.data._chosen_codecs import ChosenCodecs
 from lossy_lightning.data._statistics import statistics_of
 from lossy_lightning.data.shards._store import Store, Stored
@@ -183,11 +175,21 @@ class ShardIndex:
 
         Args:
             given: Instead of the one that the file tells, such as one that is not of this package.
+
+        Raises:
+            ValueError: If none is given, and the file cannot tell it.
         """
         made = {}
         for name, each in self.codecs.items():
+            if name == "codec" and given is not None:
+                made[name] = given
+                continue
+            if each["codec"] is None:
+                raise InputError(
+                    f"no file can tell {name} = {each['fingerprint']}, which made the codes; give the codec"
+                )
             own = {key.partition("/")[2]: value for key, value in self.tensors.items() if key.partition("/")[0] == name}
-            made[name] = given if given is not None and name == "codec" else make_codec(each["codec"], own)
+            made[name] = make_codec(each["codec"], own)
         return made
 
 
@@ -196,7 +198,15 @@ def described_codecs(codecs: ChosenCodecs[Codec]) -> tuple[dict[str, dict[str, A
     told: dict[str, dict[str, Any]] = {}
     tensors: dict[str, NDArray[Any]] = {}
     for name, codec in codecs.named.items():
-        description, own = describe_codec(codec)
+        description, own = _described(codec)
         told[name] = {"codec": description, "fingerprint": codec.fingerprint()}
         tensors |= {f"{name}/{key}": np.ascontiguousarray(value) for key, value in own.items()}
     return told, tensors
+
+
+def _described(codec: Codec) -> tuple[dict[str, Any] | None, dict[str, NDArray[Any]]]:
+    """As `describe_codec`; nothing of a codec whose arguments no file can tell, such as networks."""
+    try:
+        return describe_codec(codec)
+    except InputError:
+        return None, {}

@@ -49,7 +49,7 @@ def write_shards(
         Addresses of the index and the chunks.
 
     Raises:
-        ValueError: If other codes are there already, a target or an argument of the codec is nothing that JSON holds,
+        ValueError: If other codes are there already, a target is nothing that JSON holds,
             or there is no example.
         MisconfigurationException: If the data module changes codes in training; they have no fixed values.
 
