@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from torch.utils.data._utils.pin_memory import pin_memory
+
 from lossy_lightning.data._file_source import FileLoader
 from lossy_lightning.data.bad_files import FileBatch
 
@@ -43,4 +45,4 @@ class ReadAheadLoader(FileLoader):
             return batch
         if isinstance(batch, FileBatch):
             return batch._replace(batch=self._pinned(batch.batch))
-        return tuple(tensor.pin_memory() for tensor in batch)
+        return pin_memory(batch)  # targets may be dictionaries, or texts

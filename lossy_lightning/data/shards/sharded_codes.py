@@ -102,6 +102,7 @@ class ShardedCodes(EncodedDataModule):
         self.max_cache_bytes = max_cache_bytes
         self._store = store
         self._begins_anew = False
+        self._given.pop("storage_options")  # they may hold keys, which are not for checkpoints
         self.classes = None if index.classes is None else tuple(index.classes)
         self.sample_rate = index.sample_rate
         if index.num_classes is not None:
@@ -178,6 +179,7 @@ class ShardedCodes(EncodedDataModule):
         if self._begins_anew and self.trainer is not None:
             self.trainer.fit_loop.epoch_loop.restarting = False  # else it would count on, and end early
             self._begins_anew = False
+        self._given.pop("storage_options")  # they may hold keys, which are not for checkpoints
         return super().train_dataloader()
 
     def _world_size(self) -> int:

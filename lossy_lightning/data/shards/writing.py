@@ -166,7 +166,8 @@ def _write_chunk(store: Store, index: ShardIndex, split: Split, blocks: list[Blo
     good = [block for block in blocks if block.examples]
     positions = sum(block.positions for block in blocks)
     sums = torch.stack([block.moments for block in blocks]).sum(0).tolist() if split == "train" else []
-    shards.bad += [[each.path, each.reason.name, each.message, each.mended] for block in blocks for each in block.bad]
+    bad = [[each.path, each.reason.name, each.message, each.mended] for block in blocks for each in block.bad]
+    shards.bad += [each for each in bad if each not in shards.bad]  # a chunk that is made anew has told them before
     if not good:
         return
     with tempfile.TemporaryDirectory(dir=_beside(store), prefix=".writing-") as folder:

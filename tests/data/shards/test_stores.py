@@ -104,6 +104,7 @@ def test_what_fails_in_mid_stream_is_tried_again(faulty, digits, tmp_path):
     faulty.faults += ["cut", "busy", "cut"]
     seen = torch.cat([code for code, _ in data.test_dataloader()])
     assert not faulty.faults
+    assert "endpoint_url" not in str(data.state_dict())  # nor keys, if there are some
     assert torch.equal(seen, torch.cat([code for code, _ in ShardedCodes(digits[1]).test_dataloader()]))
 
 
