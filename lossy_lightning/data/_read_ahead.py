@@ -45,4 +45,4 @@ class ReadAheadLoader(FileLoader):
             return batch
         if isinstance(batch, FileBatch):
             return batch._replace(batch=self._pinned(batch.batch))
-        return pin_memory(batch)  # targets may be dictionaries, or texts
+        return pin_memory(batch)  # type: ignore[no-untyped-call]  # targets may be dictionaries, or texts
