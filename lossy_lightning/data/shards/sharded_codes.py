@@ -179,7 +179,6 @@ class ShardedCodes(EncodedDataModule):
         if self._begins_anew and self.trainer is not None:
             self.trainer.fit_loop.epoch_loop.restarting = False  # else it would count on, and end early
             self._begins_anew = False
-        self._given.pop("storage_options")  # they may hold keys, which are not for checkpoints
         return super().train_dataloader()
 
     def _world_size(self) -> int:
