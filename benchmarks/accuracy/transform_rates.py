@@ -5,7 +5,8 @@
 Rates are zeroth-order entropies: each channel of a field by itself, over all cells, positions and examples. No file has
 that size; real coders take less by looking at neighbours. Photos are those of kodak/ in $LOSSY_DATA, with the peak
 signal-to-noise ratio of all their samples together. Speech are 60 clips of SpeechCommands/: the share of bands and
-frames whose noise is below the masking threshold, and the median signal-to-noise ratio of bands.
+frames whose noise is below the masking threshold, and the median signal-to-noise ratio of bands; and of each band the
+signal-to-noise ratio of `BandShapes` and of even steps at the same rate.
 """
 
 import math
@@ -56,9 +57,20 @@ def entropy(codes: Iterable[tuple[CodeSpec, Tensor]]) -> float:
     for spec, code in codes:
         for name, part in spec.split(code).items():
             values.setdefault(name, []).append(part.movedim(-1 - len(spec.grid), 0).flatten(1))
-    channels = (channel for parts in values.values() for channel in torch.cat(parts, 1))
-    counts = (torch.unique(channel, return_counts=True)[1] for channel in channels)
-    return sum(float(index_entropy(count) * count.sum()) for count in counts)
+    return sum(channel_bits(channel) for parts in values.values() for channel in torch.cat(parts, 1))
+
+
+def channel_bits(values: Tensor) -> float:
+    """Bits of one channel."""
+    counts = torch.unique(values, return_counts=True)[1]
+    return float(index_entropy(counts) * counts.sum())
+
+
+def sound_bits(quantizer: Codec, code: Tensor) -> float:
+    """Bits of codes ``(..., channels or rows of frequency, frames)``; of `BandShapes`, with shapes by their numbers."""
+    if isinstance(quantizer, BandShapes):
+        return quantizer.rate(code) * quantizer.size * code.numel() / code.shape[-2]
+    return sum(channel_bits(channel) for channel in code.movedim(-2, 0))
 
 
 def point(codec: Codec, images: list[Tensor]) -> Point:
@@ -118,13 +130,47 @@ def sound_rows(lines: Tensor) -> list[list[str]]:
     rows = [["quantizer of `MDCT(256)`", "bits a sample", "below the mask, %", "median SNR of bands, dB"]]
     for name, quantizer in steps:
         code = quantizer.encode(lines)
-        if isinstance(quantizer, BandShapes):
-            bits = quantizer.rate(code)
-        else:
-            bits = entropy([(quantizer.spec(tuple(lines.shape)), code)]) / lines.numel()
+        bits = sound_bits(quantizer, code) / lines.numel()
         share, ratio = heard(lines, quantizer.decode(code))
         rows.append([name, f"{bits:.2f}", f"{share:.1f}", f"{ratio:.1f}"])
     return rows
+
+
+def uniform(lines: Tensor, bits: float) -> Tensor:
+    """Lines ``(lines, frames)`` after even steps, so wide that all together take as many bits."""
+    low, high = 1e-3, 1e5
+    for _ in range(24):
+        step = (low * high) ** 0.5
+        quantizer = DeadZone(step, 0.5)
+        code = quantizer.encode(lines)
+        low, high = (low, step) if sound_bits(quantizer, code) < bits else (step, high)
+    return quantizer.decode(code)
+
+
+def ratios(lines: Tensor, decoded: Tensor) -> list[str]:
+    """Signal over noise in dB: the median over frames, and that of all frames together."""
+    energy, noise = lines.double().square().sum(0), (lines - decoded).double().square().sum(0)
+    each = 10 * torch.log10((energy + 1e-9) / (noise + 1e-9))
+    return [f"{float(each.median()):.1f}", f"{10 * math.log10(energy.sum() / noise.sum()):.1f}"]
+
+
+def band_rows(lines: Tensor) -> list[list[str]]:
+    """`BandShapes` beside even steps of the same shapes and of the lines, at the same rate in each band."""
+    quantizer, rows, start = BandShapes(LINES, RATE), [], 0
+    code = quantizer.encode(lines)
+    decoded = quantizer.decode(code)
+    for shape, bits in zip(quantizer.shapes, quantizer.band_bits(code).tolist(), strict=True):
+        end = start + shape.dimensions
+        band, found = lines[start:end], decoded[start:end]
+        norms = found.norm(dim=0)
+        directions = torch.where(norms > 0, band / norms, 0)  # silent bands have none
+        shaped = norms * uniform(directions, shape.bits * int((norms > 0).sum()))
+        even = [shaped, uniform(band, bits * lines.shape[1])]
+        hertz = " to ".join(f"{edge * RATE / 2 / LINES:.0f}" for edge in (start, end))
+        told = [" / ".join(ratios(band, one)) for one in (found, *even)]
+        rows.append([hertz, f"{bits / len(band):.2f}", *told])
+        start = end
+    return [["band, Hz", "bits a line", "`BandShapes`", "even steps of shapes", "even steps of lines"], *rows]
 
 
 def main() -> None:
@@ -145,6 +191,8 @@ def main() -> None:
     lines = clips(root, 60)
     note = f"{lines.shape[1]} frames of Speech Commands; the rate of `BandShapes` is that of numbered shapes."
     show(sound_rows(lines), note, given.update, "transform-sound")
+    note = "Signal-to-noise ratio in dB: the median over frames / that of all frames together."
+    show(band_rows(lines), note, given.update, "transform-bands")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ not run again.
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -126,17 +126,25 @@ def rows(images: Tensor) -> dict[str, Codec]:
     return found
 
 
-def train(model: nn.Module, codes: Tensor, labels: Tensor, epochs: int, seed: int) -> None:
-    """AdamW on one cycle of learning rates."""
+def train(
+    model: nn.Module,
+    codes: Tensor,
+    labels: Tensor,
+    epochs: int,
+    seed: int,
+    prepare: Callable[[Tensor], Tensor] = Tensor.float,
+    batch: int = 128,
+) -> None:
+    """AdamW on one cycle of learning rates; each batch of codes is prepared anew."""
     order = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.05)
-    batches = len(codes) // 128
+    batches = len(codes) // batch
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, epochs=epochs, steps_per_epoch=batches)
     model.train()
     for _ in range(epochs):
-        for index in torch.randperm(len(codes), generator=order).split(128)[:batches]:
+        for index in torch.randperm(len(codes), generator=order).split(batch)[:batches]:
             with torch.autocast("cpu", torch.bfloat16, enabled=precision().startswith("bf16")):
-                loss = F.cross_entropy(model(codes[index].float()), labels[index])
+                loss = F.cross_entropy(model(prepare(codes[index])), labels[index])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -144,10 +152,12 @@ def train(model: nn.Module, codes: Tensor, labels: Tensor, epochs: int, seed: in
 
 
 @torch.no_grad()
-def accuracy(model: nn.Module, codes: Tensor, labels: Tensor) -> float:
+def accuracy(
+    model: nn.Module, codes: Tensor, labels: Tensor, prepare: Callable[[Tensor], Tensor] = Tensor.float
+) -> float:
     """Test accuracy in percent."""
     model.eval()
-    right = [model(c.float()).argmax(1) == t for c, t in zip(codes.split(500), labels.split(500), strict=True)]
+    right = [model(prepare(c)).argmax(1) == t for c, t in zip(codes.split(500), labels.split(500), strict=True)]
     return 100 * float(torch.cat(right).float().mean())
 
 

@@ -116,12 +116,16 @@ class BandShapes(Codec):
 
     def rate(self, code: Tensor) -> float:
         """Bits a line: the numbers of the shapes of bands that are not silent, and energies at their entropy."""
+        return float(self.band_bits(code).sum()) / self.size
+
+    def band_bits(self, code: Tensor) -> Tensor:
+        """What each band takes of `rate`, in bits a frame of one channel: ``(bands,)`` float64."""
         coarse, fine, _ = self._parts(code)
-        shapes = (coarse > 0).double() @ torch.tensor([one.bits for one in self.shapes], dtype=torch.float64)
+        heard = (coarse > 0).flatten(0, -2).double().mean(0)
         both = (coarse.long() << self.fine_bits) + fine.long()
         counts = [torch.unique(both[..., band], return_counts=True)[1] for band in range(both.shape[-1])]
-        energies = sum(float(index_entropy(count)) for count in counts)
-        return (float(shapes.mean()) + energies) / self.size
+        energies = torch.tensor([float(index_entropy(count)) for count in counts], dtype=torch.float64)
+        return heard.cpu() * torch.tensor([one.bits for one in self.shapes], dtype=torch.float64) + energies
 
     @property
     def _starts(self) -> list[int]:
