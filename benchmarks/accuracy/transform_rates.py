@@ -11,7 +11,7 @@ signal-to-noise ratio of `BandShapes` and of even steps at the same rate.
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,8 +82,8 @@ def point(codec: Codec, images: list[Tensor]) -> Point:
     return Point(entropy(codes) / pixels, 10 * math.log10(255**2 / error) if error else math.inf)
 
 
-def draw(curves: dict[str, list[Point]], path: Path) -> None:
-    """The curves, as a picture."""
+def draw(curves: Mapping[str, Sequence[tuple[float, float]]], told: str, path: Path) -> None:
+    """Curves of bits a pixel and what is told of them, as a picture."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -94,7 +94,7 @@ def draw(curves: dict[str, list[Point]], path: Path) -> None:
             axes.plot(*zip(*points, strict=True), marker="o", markersize=4, linewidth=1.2, label=name)
         axes.set_xscale("log", base=2)
         axes.set_xlabel("zeroth-order entropy, bits a pixel")
-        axes.set_ylabel("PSNR, dB")
+        axes.set_ylabel(told)
         axes.grid(alpha=0.2)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
@@ -187,7 +187,7 @@ def main() -> None:
     rows = [head, *([f"`{name}`", *row] for name, row in cells.items())]
     show(rows, f"{len(images)} photos of Kodak.", given.update, "transform-rates")
     if given.draw:
-        draw(curves, given.draw)
+        draw(curves, "PSNR, dB", given.draw)
     lines = clips(root, 60)
     note = f"{lines.shape[1]} frames of Speech Commands; the rate of `BandShapes` is that of numbered shapes."
     show(sound_rows(lines), note, given.update, "transform-sound")

@@ -1,7 +1,7 @@
 """Codes of transform codecs against pixels at full, half and quarter size, on CIFAR-10 at one budget.
 
     LOSSY_DATA=... python -m experiments.transform_codecs.study [--epochs 8] [--seeds 0 1 2] [--rows NAME ...]
-        [--folder FOLDER] [--update docs/transform.md]
+        [--folder FOLDER] [--update docs/transform.md] [--draw FILE.svg]
 
 Each row is a codec; a network of 3 million multiply-accumulates reads its code, each channel normalised: residual
 blocks on the code's grid, as wide as the budget allows. Wavelets and HEVC's transforms are taken at the steps whose
@@ -12,6 +12,7 @@ not run again.
 """
 
 import math
+import statistics
 import time
 from collections.abc import Callable, Iterable
 from functools import cache, partial
@@ -23,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.accuracy.small_networks import load
-from benchmarks.accuracy.transform_rates import point
+from benchmarks.accuracy.transform_rates import draw, point
 from benchmarks.harness import kept, machine, once, parser, positive, precision, seconds, show, spread
 from lossy_lightning.codecs import JPEG, PCM, DeadZone, HEVCQuantizer, HEVCTransform, TransformCodec, Wavelet
 from lossy_lightning.core import Codec, CodeSpec
@@ -186,6 +187,7 @@ def main() -> None:
     options.add_argument("--rows", nargs="+", metavar="NAME", help="rows to run; default all")
     options.add_argument("--folder", type=Path, help="where images and figures are kept")
     options.add_argument("--update", type=Path, metavar="FILE", help="put the table into this document, too")
+    options.add_argument("--draw", type=Path, metavar="FILE", help="draw accuracy over bits into this file")
     given = options.parse_args()
     with kept(given.folder) as folder:
         folder.mkdir(parents=True, exist_ok=True)
@@ -201,14 +203,18 @@ def main() -> None:
                 found = once(folder / "figures.json", key, partial(run, codec, given.epochs, seed, folder))
                 figures[name].append(found["accuracy"])
                 print(f"  {name}, seed {seed}: {found['accuracy']:.2f} %", flush=True)
+        curves: dict[str, list[tuple[float, float]]] = {}
         told = [["code", "bits a pixel", "PSNR, dB", "encoding 1000 images, ms", "test accuracy, %"]]
         for name, codec in chosen.items():
             about = once(folder / "figures.json", repr(codec), partial(measure, codec, folder))
             psnr = "" if math.isinf(about["psnr"]) else f"{about['psnr']:.1f}"
+            curves.setdefault(name.split(",")[0], []).append((about["bits"], statistics.mean(figures[name])))
             told.append([name, f"{about['bits']:.2f}", psnr, f"{about['ms']:.0f}", spread(figures[name])])
     seeds = f"{len(given.seeds)} seed{'s' * (len(given.seeds) > 1)}"
     note = f"{given.epochs} epochs, {seeds}, in {precision()}. {machine()}."
     show(told, note, given.update, "transform-codecs")
+    if given.draw:
+        draw(curves, "test accuracy, %", given.draw)
 
 
 if __name__ == "__main__":

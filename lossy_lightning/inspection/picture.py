@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -15,7 +14,7 @@ from lossy_lightning.core import Field, InputError
 from lossy_lightning.core.files import write_atomically
 from lossy_lightning.inspection.coded_file import CodedFile
 
-_BLOCK = 64  # channels of a field of 8 x 8 blocks
+_BLOCKS = {size**2: size for size in (4, 8, 16, 32)}  # sides of blocks by their channels
 _MAX_FIELDS = 4
 _CATEGORIES = 20  # colours that the eye tells apart
 _MAX_SIDE = 1024  # values of a picture's side; more would not be seen
@@ -24,9 +23,10 @@ _MAX_SIDE = 1024  # values of a picture's side; more would not be seen
 def draw(file: CodedFile) -> bytes:
     """A PNG picture: the decoded signal, and the first four fields of its code that hold more than one value.
 
-    Blocks of 64 ordinal channels are laid out as the image is, coefficient (0, 0) at the upper left of each. Codes of
-    sounds run from left to right, channels from below. Signs are red and blue, on a scale that is linear to ±1 and
-    logarithmic beyond. Categories have colours of their own, 20 at most. Of a long sound every k-th position is drawn.
+    Blocks of ordinal channels, 4 x 4 to 32 x 32, are laid out as the image is, coefficient (0, 0) at the upper left of
+    each. Codes of sounds run from left to right, channels and rows of frequency from below. Signs are red and blue, on
+    a scale that is linear to ±1 and logarithmic beyond. Categories have colours of their own, 20 at most. Of a long
+    sound every k-th position is drawn.
 
     Args:
         file: As `open_file` gives it.
@@ -40,13 +40,13 @@ def draw(file: CodedFile) -> bytes:
         raise InputError('pictures need Matplotlib: pip install "lossy-lightning[report]"') from error
     parts = file.spec.split(file.code)
     fields = [field for field in file.spec.fields if not field.constant and _varies(parts[field.name])][:_MAX_FIELDS]
-    image = len(file.spec.grid) == 2
+    image = len(file.shape) == 3
     count = 1 + len(fields)
     figure = Figure(figsize=(3.4 * count, 3.6) if image else (8, 1.9 * count), layout="constrained")
     axes = figure.subplots(1, count) if image else figure.subplots(count, 1)
     _draw_signal(np.atleast_1d(axes)[0], file)
     for place, field in zip(np.atleast_1d(axes)[1:], fields, strict=True):
-        _draw_field(place, field, parts[field.name], file.code.dtype)
+        _draw_field(place, field, parts[field.name], file)
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=120, metadata={"Software": None})
     return picture.getvalue()
@@ -72,7 +72,7 @@ def _varies(values: Tensor) -> bool:
 
 def _draw_signal(axes: Any, file: CodedFile) -> None:
     signal = file.decode()
-    if len(file.spec.grid) == 2:
+    if len(file.shape) == 3:
         pixels = signal.movedim(0, -1) if signal.shape[0] == 3 else signal[0]
         axes.imshow(pixels.numpy(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         _label(axes, "decoded", f"{signal.dtype} {tuple(signal.shape)}".removeprefix("torch."))
@@ -86,14 +86,15 @@ def _draw_signal(axes: Any, file: CodedFile) -> None:
     axes.tick_params(labelsize=7)
 
 
-def _draw_field(axes: Any, field: Field, values: Tensor, dtype: torch.dtype) -> None:
-    """One field, ``(channels, *grid)``."""
+def _draw_field(axes: Any, field: Field, values: Tensor, file: CodedFile) -> None:
+    """One field of a file's code, ``(channels, *grid)``."""
     from matplotlib import colormaps
     from matplotlib.colors import SymLogNorm
 
-    picture = _laid_out(field, values)
+    image = len(file.shape) == 3
+    picture = _laid_out(field, values) if image else _over_time(values)
     largest = max(int(np.abs(picture).max()), 2)
-    options: dict[str, Any] = {"interpolation": "nearest", "aspect": "auto" if values.ndim == 2 else "equal"}
+    options: dict[str, Any] = {"interpolation": "nearest", "aspect": "equal" if image else "auto"}
     if not field.ordinal:
         colours = min(max(field.high) + 1, _CATEGORIES)
         options |= {"cmap": colormaps["tab20"].resampled(colours)}
@@ -102,23 +103,29 @@ def _draw_field(axes: Any, field: Field, values: Tensor, dtype: torch.dtype) -> 
         options |= {"cmap": "RdBu_r", "norm": SymLogNorm(1, vmin=-largest, vmax=largest)}
     else:
         options |= {"cmap": "viridis"}
-    if values.ndim == 2:
+    if not image:
         options["origin"] = "lower"
     axes.imshow(picture, **options)
     shape = " x ".join(map(str, values.shape))
-    _label(axes, field.name, f"{str(dtype).removeprefix('torch.')} {shape}")
+    _label(axes, field.name, f"{str(file.code.dtype).removeprefix('torch.')} {shape}")
 
 
 def _laid_out(field: Field, values: Tensor) -> NDArray[np.float64]:
-    """A field as a matrix: blocks in their places, other channels of an image side by side, of a sound one a row."""
-    if values.ndim == 3 and len(values) == _BLOCK and field.ordinal:
-        rows, columns = values.shape[1:]
-        matrix = values.reshape(8, 8, rows, columns).permute(2, 0, 3, 1).reshape(8 * rows, 8 * columns)
-    elif values.ndim == 3:
+    """A field of an image as a matrix: blocks in their places, other channels side by side."""
+    side = _BLOCKS.get(len(values)) if field.ordinal else None
+    if side is None:
         matrix = values.movedim(0, 1).flatten(1)
     else:
-        matrix = values
-    steps = [max(1, -(-side // _MAX_SIDE)) for side in matrix.shape] if values.ndim == 2 else [1, 1]
+        rows, columns = values.shape[1:]
+        matrix = values.reshape(side, side, rows, columns).permute(2, 0, 3, 1).reshape(side * rows, side * columns)
+    drawn: NDArray[np.float64] = matrix.double().numpy()
+    return drawn
+
+
+def _over_time(values: Tensor) -> NDArray[np.float64]:
+    """A field of a sound as a matrix: channels, and rows of frequency in them, by time."""
+    matrix = values.flatten(0, -2)
+    steps = [max(1, -(-side // _MAX_SIDE)) for side in matrix.shape]
     drawn: NDArray[np.float64] = matrix[:: steps[0], :: steps[1]].double().numpy()
     return drawn
 

@@ -11,8 +11,24 @@ import torch
 from PIL import Image, JpegImagePlugin
 
 from lossy_lightning.cli import main
-from lossy_lightning.codecs import JPEG, MP3, PCM, VQ
+from lossy_lightning.codecs import (
+    JPEG,
+    MDCT,
+    MP3,
+    PCM,
+    VQ,
+    BandShapes,
+    DeadZone,
+    HEVCQuantizer,
+    HEVCTransform,
+    MelSpectrogram,
+    Psychoacoustic,
+    TransformCodec,
+    Uniform,
+    Wavelet,
+)
 from lossy_lightning.inspection import as_text, describe, draw, open_file, write_page
+from lossy_lightning.inspection.picture import _laid_out
 
 UNFITTED = ["--codec.block", "[2,2]", "--codec.levels", "4"]
 
@@ -95,7 +111,12 @@ def test_another_codec_encodes_what_is_decoded(folder):
         ("grey.jpg", None),
         ("sound.mp3", None),
         ("photo.png", PCM()),
+        ("photo.png", TransformCodec(Wavelet(2), DeadZone(1.0))),
+        ("photo.png", TransformCodec(HEVCTransform(16), HEVCQuantizer(27, 16))),
         ("sound.wav", MP3(32, 16_000)),
+        ("sound.wav", TransformCodec(MDCT(256), Psychoacoustic(256, 16_000))),
+        ("sound.wav", TransformCodec(MDCT(256), BandShapes(256, 16_000))),
+        ("sound.wav", TransformCodec(MelSpectrogram(), Uniform(8, -7.0, 5.0))),
     ],
 )
 def test_pictures(folder, tmp_path, name, codec):
@@ -104,6 +125,15 @@ def test_pictures(folder, tmp_path, name, codec):
         assert min(picture.size) > 300
     write_page(tmp_path / "page.html", file, as_text(describe(folder / name, codec)))
     assert f"<h1>{name}</h1>" in (tmp_path / "page.html").read_text()
+
+
+def test_blocks_of_any_size_lie_as_the_image_does(folder):
+    codec = TransformCodec(HEVCTransform(4, chroma_subsampling="4:4:4"), HEVCQuantizer(20, 4))
+    file = open_file(folder / "photo.png", codec)
+    luma = file.spec.split(file.code)["luma"]
+    drawn = _laid_out(file.spec.field("luma"), luma)
+    assert drawn.shape == (24, 40)
+    assert np.array_equal(drawn[4:8, 12:16], luma[:, 1, 3].view(4, 4).numpy())
 
 
 def test_the_commands(folder, tmp_path, capsys):
