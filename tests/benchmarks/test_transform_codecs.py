@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from benchmarks.accuracy import transform_rates
-from experiments.transform_codecs import study, tables
-from lossy_lightning.codecs import JPEG, PCM, DeadZone, TransformCodec, Wavelet
+from experiments.transform_codecs import speech, study, tables
+from lossy_lightning.codecs import JPEG, MDCT, PCM, BandShapes, DeadZone, TransformCodec, Wavelet
 from lossy_lightning.functional import quality_tables
 from tests.codecs.transform.images import smooth
 
@@ -69,3 +69,35 @@ def test_rates_of_batches_and_single_images_agree():
     assert one.bits == pytest.approx(many.bits)
     assert one.psnr == pytest.approx(many.psnr)
     assert transform_rates.point(PCM(), [images]).psnr == float("inf")
+
+
+def noise(*shape):
+    return (3000 * torch.randn(shape, generator=torch.Generator().manual_seed(0))).to(torch.int16)
+
+
+def test_codes_of_speech_are_compared(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(speech, "BUDGET", 150_000)
+    monkeypatch.setattr(speech, "clips", lambda: noise(32, 1, 16_000))
+    monkeypatch.setattr(speech, "split", lambda name, fold: (noise(32, 1, 16_000), torch.arange(32) % 8))
+    few = ["speech", "--epochs", "1", "--folds", "0", "--rows", "log-mel", "MDCT, PVQ", "--folder", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", few)
+    speech.main()
+    told = capsys.readouterr().out
+    assert "| log-mel |" in told
+    assert "| MDCT, PVQ |" in told
+
+
+def test_even_steps_take_the_bits_that_they_are_given():
+    lines = MDCT(64)(noise(1, 8000))
+    decoded = transform_rates.uniform(lines, 2.0 * lines.numel())
+    step = decoded[decoded > 0].min()
+    quantizer = DeadZone(float(step), 0.5)
+    assert transform_rates.sound_bits(quantizer, quantizer.encode(lines)) / lines.numel() == pytest.approx(2, abs=0.05)
+
+
+def test_bands_take_what_all_take():
+    lines = MDCT(256)(noise(1, 8000))
+    quantizer = BandShapes(256, 16_000)
+    code = quantizer.encode(lines)
+    assert float(quantizer.band_bits(code).sum()) / 256 == pytest.approx(quantizer.rate(code))
+    assert len(transform_rates.band_rows(lines)) == 1 + len(quantizer.shapes)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from lossy_lightning.core import CodeSpec
+from lossy_lightning.core import CodeSpec, InputError
 
 
 class Analysis(nn.Module, ABC):
@@ -73,9 +73,12 @@ class FieldAnalysis(Analysis):
         """Signal of values ``(..., C, *grid)``; all of the grid if no shape is given.
 
         Raises:
-            ValueError: If the values are not of that shape.
+            ValueError: If the values are of other channels, or of fewer positions than the signal's.
         """
         shape = self.whole(tuple(values.shape[-self.signal_axes :])) if shape is None else shape
         layout = self.layout(tuple(shape[-self.signal_axes :]))
         layout.check_channels(values)
+        grid = tuple(values.shape[1 - self.signal_axes :])
+        if any(size < least for size, least in zip(grid, layout.shape[1:], strict=True) if least is not None):
+            raise InputError(f"values of signals {tuple(shape)} have a grid of {layout.shape[1:]} or more; got {grid}")
         return self.signal(layout.split(values), shape)

@@ -157,7 +157,7 @@ def _widths(size: int, sample_rate: int) -> list[int]:
 def _shapes(width: int, bits: float) -> PyramidVQ:
     """The most pulses that take at most so many bits a line; a single line has its sign alone."""
     low, high = 1, 2 if width == 1 else _MOST_PULSES
-    most = min(2 ** (bits * width), 2.0**63 - 1024)
+    most = min(2 ** min(bits * width, 64.0), 2.0**63 - 1024)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if pyramid_size(width, middle) <= most else (low, middle)

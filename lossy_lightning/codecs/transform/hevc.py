@@ -199,33 +199,35 @@ class HEVCQuantizer(Quantizer):
 
     def quantize(self, values: Tensor) -> Tensor:
         """Levels of coefficients ``(..., C, rows, columns)``, of 16 bits."""
-        steps = self._steps.to(values.device).repeat(self._blocks(values.shape[-3])).view(-1, 1, 1)
+        self._check_channels(values.shape[-3])
+        steps = self._steps.to(values.device).view(-1, 1, 1)
         levels = values / steps
         return levels.add_(levels.sign(), alpha=self.rounding).to(self.dtype)
 
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
         """Scaled coefficients of levels, to the bit."""
-        square = (self._blocks(code.shape[-3]), self.size, self.size)
-        levels = torch.unflatten(code.movedim(-3, -1), -1, square)
-        return hevc_scale(levels, self.qp, self._scaling).flatten(-3).float().movedim(-1, -3)
+        self._check_channels(code.shape[-3])
+        levels = torch.unflatten(code.movedim(-3, -1), -1, (self.size, self.size))
+        return hevc_scale(levels, self.qp, self._scaling).flatten(-2).float().movedim(-1, -3)
 
     def level_ranges(self, bounds: Sequence[float]) -> list[tuple[int, int]]:
         """Levels of the least and the greatest coefficient of each frequency."""
-        steps = self._steps.repeat(self._blocks(len(bounds))).tolist()
-        most = [int(min(bound / step + self.rounding, 2**15 - 1)) for bound, step in zip(bounds, steps, strict=True)]
+        self._check_channels(len(bounds))
+        steps = zip(bounds, self._steps.tolist(), strict=True)
+        most = [int(min(bound / step + self.rounding, 2**15 - 1)) for bound, step in steps]
         return [(-one, one) for one in most]
 
     def step_sizes(self, channels: int) -> Tensor:
         """The step of each frequency, in the units of samples."""
-        return (self._steps * (self.size / 128)).repeat(self._blocks(channels))
+        self._check_channels(channels)
+        return self._steps * (self.size / 128)
 
-    def _blocks(self, channels: int) -> int:
-        if channels % self.size**2:
+    def _check_channels(self, channels: int) -> None:
+        if channels != self.size**2:
             raise InputError(
-                f"HEVCQuantizer of blocks of {self.size} takes {self.size**2} channels a block; got {channels}: give "
-                "it the size of the transform"
+                f"HEVCQuantizer of blocks of {self.size} takes {self.size**2} channels; got {channels}: give it the "
+                "size of the transform"
             )
-        return channels // self.size**2
 
 
 def _checked(make: Callable[..., Tensor], *arguments: Any) -> Tensor:

@@ -8,16 +8,18 @@ from lossy_lightning.core import InputError
 from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.functional import pyramid_index, pyramid_search, pyramid_size, pyramid_vectors
 
+_MOST_PULSES = 2**20  # the tables behind numbers have an entry for each
+
 
 class PyramidVQ:
     """Vectors of whole numbers with absolute values of sum K, as directions: numbered, and found for real vectors.
 
     Args:
         dimensions: Places N of a vector, 1 or more.
-        pulses: Their sum K, 1 or more.
+        pulses: Their sum K, 1 to 2**20.
 
     Raises:
-        ValueError: If a number is below 1, or there are 2**63 vectors or more.
+        ValueError: If a number is out of range, or there are 2**63 vectors or more.
 
     Source: Fischer, A pyramid vector quantizer, IEEE Trans. Information Theory 32(4), 1986; RFC 6716 (2012), 4.3.4.
 
@@ -34,10 +36,10 @@ class PyramidVQ:
         self.dimensions = dimensions
         self.pulses = pulses
         self.size = pyramid_size(dimensions, pulses)
-        if self.size >= 2**63:
+        if self.size >= 2**63 or pulses > _MOST_PULSES:
             raise InputError(
-                f"PyramidVQ numbers fewer than 2**63 vectors; got {dimensions=} and {pulses=}, which make "
-                f"2**{math.log2(self.size):.1f}: take fewer pulses, or split the vector"
+                f"PyramidVQ numbers fewer than 2**63 vectors, of up to {_MOST_PULSES} pulses; got {dimensions=} and "
+                f"{pulses=}, which make 2**{math.log2(self.size):.1f}: take fewer pulses, or split the vector"
             )
 
     @property
@@ -63,6 +65,7 @@ class PyramidVQ:
             ValueError: If a vector has another size, or another sum.
         """
         self._check(pulses)
+        _check_whole(pulses)
         if bool((pulses.abs().sum(-1) != self.pulses).any()):
             raise InputError(
                 f"vectors have {self.pulses} pulses; got {sorted({*pulses.abs().sum(-1).flatten().tolist()})}"
@@ -75,6 +78,7 @@ class PyramidVQ:
         Raises:
             ValueError: If a number is none of a vector.
         """
+        _check_whole(index)
         if index.numel() and not 0 <= int(index.min()) <= int(index.max()) < self.size:
             raise InputError(f"numbers are from 0 to {self.size - 1}; got {int(index.min())} to {int(index.max())}")
         return pyramid_vectors(index, self.dimensions, self.pulses)
@@ -85,3 +89,8 @@ class PyramidVQ:
     def _check(self, vectors: Tensor) -> None:
         if vectors.shape[-1:] != (self.dimensions,):
             raise InputError(f"{self!r} takes vectors (..., {self.dimensions}); got {tuple(vectors.shape)}")
+
+
+def _check_whole(values: Tensor) -> None:
+    if values.is_floating_point() or values.is_complex():
+        raise InputError(f"PyramidVQ numbers vectors of whole numbers; got {values.dtype}")

@@ -56,6 +56,10 @@ def test_more_bits_have_less_error_and_the_rate_tells_them():
     assert rates == sorted(rates)
 
 
+def test_bits_without_end_take_the_most_pulses_that_have_numbers():
+    assert [one.size < 2**63 for one in BandShapes(256, RATE, bits=1e9).shapes] == [True] * 17
+
+
 def test_silence_is_silent():
     codec = TransformCodec(MDCT(64), BandShapes(64, RATE))
     silence = torch.zeros(1, 640, dtype=torch.int16)
@@ -72,8 +76,14 @@ def test_bands_are_those_of_celt():
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match=r"fewer than 2\*\*63 vectors; got dimensions=100"):
+    with pytest.raises(ValueError, match=r"fewer than 2\*\*63 vectors, .* got dimensions=100"):
         PyramidVQ(100, 100)
+    with pytest.raises(ValueError, match=r"up to 1048576 pulses; got dimensions=2"):
+        PyramidVQ(2, 2**62)
+    with pytest.raises(ValueError, match=r"vectors of whole numbers; got torch.float32"):
+        PyramidVQ(3, 2).index(torch.tensor([1.0, 1.0, 0.0]))
+    with pytest.raises(ValueError, match=r"vectors of whole numbers; got torch.float32"):
+        PyramidVQ(3, 2).pulses_of(torch.tensor([1.5]))
     for arguments in ((0, 1), (3, 0), (3, 1.5)):
         with pytest.raises(ValueError, match="is a whole number of at least 1"):
             PyramidVQ(*arguments)

@@ -13,6 +13,7 @@ from tests.codecs.transform.images import smooth
     [
         (TransformCodec(HEVCTransform(8), HEVCQuantizer(27)), (3, 18, 35)),
         (TransformCodec(HEVCTransform(4, True, "4:4:4"), HEVCQuantizer(40, 4)), (1, 7, 9)),
+        (TransformCodec(HEVCTransform(16, chroma_subsampling="4:2:2"), HEVCQuantizer(20, 16)), (3, 17, 40)),
     ],
 )
 def test_contract(codec, shape):
@@ -93,8 +94,9 @@ def test_bad_input():
         HEVCTransform(8, sine=True)
     with pytest.raises(ValueError, match="chroma_subsampling must be one of"):
         HEVCTransform(8, chroma_subsampling="4:2:1")
-    with pytest.raises(ValueError, match="give it the size of the transform"):
-        TransformCodec(HEVCTransform(4), HEVCQuantizer(20)).encode(smooth(3, 16, 16))
+    for size in (4, 16):
+        with pytest.raises(ValueError, match="give it the size of the transform"):
+            TransformCodec(HEVCTransform(size), HEVCQuantizer(20)).encode(smooth(3, 16, 16))
     with pytest.raises(ValueError, match=r"torch.uint8; got torch.float32"):
         HEVCTransform()(torch.rand(3, 8, 8))
     with pytest.raises(ValueError, match="1 or 3, height, width"):
