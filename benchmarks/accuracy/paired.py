@@ -7,6 +7,8 @@ import torch
 from lightning.pytorch import Callback
 from torch import Tensor
 
+from benchmarks.intervals import bootstrap
+
 
 class Right(Callback):
     """Which test images are classified right, in their order."""
@@ -36,7 +38,4 @@ def difference(found: list[dict[str, Any]], control: list[dict[str, Any]]) -> st
     """Points above a control over the seeds that both have, and the 95 % interval of 2 000 draws of test images."""
     seeds = min(len(found), len(control))
     points = 100 * (share_right(found[:seeds]) - share_right(control[:seeds]))
-    generator = np.random.default_rng(0)
-    means = [points[generator.integers(len(points), size=len(points))].mean() for _ in range(2000)]
-    low, high = np.quantile(means, [0.025, 0.975])
-    return f"{points.mean():+.2f} ({low:+.2f} to {high:+.2f})"
+    return str(bootstrap(points))
