@@ -5,6 +5,7 @@ from lossy_lightning.callbacks.audit import BitWidthAudit
 from lossy_lightning.callbacks.best import BestCheckpoint
 from lossy_lightning.callbacks.complexity import ComplexityMonitor
 from lossy_lightning.callbacks.confusion import ConfusionMonitor
+from lossy_lightning.callbacks.drift import DriftMonitor
 from lossy_lightning.callbacks.inputs import first_tensor
 from lossy_lightning.callbacks.mistakes import MistakeMonitor
 from lossy_lightning.callbacks.predictions import PredictionTable
@@ -22,6 +23,7 @@ __all__ = [
     "BitWidthAudit",
     "ComplexityMonitor",
     "ConfusionMonitor",
+    "DriftMonitor",
     "GradientAttackMonitor",
     "MistakeMonitor",
     "PredictionTable",

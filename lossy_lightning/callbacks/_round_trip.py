@@ -1,4 +1,6 @@
-"""Adversarial codes beside the clean ones: as signals, through files, and in pictures."""
+"""Codes as signals, through files, and in pictures; adversarial ones beside the clean."""
+
+from itertools import chain
 
 import torch
 from lightning.pytorch import Trainer
@@ -46,3 +48,9 @@ def write_pictures(trainer: Trainer, clean: Tensor, moved: Tensor, tag: str, cou
     columns = {"clean": clean[:count], "adversarial": moved[:count], "difference x 10": difference}
     picture = captioned([(name, torch.cat(list(images), dim=1)) for name, images in columns.items()])
     log_image(trainer.loggers, tag, picture, trainer.global_step)
+
+
+def device_of(codec: Codec) -> torch.device:
+    """The device of a codec's tensors; the host, if it has none."""
+    tensors = chain(codec.parameters(), codec.buffers()) if isinstance(codec, nn.Module) else iter(())
+    return next((tensor.device for tensor in tensors), torch.device("cpu"))

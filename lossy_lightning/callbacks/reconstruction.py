@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from lossy_lightning.callbacks._distortion import distortion, is_sound
+from lossy_lightning.callbacks._round_trip import device_of
 from lossy_lightning.callbacks._signals import Shown, log_signals
 from lossy_lightning.core import Codec, FileCodec, InputError, RandomKey
 from lossy_lightning.media import log_text
@@ -98,7 +99,7 @@ def _examples(data: Any, count: int) -> Iterator[_Example]:
     with RandomKey(("reconstruction",)).everywhere(), torch.no_grad():  # examples may be cropped at random
         for value, target, *_ in _spread(source, count):
             codec = data.codec_for("train", target)
-            value = value.to(_device_of(codec))
+            value = value.to(device_of(codec))
             if codes is None:
                 code = codec.encode(value)
                 yield _Example(codec, code.cpu(), value.cpu(), codec.decode(code, tuple(value.shape)).cpu())
@@ -114,12 +115,6 @@ def _spread(source: Any, count: int) -> Iterator[Any]:
     total = len(source)
     for index in sorted({round(i * (total - 1) / max(1, count - 1)) for i in range(min(count, total))}):
         yield source[index]
-
-
-def _device_of(codec: Codec) -> torch.device:
-    """The device of a codec's tensors."""
-    tensors = chain(codec.parameters(), codec.buffers()) if isinstance(codec, nn.Module) else iter(())
-    return next((tensor.device for tensor in tensors), torch.device("cpu"))
 
 
 def _measures(example: _Example, rate: int | None) -> dict[str, float]:
