@@ -19,6 +19,7 @@ from lossy_lightning.augmentation.pixels import (
     PixelFlip,
     PixelShift,
 )
+from lossy_lightning.augmentation.recompression import Recompression
 from lossy_lightning.augmentation.signals import (
     AddNoise,
     RandomGain,
@@ -50,6 +51,7 @@ __all__ = [
     "PixelShift",
     "RandomGain",
     "RandomShift",
+    "Recompression",
     "StageDropout",
     "SubbandFlip",
     "TimeMask",

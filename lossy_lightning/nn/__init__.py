@@ -22,6 +22,7 @@ from lossy_lightning.nn.backbones import (
 from lossy_lightning.nn.stems import (
     Bits,
     BlockDCT,
+    ChannelBatchNorm,
     CodebookSum,
     CoefficientPlanes,
     Concat,
@@ -47,6 +48,7 @@ __all__ = [
     "BlockDCT",
     "BlockDecoder",
     "BlockEncoder",
+    "ChannelBatchNorm",
     "CodebookSum",
     "CoefficientPlanes",
     "Concat",

@@ -9,6 +9,7 @@ from lossy_lightning.nn import (
     BinaryNet,
     Bits,
     BlockDCT,
+    ChannelBatchNorm,
     CodebookSum,
     CoefficientPlanes,
     Concat,
@@ -46,6 +47,7 @@ FIELDS = [partial(Embed, dim=2, fields=["stages"]), partial(Scale, fields=["gain
 
 STEMS = {
     "Scale": (Scale, SOUND, IMAGES, PHOTOS),
+    "ChannelBatchNorm": (ChannelBatchNorm, SOUND, IMAGES, PHOTOS),
     "OneHot": (OneHot, SOUND, IMAGES),
     "Bits": (Bits, SOUND, IMAGES),
     "Gray": (partial(Bits, gray=True), SOUND),

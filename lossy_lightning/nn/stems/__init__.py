@@ -2,6 +2,7 @@
 
 from lossy_lightning.nn.stems.bits import Bits, LearnedBits
 from lossy_lightning.nn.stems.block_dct import BlockDCT
+from lossy_lightning.nn.stems.channel_batch_norm import ChannelBatchNorm
 from lossy_lightning.nn.stems.codebook_sum import CodebookSum
 from lossy_lightning.nn.stems.concat import Concat
 from lossy_lightning.nn.stems.embed import Embed
@@ -20,6 +21,7 @@ from lossy_lightning.nn.stems.spectral_lines import SpectralLines
 __all__ = [
     "Bits",
     "BlockDCT",
+    "ChannelBatchNorm",
     "CodebookSum",
     "CoefficientPlanes",
     "Concat",
