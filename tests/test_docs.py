@@ -1,13 +1,15 @@
 """Code in the documentation runs.
 
 The blocks of a page run in order, in one namespace and an empty folder. A comment ``<!-- setup … -->`` before a block
-is run too, and is not shown; a block after ``<!-- not run: reason -->`` is only compiled. A setup may put the blocks
-above it into a module, by `module_so_far(name)`, so that other processes find their classes.
+is run too, and is not shown. A block after ``<!-- not run: reason -->`` is only compiled, and so is one after
+``<!-- needs package -->`` if that is not installed. A setup may put the blocks above it into a module, by
+`module_so_far(name)`, so that other processes find their classes.
 """
 
 import importlib
 import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,7 +27,8 @@ from lossy_lightning.cli import main
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(
-    r"^<!-- setup\n(?P<setup>.*?)\n-->$|^(?P<skip><!-- not run: .*? -->\n)?```python\n(?P<code>.*?)\n```$",
+    r"^<!-- setup\n(?P<setup>.*?)\n-->$|"
+    r"^(?P<skip><!-- (?:not run: .*?|needs (?P<package>\w+)) -->\n)?```python\n(?P<code>.*?)\n```$",
     re.DOTALL | re.MULTILINE,
 )
 ROOMS = ("attacks", "augmentation", "callbacks", "codecs", "core", "data", "functional", "nn", "profiling", "tasks")
@@ -74,7 +77,7 @@ def test_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for match in BLOCK.finditer(text):
         line = text.count("\n", 0, match.start("code" if match["code"] else "setup"))
         code = compile("\n" * line + (match["code"] or match["setup"]), str(page), "exec")
-        if not match["skip"]:
+        if not match["skip"] or (match["package"] and find_spec(match["package"])):
             exec(code, names)
         shown += [match["code"]] if match["code"] else []
     assert len(re.findall("^```python$", text, re.MULTILINE)) == sum(bool(m["code"]) for m in BLOCK.finditer(text))
