@@ -11,6 +11,9 @@ _COLOURS = 10
 _MAX_LABELLED = 12
 """Curves that a legend has room for."""
 
+_LETTERS = 40
+"""Letters of a line of a legend beside the curves."""
+
 
 class Picture(NamedTuple):
     """A drawing: its file name, title, one sentence on how to read it, and the SVG element."""
@@ -32,10 +35,15 @@ def _verbatim(text: str) -> str:
 
 
 def add_legend(axes: Any) -> None:
-    """Names of the curves, if there is room."""
-    handles, _ = axes.get_legend_handles_labels()
+    """Names of the curves, if there is room: long ones below the picture, which grows by them."""
+    handles, names = axes.get_legend_handles_labels()
     if 0 < len(handles) <= _MAX_LABELLED:
-        axes.legend(fontsize=7, frameon=False, ncols=1 if len(handles) < 5 else 2)
+        if max(map(len, names)) * (1 if len(handles) < 5 else 2) <= _LETTERS:
+            axes.legend(fontsize=7, frameon=False, ncols=1 if len(handles) < 5 else 2)
+            return
+        figure = axes.figure
+        figure.set_figheight(figure.get_figheight() + 0.16 * len(handles))
+        figure.legend(loc="outside lower left", fontsize=7, frameon=False)
 
 
 def draw_band(

@@ -206,7 +206,7 @@ def _leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     match config:
         case dict():
             items = config.items()
-        case list():
+        case list() if any(isinstance(each, (dict, list)) for each in config):
             items = enumerate(config)
         case _:
             yield prefix, config

@@ -154,3 +154,10 @@ def test_attack_curves_start_at_the_clean_accuracy() -> None:
     (group,) = group_runs([attacked(0, 0.75, 0.5), attacked(1, 0.25, 0.5)])
     assert attack_curve(group, "acc") == [(0, 0.5, pytest.approx(0.125**0.5)), (2, 0.5, 0.0), (10, 0.0, 0.0)]
     assert attack_curve(group, "acc_strongest") == []
+
+
+def test_a_list_of_plain_values_is_one_setting():
+    wide, deep = (run("a", 80.0, model={"init_args": {"hidden": hidden}}) for hidden in ([256, 256], [128]))
+    groups = group_runs([wide, deep])
+    assert sorted(group.name for group in groups) == ["a (hidden=[128])", "a (hidden=[256, 256])"]
+    assert list(differences(groups)) == ["model.hidden"]
