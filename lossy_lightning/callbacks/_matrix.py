@@ -38,7 +38,8 @@ def matrix_picture(counts: Tensor, names: Sequence[str], title: str) -> Tensor:
     cell = int(max(28, font.getlength(str(int(counts.max()))) + _GAP)) if named else max(2, _SIDE // len(counts))
     longest = max((word.height for word in words), default=0)
     left, top = _SIZE + 3 * _GAP + longest, 2 * (_SIZE + _GAP) + 2 * _GAP + longest
-    end = max(left + cell * len(counts), int(font.getlength(title)) + _GAP) + _GAP
+    words_end = max(left + int(font.getlength("predicted")), int(font.getlength(title)) + _GAP)
+    end = max(left + cell * len(counts), words_end) + _GAP
     image = Image.new("RGB", (end, top + cell * len(counts) + _GAP), "white")
     draw = ImageDraw.Draw(image)
     draw.text((_GAP, _GAP), title, "black", font)
