@@ -7,9 +7,10 @@ author = "The lossy_lightning authors"
 version = release = __version__
 html_title = f"lossy_lightning {__version__}"
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3
+nb_execution_mode = "off"  # notebooks keep their outputs: python -m benchmarks.notebooks
 suppress_warnings = ["ref.python"]  # names that several rooms share are linked to the first
 
 default_role = "code"  # `name` in a docstring
