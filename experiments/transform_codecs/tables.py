@@ -12,18 +12,17 @@ of accuracies is shown with the 95 % interval of its mean over seeds (Student's 
 """
 
 import math
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from scipy.stats import t as student
 from torch import Tensor, nn
 
 from benchmarks.accuracy.small_networks import load
 from benchmarks.harness import kept, machine, once, parser, positive, precision, show, spread
+from benchmarks.intervals import over
 from experiments.transform_codecs.study import network, run, within_budget
 from lossy_lightning.codecs import JPEG
 from lossy_lightning.functional import jpeg_transform, quality_tables, quantize
@@ -122,15 +121,6 @@ def pair(quality: int, epochs: int, seed: int, folder: Path) -> dict[str, Any]:
     return found
 
 
-def interval(differences: Sequence[float]) -> str:
-    """Mean and 95 % interval, if there are several."""
-    values = torch.tensor(differences, dtype=torch.float64)
-    if len(values) < 2:
-        return f"{float(values.mean()):+.2f}"
-    reach = student.ppf(0.975, len(values) - 1) * float(values.std()) / len(values) ** 0.5
-    return f"{float(values.mean()):+.2f} ± {reach:.2f}"
-
-
 def main() -> None:
     """Run what is missing, and show the table."""
     options = parser(__doc__)
@@ -154,7 +144,7 @@ def main() -> None:
             gains = [one[accuracies[0]] - one[accuracies[1]] for one in each]
             told = [spread([one[name] for one in each], 0) for name in sizes]
             told += [spread([one[name] for one in each]) for name in accuracies]
-            rows.append([str(quality), *told, interval(gains)])
+            rows.append([str(quality), *told, str(over(gains))])
     note = f"{given.epochs} epochs, {len(given.seeds)} seed(s), in {precision()}. {machine()}."
     show(rows, note, given.update, "transform-tables")
 
