@@ -1,5 +1,6 @@
 """Functions of codes, as tables: what the network's own stem makes of each integer."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -47,28 +48,35 @@ class CodeTable:
         self.absent = absent
         values = {v for low, high in zip(spec.low, spec.high, strict=True) for v in (low, high)}
         self.values = sorted({*range(min(values), max(values) + 1), *(v for v in absent if v is not None)})
-        self._known: dict[int, Tensor] = {}
+        self._magnitudes: dict[int, float | None] = {}
 
-    def table(self, number: int) -> Tensor:
-        """The value at each value of the codes, ``(values, *shape)``; beyond a channel's range its end is taken."""
-        if number not in self._known:
-            code, function = self.graph.code, self.graph.function(number)
-            shape = (1, -1, *[1] * (code.ndim - 2))
-            gone = torch.tensor([v is not None for v in self.absent])
-            lost = torch.tensor([0 if v is None else v for v in self.absent])
-            rows = []
-            for value in self.values:
-                channels = torch.where(
-                    gone & (lost == value), value, torch.full_like(self.low, value).clamp(self.low, self.high)
-                )
-                rows.append(function(channels.view(shape).expand(code.shape).to(code.dtype)))
-            self._known = {number: torch.stack(rows)}  # one at a time: tables may be large
-        return self._known[number]
+    def rows(self, number: int) -> Iterator[Tensor]:
+        """A value at each value of the codes; beyond a channel's range its end is taken."""
+        code, function = self.graph.code, self.graph.function(number)
+        shape = (1, -1, *[1] * (code.ndim - 2))
+        gone = torch.tensor([v is not None for v in self.absent])
+        lost = torch.tensor([0 if v is None else v for v in self.absent])
+        for value in self.values:
+            channels = torch.where(
+                gone & (lost == value), value, torch.full_like(self.low, value).clamp(self.low, self.high)
+            )
+            yield function(channels.view(shape).expand(code.shape).to(code.dtype))
 
-    def two_valued(self, number: int) -> bool:
-        """Whether all values are the same two numbers, one negative to the other."""
-        table = self.table(number)
-        return table.is_floating_point() and bool((table.abs() == table.abs().max()).all())
+    def magnitude(self, number: int) -> float | None:
+        """What all entries of a value are, or its negative, at every value of the codes; None if they are others."""
+        if number not in self._magnitudes:
+            self._magnitudes[number] = self._magnitude(number)
+        return self._magnitudes[number]
+
+    def _magnitude(self, number: int) -> float | None:
+        found = None
+        for row in self.rows(number):
+            if not row.is_floating_point():
+                return None
+            found = float(row.abs().max()) if found is None else found
+            if not bool((row.abs() == found).all()):
+                return None
+        return found
 
     def range_of(self, channel: int) -> tuple[int, int]:
         """The least and the greatest value of a channel, with that which says "not there"."""
@@ -79,11 +87,9 @@ class CodeTable:
     def entries(self, number: int, want: Layout) -> Entries | None:
         """What the features ``(positions, channels)`` of a value depend on, None if positions differ in kind."""
         places = want.arrange(self.graph.made[number].places)
-        table = self.table(number).flatten(1)
         filled = (places >= 0).all(1)
         if bool(((places >= 0).any(1) != filled).any()) or not bool(filled.any()):
             return None
-        arranged = torch.stack([want.arrange(row) for row in table])
         first = places[filled][0]
         groups: dict[int, list[int]] = {}
         for feature, place in enumerate(first.tolist()):
@@ -92,18 +98,34 @@ class CodeTable:
         head_of = torch.empty(len(first), dtype=torch.long)
         for features in groups.values():
             head_of[features] = features[0]
-        inner, values = places[filled], arranged[:, filled]
+        inner = places[filled]
         same = torch.equal(self.channel[inner], self.channel[first].expand_as(inner)) and torch.equal(
             inner[:, head_of], inner
         )
-        if not same or not torch.equal(values, values[:, :1].expand_as(values)):
+        found = self._of_all_positions(number, want, filled) if same else None
+        if found is None:
             return None
+        values, padding = found
+        row_of = {value: row for row, value in enumerate(self.values)}
         tables, lows = [], []
         for place, features in groups.items():
             low, high = self.range_of(int(self.channel[place]))
             inside = [min(max(v, self.values[0]), self.values[-1]) for v in range(low, high + 1)]
-            rows = [self.values.index(v) if v in self.values else 0 for v in inside]
-            tables.append(values[rows, 0][:, features])
+            rows = [row_of.get(v, 0) for v in inside]
+            tables.append(values[:, features][rows])
             lows.append(low)
-        padding = None if bool(filled.all()) else arranged[0, ~filled]
         return Entries(inner[:, heads], list(groups.values()), tables, lows, filled, padding)
+
+    def _of_all_positions(self, number: int, want: Layout, filled: Tensor) -> tuple[Tensor, Tensor | None] | None:
+        """The features ``(values, channels)`` of a position, and those of padding; None if positions differ.
+
+        One value of the codes after the other: all features of all of them would be many.
+        """
+        of_one, padding = [], None
+        for row in self.rows(number):
+            arranged = want.arrange(row)
+            inner, padding = arranged[filled], arranged[~filled]
+            if not torch.equal(inner, inner[:1].expand_as(inner)):
+                return None
+            of_one.append(inner[0].clone())
+        return torch.stack(of_one), None if bool(filled.all()) else padding

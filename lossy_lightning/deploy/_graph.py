@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from lossy_lightning.core import InputError
 from lossy_lightning.deploy._operations import LOOKUPS, MOVES, POOLINGS, PRODUCTS, is_pointwise
-from lossy_lightning.deploy._recording import Node
+from lossy_lightning.deploy._recording import Node, Ref
 
 
 class Origin(NamedTuple):
@@ -129,7 +130,7 @@ class Graph:
             return None
         source = before[0].source
         if node.name in MOVES:
-            places = self._moved(node)
+            places = self._moved(number, node)
             kept = places[places >= 0]
             # Functions of the code are evaluated for all its values at once, so that these may be read several times.
             return Origin(source, places) if source == 0 or len({*kept.tolist()}) == len(kept) else None
@@ -142,8 +143,10 @@ class Graph:
         same = all(torch.equal(first, other) for other in others)
         return Origin(source, first) if same else None
 
-    def _moved(self, node: Node) -> Tensor:
+    def _moved(self, number: int, node: Node) -> Tensor:
         """The places of the values that an operation moves."""
+        if node.name in ("index", "index_select") and any(isinstance(arg, Ref) for arg in tree_leaves(node.args[1:])):
+            raise self.refuse(number, "it picks values by other values")
         places = {one: self.origins[one].places for one in node.inputs}
         if node.name != "constant_pad_nd":
             return node.run(places)

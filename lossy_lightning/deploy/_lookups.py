@@ -42,18 +42,20 @@ def read_lookup(graph: Graph, codes: CodeTable, number: int) -> Lookup:
         raise graph.refuse(number, "its rows are not those of codes, added up")
     rows = weights.detach()[:padding] if padding == len(weights) - 1 else weights.detach()
     places = graph.made[indices.index].places.reshape(node.value.numel() // weights.shape[1], -1)
-    lows, highs = ({int(v) for v in ends} for ends in (codes.low, codes.high))
-    absents = {*codes.absent}
+    there = places >= 0
+    channels = codes.channel[places[there]].unique()
+    lows, highs = ({int(v) for v in ends[channels]} for ends in (codes.low, codes.high))
+    absents = {codes.absent[channel] for channel in channels.tolist()}
     if len(lows) > 1 or len(highs) > 1 or len(absents) > 1:
         raise graph.refuse(number, "it looks up codes whose channels have different ranges")
     low, high, absent = lows.pop(), highs.pop(), absents.pop()
-    table = codes.table(indices.index).view(len(codes.values), *places.shape)
+    table = torch.stack([*codes.rows(indices.index)]).view(len(codes.values), *places.shape)
     inside = torch.tensor([low <= value <= high for value in codes.values])
     values = torch.tensor(codes.values).view(-1, 1, 1)
     starts = (table - values)[inside]
-    there = places >= 0
     known = torch.equal(starts[:, there], starts[:1, there].expand(len(starts), -1))
-    gone = torch.cat([table[~inside][:, there].flatten(), table[:, ~there].flatten()])
+    lost = torch.tensor([value == absent for value in codes.values])
+    gone = torch.cat([table[lost][:, there].flatten(), table[:, ~there].flatten()])
     if not known or bool((gone != padding).any()) or (len(gone) and padding < 0):
         raise graph.refuse(number, "its rows are not numbered by codes plus a constant")
     return Lookup(places, torch.where(there, starts[0], 0), read_weights(rows), (low, high, absent))

@@ -48,9 +48,11 @@ def read_product(graph: Graph, number: int) -> Product:
     features, weights = args[:2]
     if not isinstance(features, Ref) or isinstance(weights, Ref) or isinstance(bias, Ref) or node.kwargs:
         raise graph.refuse(number, "it multiplies features with each other")
-    if node.name == "bmm" and len(weights) > 1:
-        raise graph.refuse(number, "it multiplies with other weights at each position")
-    weights = weights if node.name == "linear" else weights.reshape(weights.shape[-2:]).t()
+    if node.name == "bmm":
+        if not torch.equal(weights, weights[:1].expand_as(weights)):
+            raise graph.refuse(number, "it multiplies with other weights at each position")
+        weights = weights[0]
+    weights = weights if node.name == "linear" else weights.t()
     shape = graph.value(features.index).shape
     before = by_axis(shape, [len(shape) - 1])
     after = by_axis(node.value.shape, [node.value.ndim - 1])

@@ -53,7 +53,7 @@ class Requests:
         graph = self.graph
         source = graph.made[number].source
         if source == 0:
-            return self.codes.two_valued(number)
+            return self.codes.magnitude(number) is not None
         made_by = graph.node(source)
         if made_by.name.startswith("max_pool") and source not in graph.cuts and self.two_valued(made_by.inputs[0]):
             return True
@@ -95,19 +95,19 @@ class Requests:
     # Bits.
 
     def _signs_of_codes(self, number: int, want: Layout) -> Signs | None:
-        if not self.codes.two_valued(number):
+        great = self.codes.magnitude(number)
+        if great is None:
             return None
         entries = self.codes.entries(number, want)
         if entries is None or max(map(len, entries.features)) > 64:
             return None
         register = write_code_signs(self.program, entries, want.channels)
-        great = self.codes.table(number).max()
         if entries.padding is not None:
             if not bool((entries.padding == entries.padding[:1]).all()):
                 return None
             places = torch.where(entries.filled, entries.filled.cumsum(0) - 1, -1)
             register = write_gathered_bits(self.program, register, places, entries.padding[0] > 0)
-        return Signs(register, want, torch.stack([-great, great]).expand(want.channels, 2))
+        return Signs(register, want, torch.tensor([-great, great]).expand(want.channels, 2))
 
     def _signs_of_signs(self, number: int, given: Signs, want: Layout) -> Signs | None:
         graph, origin = self.graph, self.graph.made[number]
@@ -268,8 +268,15 @@ class Requests:
         if levels * want.channels > 64 * _MAX_TABLE:
             return None
         entries = self.codes.entries(number, want)
-        if entries is None or entries.padding is not None or sum(t.numel() for t in entries.tables) > _MAX_TABLE:
+        if entries is None or sum(t.numel() for t in entries.tables) > _MAX_TABLE:
             return None
-        if any(features != list(range(features[0], features[0] + len(features))) for features in entries.features):
-            return None
-        return Reals(write_code_reals(self.program, entries, want.channels), want)
+        register = write_code_reals(self.program, entries, want.channels)
+        order = torch.tensor([feature for features in entries.features for feature in features])
+        if entries.padding is None and torch.equal(order, torch.arange(want.channels)):
+            return Reals(register, want)
+        rows = torch.arange(len(entries.places)).unsqueeze(1) * want.channels
+        places, fill = torch.full((want.positions, want.channels), -1), torch.zeros(want.positions, want.channels)
+        places[entries.filled] = rows + torch.argsort(order)
+        if entries.padding is not None:
+            fill[~entries.filled] = entries.padding.float()
+        return write_gathered_reals(self.program, register, places, fill, want)

@@ -53,8 +53,9 @@ def write_code_signs(program: Program, entries: Entries, channels: int) -> int:
 
 
 def write_code_reals(program: Program, entries: Entries, channels: int) -> int:
-    """Numbers of codes by tables; features of an entry must lie side by side."""
+    """Numbers of codes by tables, the features of one entry after those of the other."""
     starts, flat, total = list[int](), list[Tensor](), 0
+    lengths = [len(features) for features in entries.features]
     for table in entries.tables:
         starts.append(total)
         flat.append(table.flatten())
@@ -70,8 +71,8 @@ def write_code_reals(program: Program, entries: Entries, channels: int) -> int:
             "starts": torch.tensor(starts),
             "sizes": torch.tensor([len(table) for table in entries.tables]),
             "lows": torch.tensor(entries.lows),
-            "at": torch.tensor([features[0] for features in entries.features]),
-            "lengths": torch.tensor([len(features) for features in entries.features]),
+            "at": torch.tensor([0, *lengths[:-1]]).cumsum(0),
+            "lengths": torch.tensor(lengths),
         },
     )
     return target

@@ -1,5 +1,9 @@
 """The codec of a network, in its file: class path, constructor arguments, fitted tensors."""
 
+import inspect
+
+from torch import nn
+
 from lossy_lightning.core import Codec, InputError
 from lossy_lightning.core.described import describe_codec, make_codec
 from lossy_lightning.deploy.runtime.network import PackedNetwork
@@ -12,7 +16,8 @@ def attach_codec(network: PackedNetwork, codec: Codec) -> PackedNetwork:
 
     Args:
         network: The network.
-        codec: A codec of this package, or one of your own: a file then names it, and `network_codec` takes it from you.
+        codec: A codec of this package. Of one of your own, or one that is made of modules, such as a VQVAE, the file
+            holds the class alone, and `network_codec` takes the codec from you.
 
     Raises:
         ValueError: If an argument of the codec is nothing that JSON holds, or no object of this package.
@@ -28,7 +33,7 @@ def attach_codec(network: PackedNetwork, codec: Codec) -> PackedNetwork:
         PCM(bit_width=8)
     """
     tensors = {name: value for name, value in network.tensors.items() if not name.startswith(_PREFIX)}
-    told, fitted = describe_codec(codec)
+    told, fitted = describe_codec(codec) if _can_be_told(codec) else ({"class": _path(codec), "arguments": None}, {})
     tensors |= {_PREFIX + name: value for name, value in fitted.items()}
     return PackedNetwork(network.program, tensors, network.classes, told)
 
@@ -47,5 +52,25 @@ def network_codec(network: PackedNetwork, codec: Codec | None = None) -> Codec:
         return codec
     if network.codec is None:
         raise InputError("the network's file does not say which codec made its codes; give the codec")
+    if network.codec["arguments"] is None:
+        named = network.codec["class"]
+        raise InputError(f"the network's file names the codec {named}, not what it is made of; give the codec")
     tensors = {name.removeprefix(_PREFIX): value for name, value in network.tensors.items() if name.startswith(_PREFIX)}
     return make_codec(network.codec, tensors)
+
+
+def _can_be_told(codec: Codec) -> bool:
+    """Whether the modules that a codec is made of, if any, are ours and keep their own arguments as attributes."""
+    parts = [part for part in (getattr(codec, name) for name in _parameters(codec)) if isinstance(part, nn.Module)]
+    return all(
+        _path(part).startswith("lossy_lightning.") and all(hasattr(part, name) for name in _parameters(part))
+        for part in parts
+    )
+
+
+def _parameters(value: object) -> list[str]:
+    return list(inspect.signature(type(value)).parameters)
+
+
+def _path(value: object) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"

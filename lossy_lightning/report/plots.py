@@ -26,6 +26,8 @@ _COSTS = {
     "rate/file_bits_per_sample": "bits of the file",
     "memory/features_bytes": "feature memory",
     "memory/weights_bytes": "stored size",
+    "deploy/latency_ms": "packed latency",
+    "deploy/file_bytes": "size of the packed file",
     "speed/epoch_seconds": "epoch time",
 }
 _LARGEST = 1e100

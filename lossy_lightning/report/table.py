@@ -49,6 +49,9 @@ _USUAL = (
     ),
     Column("features, KiB", "memory/features_bytes", 2, 2**-10, "outputs of all layers for one example"),
     Column("stored, KiB", "memory/weights_bytes", 2, 2**-10, "parameters at their true bit widths"),
+    Column("packed, ms", "deploy/latency_ms", 4, 1, "code of an example to its logits, packed, on one thread"),
+    Column("unpacked, ms", "deploy/float_latency_ms", 4, 1, "the same by the module itself"),
+    Column("packed file, KiB", "deploy/file_bytes", 2, 2**-10, "file of the packed network"),
     Column("epoch, s", "speed/epoch_seconds", 3, 1, "training part of an epoch, median without the first"),
     Column(
         "examples/s", "speed/examples_per_second", 0, 1, "training examples per second, median without the first epoch"

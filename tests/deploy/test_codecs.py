@@ -1,12 +1,14 @@
 """Codecs in the files of networks."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
+from vector_quantize_pytorch import LFQ
 
-from lossy_lightning.codecs import JPEG, PCM, VQ, Spectrogram, TransformCodec, Uniform
+from lossy_lightning.codecs import JPEG, PCM, VQ, VQVAE, Spectrogram, TransformCodec, Uniform
 from lossy_lightning.deploy import PackedNetwork, attach_codec, network_codec, pack
-from lossy_lightning.nn import MLP, Scale
+from lossy_lightning.nn import MLP, Bits, BlockDecoder, BlockEncoder, Scale
 
 
 class Mine(PCM):
@@ -42,6 +44,18 @@ def test_a_codec_of_ones_own_is_passed(network, tmp_path):
         network_codec(loaded)
     own = Mine()
     assert network_codec(loaded, own) is own
+
+
+def test_a_codec_made_of_modules_is_passed(tmp_path):
+    codec = VQVAE(BlockEncoder((4, 4), dim=4), LFQ(dim=4), BlockDecoder((4, 4), dim=4))
+    spec = codec.spec((1, 8, 8))
+    network = attach_codec(pack(nn.Sequential(Bits(spec), MLP((4, 2, 2), 3)).eval(), spec), codec)
+    network.save(tmp_path / "file")
+    loaded = PackedNetwork.load(tmp_path / "file")
+    with pytest.raises(ValueError, match=r"VQVAE, not what it is made of; give the codec"):
+        network_codec(loaded)
+    code = network_codec(loaded, codec).encode(torch.randint(0, 256, (5, 1, 8, 8), dtype=torch.uint8))
+    assert np.array_equal(loaded.predict(code), network.predict(code))
 
 
 def test_a_file_runs_no_other_code(network):

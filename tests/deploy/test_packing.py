@@ -116,6 +116,8 @@ def test_codes_out_of_range_are_told(tmp_path):
         network.predict(code.astype(float))
     with pytest.raises(ValueError, match="num_threads"):
         network.predict(code, num_threads=0)
+    assert network.predict(code[:0]).shape == (0, 10)
+    assert network.predict(code[:0], num_threads=2).shape == (0, 10)
 
 
 class Sine(nn.Module):

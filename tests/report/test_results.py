@@ -59,6 +59,16 @@ def test_what_encoding_costs_is_shown_if_a_codec_was_learned(tmp_path: Path) -> 
     assert column("macs/sensor_to_label/32bit").title == "32-bit MACs, sensor to label"
 
 
+def test_what_a_packed_network_costs_is_shown(tmp_path: Path) -> None:
+    figures = {"test_acc": [0.5], "deploy/latency_ms": [0.0125], "deploy/file_bytes": [2048]}
+    write_run(tmp_path / "packed", figures, state="finished")
+    (group,) = group_runs(read_runs([tmp_path]))
+    names = usual_columns([group])
+    assert names == ["test_acc", "deploy/latency_ms", "deploy/file_bytes"]
+    assert [column(name).title for name in names[1:]] == ["packed, ms", "packed file, KiB"]
+    assert table_rows([group], names)[1][2:4] == ["0.0125", "2.00"]
+
+
 def test_it_names_no_machine_and_no_folder_of_it(folder: Path, tmp_path: Path) -> None:
     write_results(tmp_path / "r.json", read_runs([folder]))
     text = (tmp_path / "r.json").read_text()

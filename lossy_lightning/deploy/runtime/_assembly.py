@@ -5,11 +5,14 @@ from typing import Any
 import numpy as np
 
 from lossy_lightning.deploy.runtime import _engine
+from lossy_lightning.deploy.runtime._arranging import apart, in_tiles, limits, read_at, side_by_side
 from lossy_lightning.deploy.runtime._memory import Memory
 from lossy_lightning.deploy.runtime._taps import taps
+from lossy_lightning.deploy.runtime._tiles import NARROWEST, TILES
 
 _OPERATIONS = ("multiply", "add", "affine", "leaky", "clamp", "round", "divide", "subtract")
 _NEVER = np.int32(2**31 - 1)
+_CACHED = 2**15  # bytes of features
 
 
 class Assembly:
@@ -27,8 +30,11 @@ class Assembly:
         reals: Real constants.
         memory: Where registers lie.
         result: Where the logits lie among the numbers.
+        num_words: Words of an example's features, with zeros that stand for what is off a grid.
+        num_reals: Numbers of an example's features, likewise.
+        block: Examples whose features fit into the cache together.
         widest: Greatest number of outputs of a layer.
-        deepest: Greatest number of words that an output position sees.
+        deepest: Greatest number of words or numbers that an output position sees.
     """
 
     def __init__(
@@ -60,10 +66,22 @@ class Assembly:
         self.table = np.zeros((len(rows), 16), np.int64)
         for row, numbers in zip(self.table, rows, strict=True):
             row[: len(numbers)] = numbers
+        self.num_words, self.num_reals = (
+            self.memory.words + self._zeros("bits"),
+            self.memory.reals + self._zeros("reals"),
+        )
+        self.block = max(1, min(64, _CACHED // (8 * self.num_words + 4 * self.num_reals)))
         self.result = self.memory.places[steps[-1]["inputs"][0]]
         self.words = np.concatenate([*self._words, np.zeros(1, np.uint64)])
         self.ints = np.concatenate([*self._ints, np.zeros(1, np.int32)])
         self.reals = np.concatenate([*self._reals, np.zeros(1, np.float32)])
+
+    def _zeros(self, kind: str) -> int:
+        """Greatest size of a position: so many zeros stand for those off a grid."""
+        registers = range(len(self.registers))
+        of_kind = [one for one in registers if self.registers[one]["kind"] == kind]
+        sizes = [self._width(one) if kind == "bits" else self.registers[one]["channels"] for one in of_kind]
+        return max(sizes, default=0)
 
     def _tensor(self, step: dict[str, Any], role: str) -> np.ndarray | None:
         name = step["tensors"].get(role)
@@ -102,19 +120,14 @@ class Assembly:
 
     def _encode_bits(self, step: dict[str, Any]) -> list[int]:
         places, tables = self._given(step, "places"), self._given(step, "tables")
+        starts, sizes, lows = (self._given(step, role).astype(np.int64) for role in ("starts", "sizes", "lows"))
         start = self._add(self._words, tables.astype(np.int64).view(np.uint64), np.uint64)
-        told = [
-            self._add_ints(each)
-            for each in (
-                places,
-                self._given(step, "starts").astype(np.int64) + start,
-                *(self._given(step, role) for role in ("sizes", "lows")),
-                np.searchsorted(self._given(step, "at"), np.arange(self._width(step["output"])), side="right"),
-                self._given(step, "shifts"),
-            )
-        ]
+        ends = np.searchsorted(self._given(step, "at"), np.arange(self._width(step["output"])), side="right")
+        shifts = self._given(step, "shifts").astype(np.int64)
+        told = [self._add_ints(each) for each in (places, starts + start, sizes, lows, ends, shifts)]
         _, target = self._places(step)
-        return [_engine.ENCODE_BITS, 0, target, *places.shape, self._width(step["output"]), *told]
+        bits = apart(tables, starts, sizes, lows, shifts)
+        return [_engine.ENCODE_BITS, 0, target, *places.shape, len(ends), *told, bits]
 
     def _encode_reals(self, step: dict[str, Any]) -> list[int]:
         places, tables = self._given(step, "places"), self._tensor(step, "tables")
@@ -160,31 +173,30 @@ class Assembly:
         outputs, num_taps, depth = signs.shape
         groups, register = step["groups"], step["inputs"][0]
         width, channels = self._width(register), self.registers[register]["channels"]
-        padded = -(-outputs // 8) * 8
-        full = np.zeros((padded, num_taps, channels), np.bool_)
+        full = np.zeros((-(-outputs // NARROWEST) * NARROWEST, num_taps, channels), np.bool_)
         mask = np.zeros_like(full)
         for group in range(groups):
             own = slice(group * outputs // groups, (group + 1) * outputs // groups)
             full[own, :, group * depth : (group + 1) * depth] = signs[own]
             mask[own, :, group * depth : (group + 1) * depth] = True
-        rows = [self._packed(register, each).reshape(padded, -1) for each in (full, mask)]
-        span = self._span(register) if groups == 1 and seen.min(initial=0) >= 0 else 64
+        span = self._span(register) if groups == 1 else 64
+        rows = [self._packed(register, each).reshape(len(full), -1) for each in (full, mask)]
         if span <= 32:
-            rows[0] = _side_by_side(rows[0], span)
-        weights = self._add(self._words, rows[0].T, np.uint64)
-        masks = self._add(self._words, rows[1].T, np.uint64) if groups > 1 else -1
+            rows[0] = side_by_side(rows[0], span)
+        weights = self._add(self._words, in_tiles(rows[0].T, TILES if groups == 1 else (NARROWEST,)), np.uint64)
+        masks = self._add(self._words, in_tiles(rows[1].T, (NARROWEST,)), np.uint64) if groups > 1 else -1
+        self.widest = max(self.widest, -(-outputs // 64) * 64)
+        self.deepest = max(self.deepest, rows[0].shape[1])
         thresholds = self._tensor(step, "thresholds")
-        self.widest = max(self.widest, -(-padded // 64) * 64)
-        self.deepest = max(self.deepest, num_taps * width)
-        told = [0, 0, 0, outputs]
-        if thresholds is not None:
-            whole = -(-outputs // 64) * 64
-            spread = np.full((len(thresholds), whole), _NEVER, np.int32)
-            spread[:, :outputs] = thresholds
-            told = [self._add_ints(spread), whole if len(spread) > 1 else 0, self._width(step["output"]), 0]
+        table, row = limits(thresholds, seen < 0, signs)
+        whole = np.full((len(table), -(-outputs // 64) * 64), _NEVER, np.int64)
+        whole[:, :outputs] = table
+        limits_at = self._add_ints(self._add_ints(whole) + row * whole.shape[1])
+        kinds = (self._width(step["output"]), 0) if thresholds is not None else (0, outputs)
         return [
-            *(_engine.BIT_PRODUCT, source, target, *seen.shape, width, channels, padded, self._add_ints(seen)),
-            *(weights, masks, *told, span if span <= 32 else 0),
+            *(_engine.BIT_PRODUCT, source, target, *seen.shape, width, span if span <= 32 else 0, len(full)),
+            *(self._add_ints(read_at(seen, source, width, self.memory.words)), weights, masks, limits_at),
+            *(*kinds, num_taps * depth, rows[0].shape[1]),
         ]
 
     def _span(self, register: int) -> int:
@@ -232,13 +244,18 @@ class Assembly:
         weights, seen, groups = self._weights(step), taps(step["geometry"]), step["groups"]
         outputs, num_taps, depth = weights.shape
         bias = self._tensor(step, "bias")
-        bias = np.zeros(outputs) if bias is None else bias
-        grouped = weights.reshape(groups, outputs // groups, num_taps, depth).transpose(0, 2, 3, 1)
-        self.widest = max(self.widest, 2 * outputs)
-        self.deepest = max(self.deepest, 2 * num_taps * depth)
+        made = outputs // groups
+        rounded = -(-made // NARROWEST) * NARROWEST
+        grouped = np.zeros((groups, num_taps * depth + 1, rounded), np.float32)  # the last row is the bias
+        grouped[:, :-1, :made] = weights.reshape(groups, made, -1).transpose(0, 2, 1)
+        grouped[:, -1, :made] = 0 if bias is None else bias.reshape(groups, made)
+        self.widest = max(self.widest, rounded)
+        self.deepest = max(self.deepest, num_taps * depth)
+        at = read_at(seen, source, depth * groups, self.memory.reals)
         return [
-            *(_engine.REAL_PRODUCT, source, target, *seen.shape, depth * groups, outputs, groups),
-            *(self._add_ints(seen), self._add_reals(grouped), self._add_reals(bias)),
+            *(_engine.REAL_PRODUCT, source, target, *seen.shape, depth * groups, outputs, groups, self._add_ints(at)),
+            self._add_reals(np.concatenate([in_tiles(group[:-1], TILES) for group in grouped])),
+            *(self._add_reals(grouped[:, -1]), depth, made),
         ]
 
     def _pooling(self, step: dict[str, Any]) -> list[int]:
@@ -271,12 +288,3 @@ class Assembly:
         heads = np.flatnonzero(np.concatenate([[True], ~follows]))
         runs = np.stack([places[heads], np.diff(heads, append=len(places))], 1)
         return [_engine.GATHERING, source, target, len(runs), self._add_ints(runs), start]
-
-
-def _side_by_side(rows: np.ndarray, span: int) -> np.ndarray:
-    """Words ``(outputs, taps)`` of few bits, several in one: ``(outputs, fewer)``."""
-    each = 64 // span
-    made = np.zeros((len(rows), -(-rows.shape[1] // each)), np.uint64)
-    for tap in range(rows.shape[1]):
-        made[:, tap // each] |= rows[:, tap] << np.uint64(tap % each * span)
-    return made

@@ -7,202 +7,203 @@ Constants and features lie in flat buffers, of which each kernel is told where i
 from typing import Any
 
 import numpy as np
-from numba.core import types
-from numba.extending import intrinsic
 
 from lossy_lightning.bitstream.compile import inlined, kernel
+from lossy_lightning.deploy.runtime._tiles import POSITIONS, TILES, at_least, bit_tile, reached
 
-
-def _ones(typing: Any, word: Any) -> Any:
-    """Number of bits of a word that are 1. LLVM makes one instruction of it, or table look-ups by vector shuffles."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.ctpop(args[0])
-
-    return types.uint64(types.uint64), code
-
-
-ones: Any = intrinsic(_ones)
+_WIDE, _NARROW = TILES
 
 
 @inlined
-def gather(taps: Any, first: Any, num_taps: Any, width: Any, words: Any, source: Any, patch: Any, rows: Any) -> Any:
-    """Copy the words that an output position sees into ``patch``, and which rows of the weights they meet.
-
-    Returns:
-        How many taps lie on the grid; others are the padding of zeros, which adds nothing.
-    """
-    found = np.uint64(0)
+def gather(
+    ints: Any, taps: Any, num_taps: Any, width: Any, words: Any, offset: Any, patch: Any, j: Any, positions: Any
+) -> Any:
+    """Copy the words that an output position sees into its column of ``patch``."""
+    at = j
     for tap in range(num_taps):
-        position = taps[first + tap]
-        if position >= 0:
-            at = source + np.uint64(position) * width
-            for w in range(width):
-                patch[found * width + w] = words[at + w]
-                rows[found * width + w] = tap * width + w
-            found += np.uint64(1)
-    return found
+        place = offset + np.uint64(ints[taps + tap])
+        for w in range(width):
+            patch[at] = words[place + w]
+            at += positions
 
 
 @inlined
-def gather_few(taps: Any, first: Any, num_taps: Any, span: Any, words: Any, source: Any, patch: Any, rows: Any) -> Any:
-    """The same of positions of few bits, which lie side by side in a word; all taps are on the grid.
-
-    Returns:
-        How many words there are.
-    """
-    found, word, shift = np.uint64(0), np.uint64(0), np.uint64(0)
+def gather_few(
+    ints: Any, taps: Any, num_taps: Any, span: Any, words: Any, offset: Any, patch: Any, j: Any, positions: Any
+) -> Any:
+    """The same of positions of few bits, which lie side by side in a word."""
+    at, word, shift = j, np.uint64(0), np.uint64(0)
     for tap in range(num_taps):
         if shift + span > np.uint64(64):
-            patch[found], rows[found] = word, found
-            found += np.uint64(1)
+            patch[at] = word
+            at += positions
             word, shift = np.uint64(0), np.uint64(0)
-        word |= words[source + np.uint64(taps[first + tap])] << shift
+        word |= words[offset + np.uint64(ints[taps + tap])] << shift
         shift += span
-    patch[found], rows[found] = word, found
-    return found + np.uint64(1)
+    patch[at] = word
 
 
-@inlined
-def differing(patch: Any, rows: Any, count: Any, weights: Any, start: Any, outputs: Any, sums: Any) -> Any:
-    """Number of differing bits between a patch and the weights of each output, into ``sums``."""
-    for o in range(outputs):
-        sums[o] = 0
-    i = np.uint64(0)
-    one, four = np.uint64(1), np.uint64(4)
-    while i + four <= count:
-        a, b, c, d = patch[i], patch[i + one], patch[i + np.uint64(2)], patch[i + np.uint64(3)]
-        at_a, at_b = start + rows[i] * outputs, start + rows[i + one] * outputs
-        at_c, at_d = start + rows[i + np.uint64(2)] * outputs, start + rows[i + np.uint64(3)] * outputs
-        for o in range(outputs):
-            sums[o] += (
-                ones(a ^ weights[at_a + o])
-                + ones(b ^ weights[at_b + o])
-                + ones(c ^ weights[at_c + o])
-                + ones(d ^ weights[at_d + o])
-            )
-        i += four
-    while i < count:
-        e, at = patch[i], start + rows[i] * outputs
-        for o in range(outputs):
-            sums[o] += ones(e ^ weights[at + o])
-        i += one
+def _block(positions: int) -> Any:
+    """A kernel of so many output positions, or examples, at once: bits of their sums, or the sums as numbers."""
+    wide, narrow = (bit_tile(tile, positions, masked=False) for tile in TILES)
+    masked = bit_tile(_NARROW, positions, masked=True)
+    grouped = positions == 1  # groups are rare: one kernel for them is enough
+
+    @inlined
+    def block(
+        step: Any, p: Any, next_p: Any, word_at: Any, next_word: Any, float_at: Any, next_float: Any,
+        words: Any, ints: Any, scratch: Any, floats: Any, sums: Any, patch: Any,
+    ) -> Any:  # fmt: skip
+        target, num_taps, width, span = np.uint64(step[2]), np.uint64(step[4]), np.uint64(step[5]), np.uint64(step[6])
+        outputs, taps, weights, masks = np.uint64(step[7]), np.uint64(step[8]), np.uint64(step[9]), np.uint64(step[10])
+        limits, out_words, real = np.uint64(step[11]), np.uint64(step[12]), np.uint64(step[13])
+        total, count, size = step[14], np.uint64(step[15]), np.uint64(len(sums) // POSITIONS)
+        for j in range(np.uint64(positions)):
+            first, offset = taps + (p + j * next_p) * num_taps, word_at + j * next_word
+            if span > 0:
+                gather_few(ints, first, num_taps, span, scratch, offset, patch, j, np.uint64(positions))
+            else:
+                gather(ints, first, num_taps, width, scratch, offset, patch, j, np.uint64(positions))
+        o = np.uint64(0)
+        if grouped and step[10] >= 0:
+            while o < outputs:
+                masked(patch, count, words, weights + o * count, masks + o * count, sums, size, o)
+                o += np.uint64(_NARROW)
+        while o + np.uint64(_WIDE) <= outputs:
+            wide(patch, count, words, weights + o * count, masks, sums, size, o)
+            o += np.uint64(_WIDE)
+        while o < outputs:
+            narrow(patch, count, words, weights + o * count, masks, sums, size, o)
+            o += np.uint64(_NARROW)
+        for j in range(np.uint64(positions)):
+            position, row = p + j * next_p, j * size
+            limit = np.uint64(ints[limits + position])
+            if real > 0:
+                made = target + float_at + j * next_float + position * real
+                for c in range(real):
+                    floats[made + c] = np.float32(total - 2 * np.int64(sums[row + c]) - np.int64(ints[limit + c]))
+            made = target + word_at + j * next_word + position * out_words
+            for w in range(out_words):
+                word = np.uint64(0)
+                for part in range(np.uint64(8)):
+                    eight = w * np.uint64(64) + part * np.uint64(8)
+                    if eight < outputs:
+                        word |= reached(sums, row + eight, total, ints, limit + eight) << (part * np.uint64(8))
+                scratch[made + w] = word
+
+    return block
 
 
-@inlined
-def differing_masked(
-    patch: Any, rows: Any, count: Any, weights: Any, start: Any, masks: Any, outputs: Any, sums: Any, sizes: Any
-) -> Any:
-    """The same among the bits that a mask of each output chooses, such as those of its group of channels."""
-    for o in range(outputs):
-        sums[o] = 0
-        sizes[o] = 0
-    for i in range(count):
-        word, at = patch[i], rows[i] * outputs
-        for o in range(outputs):
-            mask = weights[masks + at + o]
-            sums[o] += ones((word ^ weights[start + at + o]) & mask)
-            sizes[o] += ones(mask)
+_several, _single = _block(POSITIONS), _block(1)
 
 
 @kernel
 def bit_product(
-    step: Any, words: Any, ints: Any, scratch: Any, floats: Any, sums: Any, sizes: Any, patch: Any, rows: Any
-) -> Any:
-    """Sums of products of signs: thresholds make bits of them, or they are stored as numbers.
+    step: Any, count: Any, words: Any, ints: Any, scratch: Any, stride: Any, floats: Any, float_stride: Any,
+    sums: Any, patch: Any,
+) -> Any:  # fmt: skip
+    """Products of signs of some examples, several positions or, if there are fewer, several examples at once.
 
     See `_assembly` for the layout of a step. Indices are unsigned: of signed ones each is tested for the end that it
-    counts from, and no loop becomes vector instructions.
+    counts from.
     """
-    source, target, num_taps = np.uint64(step[1]), np.uint64(step[2]), np.uint64(step[4])
-    width, channels, outputs, taps = np.uint64(step[5]), step[6], np.uint64(step[7]), np.uint64(step[8])
-    weights, thresholds, per_position = np.uint64(step[9]), np.uint64(step[11]), np.uint64(step[12])
-    out_words, real, span = np.uint64(step[13]), np.uint64(step[14]), np.uint64(step[15])
-    for p in range(np.uint64(step[3])):
-        if span > 0:
-            count = gather_few(ints, taps + p * num_taps, num_taps, span, scratch, source, patch, rows)
-            total = step[4] * channels
-        else:
-            found = gather(ints, taps + p * num_taps, num_taps, width, scratch, source, patch, rows)
-            count = found * width
-            total = np.int64(found) * channels
-        factor = 2
-        if step[10] >= 0:
-            masks = np.uint64(step[10])
-            differing_masked(patch, rows, count, words, weights, masks, outputs, sums, sizes)
-            for o in range(outputs):
-                sums[o] = np.uint64(2 * np.int64(sums[o]) - np.int64(sizes[o]))
-            total, factor = 0, 1
-        else:
-            differing(patch, rows, count, words, weights, outputs, sums)
-        if real > 0:
-            for o in range(real):
-                floats[target + p * real + o] = np.float32(total - factor * np.int64(sums[o]))
-        else:
+    at_once, one, nothing = np.uint64(POSITIONS), np.uint64(1), np.uint64(0)
+    positions = np.uint64(step[3])
+    over_examples = positions < at_once
+    outer, inner = (positions, count) if over_examples else (count, positions)
+    next_p = nothing if over_examples else one
+    next_word, next_float = (stride, float_stride) if over_examples else (nothing, nothing)
+    for a in range(outer):
+        b = nothing
+        while b < inner:
+            p, e = (a, b) if over_examples else (b, a)
+            told = (p, next_p, e * stride, next_word, e * float_stride, next_float)
+            if b + at_once <= inner and step[10] < 0:
+                _several(step, *told, words, ints, scratch, floats, sums, patch)
+                b += at_once
+            else:
+                _single(step, *told, words, ints, scratch, floats, sums, patch)
+                b += one
+
+
+@kernel
+def bit_pooling(step: Any, count: Any, ints: Any, words: Any, scratch: Any, stride: Any) -> Any:
+    """Maximum of bits over taps, then those flipped of which the minimum is meant (a falling function of the sums)."""
+    num_taps, width, taps, flips = np.uint64(step[4]), np.uint64(step[5]), np.uint64(step[6]), np.uint64(step[7])
+    for e in range(count):
+        source, at = np.uint64(step[1]) + e * stride, np.uint64(step[2]) + e * stride
+        for p in range(np.uint64(step[3])):
+            first = taps + p * num_taps
+            for w in range(width):
+                word = np.uint64(0)
+                for tap in range(num_taps):
+                    position = ints[first + tap]
+                    if position >= 0:
+                        word |= scratch[source + np.uint64(position) * width + w]
+                scratch[at] = word ^ words[flips + w]
+                at += np.uint64(1)
+
+
+@kernel
+def bit_gathering(step: Any, count: Any, ints: Any, words: Any, scratch: Any, stride: Any) -> Any:
+    """Words at other positions; where there is none, those of the padding."""
+    width, places, fill = np.uint64(step[4]), np.uint64(step[5]), np.uint64(step[6])
+    for e in range(count):
+        source, at = np.uint64(step[1]) + e * stride, np.uint64(step[2]) + e * stride
+        for p in range(np.uint64(step[3])):
+            position = ints[places + p]
+            for w in range(width):
+                if position >= 0:
+                    scratch[at] = scratch[source + np.uint64(position) * width + w]
+                else:
+                    scratch[at] = words[fill + w]
+                at += np.uint64(1)
+
+
+@kernel
+def bit_thresholds(
+    step: Any, count: Any, constants: Any, words: Any, scratch: Any, stride: Any, floats: Any, float_stride: Any
+) -> Any:
+    """Bits of numbers ``(positions, channels)``: 1 from a threshold on, then flipped."""
+    channels, width, thresholds = np.uint64(step[4]), np.uint64(step[5]), np.uint64(step[6])
+    per_position, flips, flips_per_position = np.uint64(step[7]), np.uint64(step[8]), np.uint64(step[9])
+    for e in range(count):
+        base, made = np.uint64(step[1]) + e * float_stride, np.uint64(step[2]) + e * stride
+        for p in range(np.uint64(step[3])):
             at = thresholds + p * per_position
-            for w in range(out_words):
-                scratch[target + p * out_words + w] = _reached(sums, total, factor, ints, at, w)
+            for w in range(width):
+                first = w * np.uint64(64)
+                word = _bits_of(floats, base + first, constants, at + first, min(np.uint64(64), channels - first))
+                scratch[made] = word ^ words[flips + p * flips_per_position + w]
+                made += np.uint64(1)
+            base += channels
 
 
 @inlined
-def _reached(sums: Any, total: Any, factor: Any, ints: Any, at: Any, w: Any) -> Any:
-    """A word of 64 sums, ``total`` less ``factor`` times what was counted: 1 for those that reach their threshold."""
-    word, first = np.uint64(0), w * np.uint64(64)
-    for o in range(np.uint64(64)):
-        reached = total - factor * np.int64(sums[first + o]) >= np.int64(ints[at + first + o])
-        word |= np.uint64(reached) << o
+def _bits_of(floats: Any, base: Any, constants: Any, at: Any, channels: Any) -> Any:
+    """A word of so many numbers: 1 for those that reach their threshold."""
+    word, c = np.uint64(0), np.uint64(0)
+    while c + np.uint64(8) <= channels:
+        word |= at_least(floats, base + c, constants, at + c) << c
+        c += np.uint64(8)
+    while c < channels:
+        word |= np.uint64(floats[base + c] >= constants[at + c]) << c
+        c += np.uint64(1)
     return word
 
 
 @kernel
-def bit_pooling(step: Any, ints: Any, words: Any, scratch: Any) -> Any:
-    """Maximum of bits over taps, then those flipped of which the minimum is meant (a falling function of the sums)."""
-    source, target, positions, num_taps = step[1], step[2], step[3], step[4]
-    width, taps, flips = step[5], step[6], step[7]
-    for p in range(positions):
-        for w in range(width):
-            word = np.uint64(0)
-            for tap in range(num_taps):
-                position = ints[taps + p * num_taps + tap]
-                if position >= 0:
-                    word |= scratch[source + position * width + w]
-            scratch[target + p * width + w] = word ^ words[flips + w]
-
-
-@kernel
-def bit_gathering(step: Any, ints: Any, words: Any, scratch: Any) -> Any:
-    """Words at other positions; where there is none, those of the padding."""
-    source, target, positions, width, places, fill = step[1], step[2], step[3], step[4], step[5], step[6]
-    for p in range(positions):
-        position = ints[places + p]
-        for w in range(width):
-            if position >= 0:
-                scratch[target + p * width + w] = scratch[source + position * width + w]
-            else:
-                scratch[target + p * width + w] = words[fill + w]
-
-
-@kernel
-def bit_thresholds(step: Any, constants: Any, words: Any, scratch: Any, floats: Any) -> Any:
-    """Bits of numbers ``(positions, channels)``: 1 from a threshold on, then flipped."""
-    source, target, channels = np.uint64(step[1]), np.uint64(step[2]), np.uint64(step[4])
-    width, thresholds, per_position = np.uint64(step[5]), np.uint64(step[6]), np.uint64(step[7])
-    flips, flips_per_position = np.uint64(step[8]), np.uint64(step[9])
-    for p in range(np.uint64(step[3])):
-        at, base = thresholds + p * per_position, source + p * channels
-        for w in range(width):
-            word, first = np.uint64(0), w * np.uint64(64)
-            for c in range(min(np.uint64(64), channels - first)):
-                reached = floats[base + first + c] >= constants[at + first + c]
-                word |= np.uint64(reached) << c
-            scratch[target + p * width + w] = word ^ words[flips + p * flips_per_position + w]
-
-
-@kernel
-def bit_reading(step: Any, constants: Any, scratch: Any, floats: Any) -> Any:
+def bit_reading(
+    step: Any, count: Any, constants: Any, scratch: Any, stride: Any, floats: Any, float_stride: Any
+) -> Any:
     """Numbers of bits: of each channel one value for 0 and one for 1."""
-    source, target, positions, channels, width, values = step[1], step[2], step[3], step[4], step[5], step[6]
-    for p in range(positions):
-        for c in range(channels):
-            bit = (scratch[source + p * width + (c >> 6)] >> np.uint64(c & 63)) & np.uint64(1)
-            floats[target + p * channels + c] = constants[values + 2 * c + np.int64(bit)]
+    channels, width, values = np.uint64(step[4]), np.uint64(step[5]), np.uint64(step[6])
+    for e in range(count):
+        source, at = np.uint64(step[1]) + e * stride, np.uint64(step[2]) + e * float_stride
+        for _ in range(np.uint64(step[3])):
+            for c in range(channels):
+                word = scratch[source + (c >> np.uint64(6))]
+                bit = (word >> (c & np.uint64(63))) & np.uint64(1)
+                floats[at + c] = constants[values + np.uint64(2) * c + bit]
+            source += width
+            at += channels

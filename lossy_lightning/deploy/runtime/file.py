@@ -28,6 +28,9 @@ def write_file(path: str | Path, told: dict[str, Any], tensors: dict[str, np.nda
         told: What its header says beside the tensors; JSON.
         tensors: By name.
         kind: Of the file, which the header says, too.
+
+    Raises:
+        OSError: If it cannot be written.
     """
     shapes: dict[str, Any] = {}
     header: dict[str, Any] = {}
@@ -49,6 +52,10 @@ def write_file(path: str | Path, told: dict[str, Any], tensors: dict[str, np.nda
     head = json.dumps({"__metadata__": {"lossy_lightning": text}, **header}, separators=(",", ":")).encode()
     head += b" " * (-len(head) % 8)
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name the file that the network is written to")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} to: make it first")
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(struct.pack("<Q", len(head)) + head + b"".join(blobs))
     os.chmod(file.name, 0o666 & ~_umask())
@@ -61,7 +68,13 @@ def read_file(path: str | Path, kind: str = PACKED) -> tuple[dict[str, Any], dic
     Raises:
         ValueError: If it is no file of that kind.
         FileNotFoundError: If there is none.
+        ValueError: If it is no file of a packed network.
+        OSError: If it cannot be read; of one that is not there, FileNotFoundError, of a folder, IsADirectoryError.
     """
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name the file of a packed network")
+    if not Path(path).exists():
+        raise FileNotFoundError(f"there is no file {path}: name one that PackedNetwork.save or export wrote")
     data = Path(path).read_bytes()
     try:
         (size,) = struct.unpack_from("<Q", data)

@@ -4,6 +4,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from lossy_lightning.deploy.runtime._assembly import Assembly
 from lossy_lightning.deploy.runtime.file import read_file, write_file
 
 _LAYOUT = 1  # of files; a newer one is told apart
+_PARTS = 4  # of a batch for each thread, so that none waits long for another
 
 
 class Program(NamedTuple):
@@ -93,16 +95,16 @@ class PackedNetwork:
             )
         if not isinstance(num_threads, int) or num_threads < 1:
             raise ValueError(f"num_threads must be an integer, at least 1; got {num_threads!r}")
-        flat = given.reshape(len(given), -1).astype(np.int32, order="C")
+        flat = given.reshape(len(given), prod(self.shape)).astype(np.int32, order="C")
         logits = np.empty((len(flat), self.num_classes), np.float32)
-        count = min(num_threads, max(1, len(flat)))
-        if count == 1:
+        laid = self._laid_out()
+        parts = max(1, min(num_threads * _PARTS, len(flat) // laid.block))
+        if num_threads == 1 or parts == 1:
             bad = self._run(flat, 0, len(flat), logits)
         else:
-            self._laid_out()  # once, not in each thread
-            ends = pairwise(len(flat) * part // count for part in range(count + 1))
-            work = [_threads(count, os.getpid()).submit(self._run, flat, a, b, logits) for a, b in ends]
-            bad = max(part.result() for part in work)
+            ends = pairwise(len(flat) * part // parts for part in range(parts + 1))
+            work = [_threads(num_threads, os.getpid()).submit(self._run, flat, a, b, logits) for a, b in ends]
+            bad = next((found for found in [part.result() for part in work] if found >= 0), -1)
         if bad >= 0:
             raise ValueError(f"the code of example {bad} of the batch has a value out of the range of its codec")
         return logits
@@ -118,10 +120,11 @@ class PackedNetwork:
                 laid.words,
                 laid.ints,
                 laid.reals,
-                laid.memory.words,
-                laid.memory.reals,
+                laid.num_words,
+                laid.num_reals,
                 laid.widest,
                 laid.deepest,
+                laid.block,
                 laid.result,
                 logits,
             )
@@ -133,7 +136,11 @@ class PackedNetwork:
         return self._assembly
 
     def save(self, path: str | Path) -> None:
-        """Write one file in the format of safetensors, without pickle."""
+        """Write one file in the format of safetensors, without pickle.
+
+        Raises:
+            OSError: If it cannot be written; of a folder that is not there, FileNotFoundError.
+        """
         told = {
             "layout": _LAYOUT,
             "version": __version__,

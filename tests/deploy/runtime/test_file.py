@@ -41,6 +41,16 @@ def test_other_files_are_told(data, tmp_path):
         PackedNetwork.load(tmp_path / "file")
 
 
+def test_places_without_a_file_are_told(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*none to write network to: make it first"):
+        write_file(tmp_path / "none" / "network", {}, TENSORS)
+    with pytest.raises(FileNotFoundError, match=r"there is no file .*none: name one"):
+        PackedNetwork.load(tmp_path / "none")
+    for use in (PackedNetwork.load, lambda path: write_file(path, {}, TENSORS)):
+        with pytest.raises(IsADirectoryError, match="is a folder: name the file"):
+            use(tmp_path)
+
+
 def test_damage_is_told(tmp_path):
     write_file(tmp_path / "file", {"layout": 1}, TENSORS)
     whole = (tmp_path / "file").read_bytes()
