@@ -231,7 +231,7 @@ def first_call(network: PackedNetwork) -> list[str]:
 
 def main() -> None:
     options = parser(__doc__)
-    options.add_argument("names", nargs="*", metavar="name", help=f"networks; default all of {list(NETWORKS)}")
+    options.add_argument("names", nargs="*", metavar="name", help=f"only print these of {list(NETWORKS)}")
     options.add_argument("--repeats", type=int, default=20)
     options.add_argument("--threads", type=int, default=1, help="also time a batch of 64 on so many threads")
     options.add_argument(
@@ -247,13 +247,15 @@ def main() -> None:
         rows += made
     note = (
         "Times of peers are multiples of the packed network's: (a) plain signs in torch, (b) the float twin in torch, "
-        "(c) the float twin in onnxruntime. "
+        f"(c) the float twin in onnxruntime. Measured on {machine()}."
     )
-    show(rows, f"{note}Measured on {machine()}.", given.update, "packed-speed")
     if given.names:
+        show(rows, note, None, "packed-speed")
         return
     if given.update:
         _packed_picture.draw(given.update.parent / "pictures" / "packed.svg", latencies)
+        note += "\n\n![Latency and test accuracy, packed and in torch](pictures/packed.svg)"
+    show(rows, note, given.update, "packed-speed")
     layers = _packed_layers.rows(partial(by_turns, repeats=given.repeats))
     show(layers, f"Measured on {machine()}.", given.update, "packed-layers")
     spec, stem, backbone, _ = NETWORKS["mnist_joint_codes"]

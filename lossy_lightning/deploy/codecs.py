@@ -61,7 +61,7 @@ def network_codec(network: PackedNetwork, codec: Codec | None = None) -> Codec:
 
 def _can_be_told(codec: Codec) -> bool:
     """Whether the modules that a codec is made of, if any, are ours and keep their own arguments as attributes."""
-    parts = [part for part in (getattr(codec, name) for name in _parameters(codec)) if isinstance(part, nn.Module)]
+    parts = [part for part in (getattr(codec, name, None) for name in _parameters(codec)) if isinstance(part, nn.Module)]
     return all(
         _path(part).startswith("lossy_lightning.") and all(hasattr(part, name) for name in _parameters(part))
         for part in parts
