@@ -1,6 +1,7 @@
 """The codec of a network, in its file: class path, constructor arguments, fitted tensors."""
 
 import inspect
+from typing import Any
 
 from torch import nn
 
@@ -33,7 +34,10 @@ def attach_codec(network: PackedNetwork, codec: Codec) -> PackedNetwork:
         PCM(bit_width=8)
     """
     tensors = {name: value for name, value in network.tensors.items() if not name.startswith(_PREFIX)}
-    told, fitted = describe_codec(codec) if _can_be_told(codec) else ({"class": _path(codec), "arguments": None}, {})
+    if not _can_be_told(codec):
+        named: dict[str, Any] = {"class": _path(codec), "arguments": None}
+        return PackedNetwork(network.program, tensors, network.classes, named)
+    told, fitted = describe_codec(codec)
     tensors |= {_PREFIX + name: value for name, value in fitted.items()}
     return PackedNetwork(network.program, tensors, network.classes, told)
 
@@ -61,7 +65,8 @@ def network_codec(network: PackedNetwork, codec: Codec | None = None) -> Codec:
 
 def _can_be_told(codec: Codec) -> bool:
     """Whether the modules that a codec is made of, if any, are ours and keep their own arguments as attributes."""
-    parts = [part for part in (getattr(codec, name, None) for name in _parameters(codec)) if isinstance(part, nn.Module)]
+    values = [getattr(codec, name, None) for name in _parameters(codec)]
+    parts = [value for value in values if isinstance(value, nn.Module)]
     return all(
         _path(part).startswith("lossy_lightning.") and all(hasattr(part, name) for name in _parameters(part))
         for part in parts
