@@ -90,6 +90,11 @@ def decoded(data: bytes) -> torch.Tensor:
     return image[:, top : top + CROP, left : left + CROP]
 
 
+def with_target(data: bytes) -> tuple[torch.Tensor, int]:
+    """The same with a class, as loaders give it."""
+    return decoded(data), 0
+
+
 class Rows(Dataset[Any]):
     """Rows of a table, decoded."""
 
@@ -110,12 +115,8 @@ def peers(photos: Path, folder: Path) -> dict[str, Callable[[], Iterable[Any]]]:
     found: dict[str, Callable[[], Iterable[Any]]] = {}
     from litdata import StreamingDataLoader, StreamingDataset, optimize
 
-    class Decoded(StreamingDataset):
-        def __getitem__(self, index: Any) -> Any:
-            return decoded(super().__getitem__(index)), 0
-
-    optimize(bytes, files, str(folder / "litdata"), num_workers=1, chunk_bytes="64MB")
-    streamed = Decoded(str(folder / "litdata"), shuffle=True)
+    optimize(bytes, files, str(folder / "litdata"), num_workers=1, chunk_bytes="64MB", start_method="fork")
+    streamed = StreamingDataset(str(folder / "litdata"), shuffle=True, transform=with_target)
     found["litdata"] = lambda: StreamingDataLoader(streamed, batch_size=64, num_workers=WORKERS)
     try:
         import datasets
