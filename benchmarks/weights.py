@@ -197,8 +197,10 @@ def write(name: str, checkpoint: Path, seed: int, folder: Path) -> Card:
     hparams = saved["hyper_parameters"]
     stem, backbone = (told(hparams[part]) for part in ("stem", "backbone"))
     task = ClassificationTask.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
-    spec = row.test_data(codec).spec  # what was trained on crops may read any size
-    text = Told(spec, stem, backbone, task.logit_scale, of_codec, _without_tensors(origin))
+    data = row.test_data(codec)
+    origin["signal_form"] = data.signal_form._asdict()
+    # What was trained on crops may read any size.
+    text = Told(data.spec, stem, backbone, task.logit_scale, of_codec, _without_tensors(origin))
     path = folder / f"{name}.new"  # until it is known how good it is
     write_trained(path, text, task.eval(), tensors)
     card = measured(name, path, seed)

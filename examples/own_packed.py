@@ -45,7 +45,8 @@ def main(max_epochs: int = 10) -> bool:
     with torch.no_grad():
         logits = task.eval()(codes)
     with tempfile.TemporaryDirectory() as folder:
-        attach_codec(pack(task, data.spec, data.classes), data.codec).save(Path(folder, "digits.packed"))
+        network = pack(task, data.spec, data.classes)
+        attach_codec(network, data.codec, data.signal_form).save(Path(folder, "digits.packed"))
         np.save(Path(folder, "codes.npy"), codes.numpy())
         subprocess.run([sys.executable, "-c", ELSEWHERE], cwd=folder, check=True)
         equal = bool((torch.from_numpy(np.load(Path(folder, "logits.npy"))) == logits).all())

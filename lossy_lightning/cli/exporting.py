@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import torch
-
-from lossy_lightning import data as datamodules
 from lossy_lightning.cli._checks import check_content
 from lossy_lightning.cli._parser import Parser
-from lossy_lightning.core import InputError, MissingFileError, data_state
-from lossy_lightning.data import EncodedDataModule
+from lossy_lightning.core import InputError, MissingFileError
+from lossy_lightning.core.files import check_file_name
+from lossy_lightning.data import trained_on
 from lossy_lightning.deploy import attach_codec, export_onnx, export_qonnx, pack
 from lossy_lightning.tasks import ClassificationTask
 
@@ -31,18 +29,22 @@ def export(arguments: Sequence[str]) -> None:
     parser.add_argument("--format", type=Literal["packed", "onnx", "qonnx"], required=True, help="of the file")
     parser.add_argument("--output", metavar="FILE", required=True, help="to write")
     options = parser.parse_args(list(arguments))
-    if Path(options.output).is_dir():
-        raise InputError(f"--output is {options.output}, a folder; give the name of a file")
+    check_file_name(options.output)
     checkpoint, output = Path(options.checkpoint), Path(options.output)
     task = trained_task(checkpoint)
     if options.format == "qonnx":
         export_qonnx(task, output)
     elif options.format == "onnx":
-        data = trained_data(checkpoint)
-        export_onnx(task, output, classes=data.classes, codec=data.codec)
+        data = trained_on(checkpoint)
+        export_onnx(task, output, classes=data.classes, codec=data.codec, form=data.form)
     else:
-        data = trained_data(checkpoint)
-        network = attach_codec(pack(task, task.spec, data.classes), data.codec)
+        if None in task.spec.shape:
+            raise InputError(
+                f"{options.checkpoint} reads codes of any size, and packed networks are for one: train on crops, or "
+                "use --format onnx"
+            )
+        data = trained_on(checkpoint)
+        network = attach_codec(pack(task, task.spec, data.classes), data.codec, data.form)
         output.parent.mkdir(parents=True, exist_ok=True)
         network.save(output)
     print(
@@ -69,21 +71,3 @@ def trained_task(path: Path) -> ClassificationTask:
             f"{' '.join(str(error).split())[:200]}"
         ) from error
     return task.eval()
-
-
-def trained_data(path: Path) -> EncodedDataModule:
-    """The datamodule of a checkpoint, without what only training needs.
-
-    Raises:
-        InputError: If it is none of this package.
-    """
-    state = data_state(torch.load(path, map_location="cpu", weights_only=True))
-    of = "other data" if state is None else state.get("name", "data of an earlier version")
-    kind: Any = getattr(datamodules, of, None)
-    if state is None or kind is None:
-        raise InputError(
-            f"--checkpoint is {path}, trained on {of}, no datamodule of this package; export the network in "
-            "Python, by lossy_lightning.deploy"
-        )
-    data: EncodedDataModule = kind.load_from_checkpoint(path, **dict.fromkeys(state["arguments"]["left_out"]))
-    return data

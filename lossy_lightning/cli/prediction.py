@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,11 +11,12 @@ import torch
 from torch import Tensor
 
 from lossy_lightning import weights
-from lossy_lightning.cli.exporting import trained_data, trained_task
-from lossy_lightning.core import Codec, FileCodec, InputError, MissingFileError
-from lossy_lightning.data import read_image
-from lossy_lightning.deploy import OnnxNetwork, PackedNetwork, network_codec
-from lossy_lightning.inspection import open_file
+from lossy_lightning.cli.exporting import trained_task
+from lossy_lightning.core import Codec, InputError, MissingFileError, SignalForm
+from lossy_lightning.data import trained_on
+from lossy_lightning.deploy import OnnxNetwork, PackedNetwork, network_codec, network_form
+from lossy_lightning.deploy.codecs import make_form
+from lossy_lightning.inspection import read_example
 
 _ZIP = b"PK\x03\x04"  # how checkpoints of torch begin
 _ONNX = b"\x08"  # the first field, a number
@@ -26,63 +28,67 @@ class Network(NamedTuple):
 
     Attributes:
         logits: Of codes ``(N, C, *grid)``.
-        shape: Of a code.
         codec: That makes codes.
+        form: What files' signals are brought to.
         classes: Their names.
     """
 
     logits: Callable[[Tensor], Tensor]
-    shape: tuple[int | None, ...]
     codec: Codec
+    form: SignalForm
     classes: tuple[str, ...] | None
 
 
 def predict_files(arguments: Sequence[str]) -> None:
-    """Tell the classes of files.
+    """Tell the classes of files; what is wrong with some stands at the end, on standard error.
 
     Raises:
-        InputError: If a file cannot be read, or is of another size than the network's codes.
+        InputError: If the network cannot be used.
+        SystemExit: With status 1, if a file cannot be read, or does not fit the network.
     """
-    parser = argparse.ArgumentParser("lossy-lightning predict-files", description="Tell the classes of files.")
+    parser = argparse.ArgumentParser(
+        "lossy-lightning predict-files",
+        description="Tell the classes of files. Those that cannot be read are listed at the end; the status is then 1.",
+    )
     parser.add_argument("--network", type=Path, required=True, metavar="FILE", help=_NETWORK)
     parser.add_argument("--json", action="store_true", help="print all probabilities, a line of JSON a file")
     parser.add_argument("files", nargs="+", metavar="FILE", help="that the network's codec reads or encodes")
     options = parser.parse_args(list(arguments))
     network = _network(options.network)
+    bad = []
     for path in options.files:
-        found = _probabilities(network, path)
-        names = network.classes or tuple(str(number) for number in range(len(found)))
-        if options.json:
-            told = dict(zip(names, found, strict=True))
-            print(json.dumps({"file": path, "class": max(told, key=lambda name: told[name]), "probabilities": told}))
+        try:
+            found = _probabilities(network, path)
+        except (ValueError, OSError) as error:
+            bad.append(" ".join(str(error).split()))
+            if options.json:
+                print(json.dumps({"file": path, "error": bad[-1]}))
             continue
-        best = sorted(zip(found, names, strict=True), reverse=True)[:3]
-        print(f"{path}: {', '.join(f'{name} {100 * share:.1f} %' for share, name in best)}")
+        names = network.classes or tuple(str(number) for number in range(len(found)))
+        print(_json(path, found, names) if options.json else _line(path, found, names))
+    if bad:
+        sys.stdout.flush()
+        listed = "\n  ".join(bad)
+        sys.exit(f"lossy-lightning: {len(bad)} of {len(options.files)} files cannot be told:\n  {listed}")
+
+
+def _json(path: str, found: list[float], names: Sequence[str]) -> str:
+    told = dict(zip(names, found, strict=True))
+    return json.dumps({"file": path, "class": max(told, key=lambda name: told[name]), "probabilities": told})
+
+
+def _line(path: str, found: list[float], names: Sequence[str]) -> str:
+    best = sorted(zip(found, names, strict=True), reverse=True)[:3]
+    return f"{path}: {', '.join(f'{name} {100 * share:.1f} %' for share, name in best)}"
 
 
 def _probabilities(network: Network, path: str) -> list[float]:
+    code = read_example(path, network.codec, network.form)
     try:
-        logits = network.logits(_code(network, path).unsqueeze(0))
-    except ValueError as error:
-        raise InputError(f"{path}: {error}") from error
+        logits = network.logits(code.unsqueeze(0))
+    except (ValueError, RuntimeError) as error:  # a signal that is too small for a kernel is torch's RuntimeError
+        raise InputError(f"{path} does not fit the network: {error}") from error
     return [float(share) for share in logits[0].softmax(0)]
-
-
-def _code(network: Network, path: str) -> Tensor:
-    """A file's code; an image whose channels are equal is one of one channel, if the network reads such."""
-    grey = None if isinstance(network.codec, FileCodec) else _grey_image(path)
-    if grey is not None and network.codec.spec(tuple(grey.shape)).shape == network.shape:
-        return network.codec.encode(grey)
-    return open_file(path, network.codec).code
-
-
-def _grey_image(path: str) -> Tensor | None:
-    """The image ``(1, H, W)`` in a file, None if it is none or has colours."""
-    try:
-        image = read_image(path)
-    except (InputError, OSError):
-        return None
-    return image[:1] if bool((image == image[:1]).all()) else None
 
 
 def _network(path: Path) -> Network:
@@ -92,16 +98,16 @@ def _network(path: Path) -> Network:
         start = file.read(9)
     if start.startswith(_ONNX) and not start.endswith(b"{"):  # safetensors may begin so, but have JSON there
         onnx = OnnxNetwork(path)
-        return Network(lambda code: torch.from_numpy(onnx.predict(code)), onnx.shape, onnx.codec(), onnx.classes)
+        return Network(lambda code: torch.from_numpy(onnx.predict(code)), onnx.codec(), onnx.form(), onnx.classes)
     if start.startswith(_ZIP):
-        task, data = trained_task(path), trained_data(path)
-        return Network(torch.no_grad()(task), data.spec.shape, data.codec, data.classes)
+        task, data = trained_task(path), trained_on(path)
+        return Network(torch.no_grad()(task), data.codec, data.form, data.classes)
     try:
         packed = PackedNetwork.load(path)
     except ValueError as error:
         raise InputError(str(error)) from error
-    codec = network_codec(packed)
-    return Network(lambda code: torch.from_numpy(packed.predict(code)), packed.shape, codec, packed.classes)
+    codec, form = network_codec(packed), network_form(packed)
+    return Network(lambda code: torch.from_numpy(packed.predict(code)), codec, form, packed.classes)
 
 
 def _shipped(name: str) -> Network:
@@ -111,4 +117,5 @@ def _shipped(name: str) -> Network:
             f"{', '.join(weights.list())}"
         )
     task, codec, classes, _ = weights.load(name)
-    return Network(torch.no_grad()(task), task.spec.shape, codec, classes)
+    origin = task.origin.state or {}
+    return Network(torch.no_grad()(task), codec, make_form(origin.get("signal_form")), classes)

@@ -8,6 +8,7 @@ from lossy_lightning.core.field import Field
 from lossy_lightning.core.layout import valid_positions
 from lossy_lightning.core.origin import Origin, data_state, last_epoch
 from lossy_lightning.core.random_key import RandomKey, keep_random_state, random_state, set_random_state
+from lossy_lightning.core.signal_form import SignalForm
 from lossy_lightning.core.spec import CodeSpec
 from lossy_lightning.core.statistics import CodeStatistics
 from lossy_lightning.core.stem import ByField, FeatureShape, Stem
@@ -26,6 +27,7 @@ __all__ = [
     "MissingPackageError",
     "Origin",
     "RandomKey",
+    "SignalForm",
     "Stem",
     "TrainableCodec",
     "UserError",

@@ -114,6 +114,8 @@ def make_codec(told: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Codec:
     Raises:
         ValueError: If it is not of this package, or the tensors are not its own.
     """
+    if told["arguments"] is None:
+        raise InputError(f"the file names the codec {told['class']}, not what it is made of; give the codec")
     made = make(told)
     if not isinstance(made, Codec):
         raise InputError(f"the file names {told['class']} as its codec, which is none")

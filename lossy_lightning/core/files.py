@@ -4,6 +4,21 @@ import os
 import tempfile
 from pathlib import Path
 
+from lossy_lightning.core.errors import InputError
+
+
+def check_file_name(path: str | Path) -> None:
+    """Check that a file can be written there, before much is computed.
+
+    Raises:
+        ValueError: If the path is a folder, or one of its folders is a file.
+    """
+    if Path(path).is_dir():
+        raise InputError(f"{path} is a folder; give the name of a file")
+    (file, *_) = [*(parent for parent in Path(path).parents if parent.exists() and not parent.is_dir()), None]
+    if file is not None:
+        raise InputError(f"{path} cannot be written, for {file} is a file and no folder")
+
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file under a temporary name, then rename it, so that nobody reads half of it.

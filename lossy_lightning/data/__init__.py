@@ -4,7 +4,7 @@ from lossy_lightning.data.archives import ArchivedFiles, ParquetFiles, TableFile
 from lossy_lightning.data.audio import SoundFormat, read_sound
 from lossy_lightning.data.bad_files import BadFiles
 from lossy_lightning.data.cache import EncodedDataset
-from lossy_lightning.data.coded_folder import CodedFolder, JPEGFolder
+from lossy_lightning.data.coded_folder import CodedFolder, JPEGFolder, read_code
 from lossy_lightning.data.encoded import EncodedDataModule
 from lossy_lightning.data.exporting import export_codes
 from lossy_lightning.data.folders import ImageFolder, read_image
@@ -18,6 +18,7 @@ from lossy_lightning.data.shards import ShardedCodes, write_shards
 from lossy_lightning.data.sounds import AudioFolder
 from lossy_lightning.data.source import Source, Stream
 from lossy_lightning.data.speech_commands import SpeechCommands, speaker_of
+from lossy_lightning.data.trained import TrainedOn, trained_on
 
 __all__ = [
     "CIFAR10",
@@ -40,9 +41,12 @@ __all__ = [
     "Stream",
     "TableFiles",
     "TarFiles",
+    "TrainedOn",
     "export_codes",
+    "read_code",
     "read_image",
     "read_sound",
     "speaker_of",
+    "trained_on",
     "write_shards",
 ]

@@ -6,7 +6,7 @@ from typing import Any, Self
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
 
-from lossy_lightning.core import Codec, CodeSpec
+from lossy_lightning.core import Codec, CodeSpec, SignalForm
 from lossy_lightning.data._chosen_codecs import ChosenCodecs
 from lossy_lightning.data._progress import Progress
 from lossy_lightning.data._remaking import given_arguments, remade
@@ -20,6 +20,7 @@ class CheckpointedDataModule(LightningDataModule):
 
     codecs: ChosenCodecs[Codec]
     classes: tuple[str, ...] | None = None
+    signal_shape: tuple[int | None, ...] = ()
     sample_rate: int | None = None
 
     def __init__(self) -> None:
@@ -37,6 +38,11 @@ class CheckpointedDataModule(LightningDataModule):
     def spec(self) -> CodeSpec:
         """Spec of the codes."""
         raise NotImplementedError
+
+    @property
+    def signal_form(self) -> SignalForm:
+        """What files' signals are brought to before they are encoded in test."""
+        return SignalForm(self.signal_shape, sample_rate=self.sample_rate)
 
     def state_dict(self) -> dict[str, Any]:
         """What the data are: codecs with tensors, classes, spec, sample rate and version; and where a training is."""

@@ -32,6 +32,7 @@ def state_of(data: "CheckpointedDataModule", arguments: dict[str, Any]) -> dict[
         "num_classes": num_classes(data),
         "spec": data.spec,
         "sample_rate": data.sample_rate,
+        "signal_form": data.signal_form._asdict(),
         "version": _version(),
         "name": type(data).__qualname__,
         "arguments": described(arguments),

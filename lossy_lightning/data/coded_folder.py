@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from torch import Tensor
 
-from lossy_lightning.core import FileCodec, FileInfo, InputError
+from lossy_lightning.core import FileCodec, FileInfo, InputError, SignalForm
 from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.data._arguments import CodeArguments, Unpack
 from lossy_lightning.data._coded_files import CodedFiles
@@ -17,8 +18,8 @@ from lossy_lightning.data._file_data import FileDataModule
 from lossy_lightning.data._grouped_files import GroupedFiles, ListedFile
 from lossy_lightning.data._listing import ListedFiles, class_files
 from lossy_lightning.data._splits import Split
-from lossy_lightning.data.bad_files import BadFile, BadFiles
-from lossy_lightning.data.source import Source
+from lossy_lightning.data.bad_files import BadFile, BadFileLog, BadFiles
+from lossy_lightning.data.source import SAMPLE, Source
 
 
 class _FolderArguments(CodeArguments, total=False):
@@ -109,6 +110,11 @@ class CodedFolder(FileDataModule):
         self.classes = tuple(self._files.classes())
         self.num_classes = len(self.classes)
 
+    @property
+    def signal_form(self) -> SignalForm:
+        """The crop, or whole signals; codes as they are."""
+        return SignalForm(self.signal_shape, self.crop is not None, as_stored=True)
+
     def codes(self, split: Split) -> Source | None:
         """Codes of a split's files, and their classes."""
         files = self.good_files(split)
@@ -158,6 +164,28 @@ class CodedFolder(FileDataModule):
     def _grouped(self) -> list[ListedFile]:
         """All files, each on its side."""
         return self._files.split(self.val_fraction, self.seed)
+
+
+def read_code(path: str | Path, codec: FileCodec, crop: tuple[int, ...] | None = None) -> Tensor:
+    """Code in a file, as a `CodedFolder` reads it in test.
+
+    Args:
+        path: Of the file.
+        codec: Of the file's standard.
+        crop: Samples along each axis of the signal whose middle part is read; None for all of it.
+
+    Returns:
+        ``(C, *grid)``.
+
+    Raises:
+        ValueError: If the file is broken, smaller than the crop, or not what the codec takes; the message names it.
+    """
+    log = BadFileLog(BadFiles.REFUSE, str(path))
+    read = CodedFiles([(str(path), 0)], lambda _: codec, crop, False, 1, 2**27, log).load(0, SAMPLE)
+    if isinstance(read, BadFile):
+        raise InputError(f"{path} cannot be read: {read.message}")
+    code: Tensor = read[0]
+    return code
 
 
 class JPEGFolder(CodedFolder):

@@ -11,7 +11,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from torch import Tensor
 from torchvision.io import ImageReadMode, decode_image
 
-from lossy_lightning.core import Codec, InputError, RandomKey
+from lossy_lightning.core import Codec, InputError, RandomKey, SignalForm
 from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.data._arguments import SignalArguments, Unpack
 from lossy_lightning.data._file_data import FileDataModule
@@ -61,20 +61,21 @@ class ImageFiles(FileSource):
         return read if isinstance(read, BadFile) else mended((read, target), image)
 
 
-def read_image(path: str | Path, max_pixels: int = 2**27) -> Tensor:
+def read_image(path: str | Path, max_pixels: int = 2**27, size: tuple[int, int] | None = None) -> Tensor:
     """Image in a file of any format that torchvision or Pillow reads.
 
     Args:
         path: Of the file.
         max_pixels: Larger images are refused.
+        size: ``(H, W)`` of the middle part that is taken; None for the whole image.
 
     Returns:
         RGB ``(3, H, W)`` uint8.
 
     Raises:
-        ValueError: If the file cannot be decoded or is too large; the message names the path.
+        ValueError: If the file cannot be decoded, is too large or smaller than the part; the message names the path.
     """
-    image = _load(str(path), None, max_pixels)
+    image = _load(str(path), size, max_pixels)
     if isinstance(image, BadFile):
         raise InputError(f"{path} cannot be read: {image.message}")
     return image
@@ -181,6 +182,11 @@ class ImageFolder(FileDataModule):
         self.signal_shape = (3, *size) if size else (3, None, None)
         self.classes = tuple(class_names(self.root))
         self.num_classes = len(self.classes)
+
+    @property
+    def signal_form(self) -> SignalForm:
+        """The middle part, or whole images."""
+        return SignalForm(self.signal_shape, self.size is not None)
 
     def signals(self, split: Split) -> Source | None:
         """Images ``(3, H, W)`` uint8 and their classes."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lossy_lightning.core import Codec, InputError
+from lossy_lightning.core import Codec, InputError, SignalForm
 from lossy_lightning.core.arguments import check_integers, check_numbers
 from lossy_lightning.data._arguments import SignalArguments, Unpack
 from lossy_lightning.data._file_data import FileDataModule
@@ -25,6 +25,11 @@ class SoundDataModule(FileDataModule):
 
     sounds: list[ListedFile]
     form: SoundFormat
+
+    @property
+    def signal_form(self) -> SignalForm:
+        """The middle part, or whole sounds."""
+        return SignalForm(self.signal_shape, self.form.num_samples is not None, sample_rate=self.sample_rate)
 
     def signals(self, split: Split) -> Source | None:
         """Sounds ``(channels, samples)`` int16 and their classes."""

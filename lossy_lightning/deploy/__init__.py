@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lossy_lightning.deploy.codecs import attach_codec, network_codec
+    from lossy_lightning.deploy.codecs import attach_codec, network_codec, network_form
     from lossy_lightning.deploy.exchange import export_onnx, export_qonnx
     from lossy_lightning.deploy.monitor import PackedSpeedMonitor
     from lossy_lightning.deploy.onnx_network import OnnxNetwork
@@ -19,6 +19,7 @@ __all__ = [
     "export_onnx",
     "export_qonnx",
     "network_codec",
+    "network_form",
     "pack",
 ]
 
@@ -30,6 +31,7 @@ _PLACES = {
     "export_onnx": "exchange",
     "export_qonnx": "exchange",
     "network_codec": "codecs",
+    "network_form": "codecs",
     "pack": "packing",
 }
 

@@ -55,8 +55,11 @@ class Quantizers:
         self.named = named
         self._seen: dict[str, tuple[_Quantizer, Any]] = {}
 
-    def watch(self, model: nn.Module, code: Tensor) -> None:
+    def watch(self, model: nn.Module, code: Tensor) -> Any:
         """See what each does in a forward.
+
+        Returns:
+            What the model returned.
 
         Raises:
             ValueError: If one is to be named that rounds otherwise than QONNX's operations.
@@ -64,7 +67,7 @@ class Quantizers:
         quantizers = [(name, module) for name, module in model.named_modules() if is_quantizer(module)]
         handles = [module.register_forward_hook(partial(self._see, name)) for name, module in quantizers]
         try:
-            model(code)
+            return model(code)
         finally:
             for handle in handles:
                 handle.remove()

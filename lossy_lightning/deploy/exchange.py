@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lossy_lightning.core import Codec, CodeSpec, InputError, MissingPackageError
+from lossy_lightning.core import Codec, CodeSpec, InputError, MissingPackageError, SignalForm
 from lossy_lightning.core.arguments import check_module
-from lossy_lightning.core.files import write_atomically
+from lossy_lightning.core.files import check_file_name, write_atomically
+from lossy_lightning.deploy._held import check_classes, check_codec
 from lossy_lightning.deploy._quantizers import Quantizers, returning_plain_tensors
 from lossy_lightning.deploy._stand_ins import exact_norm, stand_ins
 from lossy_lightning.deploy._translations import tile_repeated, translations
@@ -31,6 +32,7 @@ def export_onnx(
     spec: CodeSpec | None = None,
     classes: Sequence[str] | None = None,
     codec: Codec | None = None,
+    form: SignalForm | None = None,
 ) -> None:
     """Write a network from integer codes to logits as an ONNX file, for batches of any size.
 
@@ -43,11 +45,12 @@ def export_onnx(
         path: The file. It is written under a temporary name first.
         spec: Of the codes; None: that of the task.
         classes: Names of the classes, which `OnnxNetwork` reads from the file's metadata.
-        codec: That makes the codes, likewise.
+        codec: That makes the codes, likewise; with ``form``.
+        form: What signals the codec gets, ``data.signal_form`` of a datamodule.
 
     Raises:
-        ValueError: If the model has no spec and none is given, it has operations that ONNX has not, or the codec is
-            none that a file can hold.
+        ValueError: If the model has no spec and none is given, it has operations that ONNX has not, class names are not
+            one for each logit, the codec makes other codes or is none that a file can hold, or the path is a folder.
         ImportError: If `onnx` or `onnxscript` are not installed.
 
     Example:
@@ -61,17 +64,20 @@ def export_onnx(
         ['network.onnx']
     """
     spec = _spec_of(model, spec)
+    check_file_name(path)
     code = _any_codes(spec, 3)
+    if codec is not None or form is not None:
+        check_codec(codec, form, spec)
     varying = [axis for axis, size in enumerate(spec.grid, 2) if size is None]
     sizes = {0: torch.export.Dim("batch", min=1)} | dict.fromkeys(varying, torch.export.Dim.DYNAMIC)
     quantizers = Quantizers(named=False)
     quantized = any(is_quantizer(module) for module in model.modules())
     with undisturbed(model, code):
-        quantizers.watch(model, code)
+        names = check_classes(classes, quantizers.watch(model, code).shape[-1])
         returning_plain_tensors(model)
         with stand_ins(model, quantizers.stand_in), stand_ins(model, exact_norm if quantized else _no_stand_in):
             made = _exported(model, code, sizes)
-    put_labels(made, classes, codec)
+    put_labels(made, names, codec, form)
     write_atomically(Path(path), made.SerializeToString())
 
 
@@ -90,7 +96,7 @@ def export_qonnx(model: nn.Module, path: str | Path, spec: CodeSpec | None = Non
 
     Raises:
         ValueError: If the model has no spec and none is given, codes vary in size, or a quantizer does what QONNX has
-            no operation for; the message names the layer.
+            no operation for, in which case the message names the layer. If the path is a folder.
         ImportError: If `onnx` or `onnxscript` are not installed.
 
     Source:
@@ -99,6 +105,7 @@ def export_qonnx(model: nn.Module, path: str | Path, spec: CodeSpec | None = Non
     spec = _spec_of(model, spec)
     if None in spec.grid:
         raise InputError(f"a QONNX file is for codes of one size; got shape {spec.shape}: build the network for one")
+    check_file_name(path)
     code, quantizers = _any_codes(spec, 1), Quantizers(named=True)
     with undisturbed(model, code):
         quantizers.watch(model, code)

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lossy_lightning import __version__
-from lossy_lightning.core import Codec, InputError, MissingFileError, MissingPackageError
-from lossy_lightning.core.described import describe_codec, make_codec
+from lossy_lightning.core import Codec, InputError, MissingFileError, MissingPackageError, SignalForm
+from lossy_lightning.core.described import make_codec
+from lossy_lightning.deploy.codecs import describe_beside, make_form
 
 _KEY = "lossy_lightning"
 _LAYOUT = 1  # of what the metadata tell; a newer one is told apart
@@ -30,7 +31,8 @@ class OnnxNetwork:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is none that onnxruntime runs, or `export_onnx` did not write it.
+        ValueError: If it is none that onnxruntime runs, `export_onnx` did not write it, or it has another number of
+            class names than of logits.
         ImportError: If onnxruntime is not installed.
 
     Example:
@@ -59,6 +61,11 @@ class OnnxNetwork:
         self._dtype = np.dtype(code.type.removeprefix("tensor(").removesuffix(")"))
         self.shape = tuple(size if isinstance(size, int) else None for size in code.shape[1:])
         self.classes = None if self._told["classes"] is None else tuple(self._told["classes"])
+        (logits,) = self._session.get_outputs()
+        if self.classes is not None and len(self.classes) != logits.shape[-1]:
+            raise InputError(
+                f"{path} names {len(self.classes)} classes, but its network makes {logits.shape[-1]} logits"
+            )
 
     def predict(self, codes: ArrayLike) -> NDArray[np.float32]:
         """Logits ``(N, classes)`` of codes ``(N, C, *grid)``.
@@ -75,7 +82,12 @@ class OnnxNetwork:
                 f"this network reads integer codes (N, {', '.join(map(str, self.shape))}); got {given.dtype} "
                 f"{given.shape}: encode signals with its codec first"
             )
-        (logits,) = self._session.run(["logits"], {"code": given.astype(self._dtype)})
+        try:
+            (logits,) = self._session.run(["logits"], {"code": given.astype(self._dtype)})
+        except Exception as error:  # each mistake has a class of its own
+            raise InputError(
+                f"onnxruntime cannot run this network on codes {given.shape}: {' '.join(str(error).split())[:200]}"
+            ) from error
         made: NDArray[np.float32] = logits
         return made
 
@@ -93,10 +105,18 @@ class OnnxNetwork:
         }
         return make_codec(self._told["codec"], tensors)
 
+    def form(self) -> SignalForm:
+        """What signals the codec was given.
 
-def put_labels(model: Any, classes: Sequence[str] | None, codec: Codec | None) -> None:
-    """Put classes and codec into the metadata of a file's `ModelProto`."""
-    told, tensors = (None, {}) if codec is None else describe_codec(codec)
+        Raises:
+            ValueError: If the file does not tell.
+        """
+        return make_form(None if self._told["codec"] is None else self._told["codec"].get("signal"))
+
+
+def put_labels(model: Any, classes: Sequence[str] | None, codec: Codec | None, form: SignalForm | None) -> None:
+    """Put classes, and the codec with the form of its signals, into the metadata of a file's `ModelProto`."""
+    told, tensors = (None, {}) if codec is None or form is None else describe_beside(codec, form)
     held = {
         name: {
             "dtype": value.dtype.str,

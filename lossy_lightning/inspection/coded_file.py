@@ -12,7 +12,7 @@ from lossy_lightning.data import SoundFormat, read_image, read_sound
 from lossy_lightning.functional import SAMPLING_FACTORS
 
 _SOUNDS = (b"fLaC", b"OggS", b"FORM", b".snd", b"RF64")
-_SAMPLE_RATE = 16_000  # of sounds whose codec takes any
+SAMPLE_RATE = 16_000  # of sounds whose codec takes any
 _ANY_RATE = 64  # kbit/s that MP3 has at each sampling rate; files of all are read
 
 
@@ -73,8 +73,8 @@ def open_file(path: str | Path, codec: Codec | None = None) -> CodedFile:
     if isinstance(codec, TrainableCodec) and not codec.fitted:
         raise InputError(f"{type(codec).__name__} is fitted to data first; it cannot encode one file by itself")
     try:
-        own = _codec_of(data) if codec is None else codec
-        if isinstance(own, FileCodec) and type(_codec_of(data)) is type(own):
+        own = codec_of(data) if codec is None else codec
+        if isinstance(own, FileCodec) and type(codec_of(data)) is type(own):
             return CodedFile(path, own, *own.read(data))
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
@@ -82,7 +82,7 @@ def open_file(path: str | Path, codec: Codec | None = None) -> CodedFile:
         raise InputError(
             f"{path} is neither a JPEG nor an MP3 file; with --codec, images and sounds of other formats are encoded"
         )
-    signal = read_sound(path, SoundFormat(own.sample_rate or _SAMPLE_RATE)) if _is_sound(data) else read_image(path)
+    signal = read_sound(path, SoundFormat(own.sample_rate or SAMPLE_RATE)) if is_sound(data) else read_image(path)
     return CodedFile(path, own, own.encode(signal), tuple(signal.shape))
 
 
@@ -96,7 +96,7 @@ def check_file(path: Path) -> None:
         raise MissingFileError(f"{path} is {'a folder' if path.is_dir() else 'not there'}; name a file")
 
 
-def _codec_of(data: bytes) -> FileCodec | None:
+def codec_of(data: bytes) -> FileCodec | None:
     """The codec that reads a file as it is; None if none does."""
     if data[:2] == b"\xff\xd8":
         (header,) = jpeg.read_headers([data])
@@ -113,7 +113,8 @@ def _codec_of(data: bytes) -> FileCodec | None:
     return None
 
 
-def _is_sound(data: bytes) -> bool:
+def is_sound(data: bytes) -> bool:
+    """Whether a file's first bytes are those of a sound."""
     return data[:4] in _SOUNDS or (data[:4] == b"RIFF" and data[8:12] == b"WAVE") or _is_mp3(data)
 
 

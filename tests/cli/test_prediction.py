@@ -1,8 +1,12 @@
 """Networks written for other programs, and files told by them."""
 
+import csv
 import json
+import shutil
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 from PIL import Image
 
@@ -22,6 +26,13 @@ def digit(tmp_path):
     image = torch.randint(0, 256, (8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     Image.fromarray(image.numpy()).save(tmp_path / "digit.png")
     return str(tmp_path / "digit.png")
+
+
+def told_files(arguments, capsys):
+    """What ``predict-files --json`` says of each file."""
+    capsys.readouterr()
+    main(["predict-files", "--json", *map(str, arguments)])
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
 def refused(arguments, capsys):
@@ -75,7 +86,79 @@ def test_mistakes_are_told_in_a_sentence(checkpoint, digit, tmp_path, capsys):
     assert "no file of a packed network" in refused(["predict-files", "--network", digit, digit], capsys)
     main(["export", "--checkpoint", str(checkpoint), "--format", "packed", "--output", str(packed)])
     Image.new("RGB", (8, 8), "red").save(tmp_path / "red.png")
-    told = refused(["predict-files", "--network", str(packed), str(tmp_path / "red.png")], capsys)
-    assert "red.png: this VQ was fitted to signals of 1 channels" in told
     Image.new("L", (9, 12)).save(tmp_path / "large.png")
-    assert "large.png" in refused(["predict-files", "--network", str(packed), str(tmp_path / "large.png")], capsys)
+    files = [str(tmp_path / name) for name in ("red.png", "large.png", "none.png")]
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stopped:
+        main(["predict-files", "--network", str(packed), "--json", files[0], digit, *files[1:]])
+    assert str(stopped.value).splitlines() == [
+        "lossy-lightning: 3 of 4 files cannot be told:",
+        f"  {files[0]} has colours; the network was trained on grey images",
+        f"  {files[1]} has a signal of 1 x 12 x 9; the network was trained on those of 1 x 8 x 8",
+        f"  {files[2]} is not there; name a file",
+    ]
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["file"] for line in lines] == [files[0], digit, *files[1:]]
+    assert ["error" in line for line in lines] == [True, False, True, True]
+
+
+def images(root, ending):
+    """Two classes of images, larger than the crop."""
+    random = np.random.default_rng(0)
+    for i in range(8):
+        path = root / ("train", "test")[i % 2] / f"class{i // 4}" / f"{i}{ending}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (40 + i, 51, 3), dtype=np.uint8)).save(path)
+
+
+def sounds(root):
+    """Two classes of sounds, longer and shorter than the crop."""
+    random = np.random.default_rng(0)
+    for i in range(8):
+        path = root / ("train", "test")[i % 2] / f"class{i // 4}" / f"{i}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, random.uniform(-1, 1, 300 + 100 * i), 4000)
+
+
+CODED = {"codec": {"class_path": "lossy_lightning.codecs.JPEG"}, "crop": 32}
+DECODED = {"codec": {"class_path": "lossy_lightning.codecs.PCM"}, "size": [6, 8]}
+SOUNDS = {
+    "codec": {"class_path": "lossy_lightning.codecs.PCM", "init_args": {"bit_width": 16}},
+    "sample_rate": 2000,
+    "seconds": 0.25,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [("JPEGFolder", CODED), ("ImageFolder", DECODED), ("AudioFolder", SOUNDS)],
+    ids=["stored", "decoded", "sounds"],
+)
+def test_files_are_cropped_as_in_test(name, given, run, tmp_path, capsys):
+    root = tmp_path / "files"
+    sounds(root) if name == "AudioFolder" else images(root, ".jpg")
+    places = {"root": str(root), "cache_dir": str(tmp_path / "cache"), "batch_size": 8}
+    data = {"class_path": f"lossy_lightning.data.{name}", "init_args": given | places}
+    run("fit", "--test_after_fit", "false", data=data)
+    checkpoint = sorted(tmp_path.rglob("*.ckpt"))[0]
+    run("predict", "--ckpt_path", str(checkpoint), data=data)
+    (table,) = tmp_path.rglob("predictions.csv")
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    files = [row["example"] for row in rows]
+    assert len(files) == 4
+    moved = shutil.move(root, tmp_path / "moved")  # a network is told of its data by its file alone
+    networks = [checkpoint]
+    if name == "ImageFolder":  # the others have tables of many values, which take long to pack
+        networks.append(tmp_path / "network.packed")
+        main(["export", "--checkpoint", str(checkpoint), "--format", "packed", "--output", str(networks[1])])
+    there = [file.replace(str(root), str(moved)) for file in files]
+    for network in networks:
+        for row, told in zip(rows, told_files(["--network", network, *there], capsys), strict=True):
+            assert told["class"] == row["class"]
+            got = [told["probabilities"][label] for label in ("class0", "class1")]
+            assert got == pytest.approx([float(row["class0"]), float(row["class1"])], abs=1e-4)
+    if name == "AudioFolder":
+        return
+    Image.new("RGB", (16, 5)).save(tmp_path / "small.jpg")
+    small = refused(["predict-files", "--network", str(networks[-1]), str(tmp_path / "small.jpg")], capsys)
+    assert "less than the crop of 32 x 32" in small or "smaller than size=(6, 8)" in small

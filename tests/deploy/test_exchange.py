@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from vector_quantize_pytorch import LFQ
 
-from lossy_lightning.core import CodeSpec, InputError
-from lossy_lightning.deploy import export_onnx, export_qonnx
-from lossy_lightning.nn import MLP, Bits, ResidualNet, Scale
+from lossy_lightning.codecs import PCM, VQVAE
+from lossy_lightning.core import CodeSpec, InputError, SignalForm
+from lossy_lightning.deploy import OnnxNetwork, export_onnx, export_qonnx
+from lossy_lightning.nn import MLP, Bits, BlockDecoder, BlockEncoder, ResidualNet, Scale
 from lossy_lightning.nn.layers._tables import QuantizedRows
 from lossy_lightning.profiling import count_macs
 from lossy_lightning.tasks import ClassificationTask
@@ -163,6 +165,31 @@ def test_mistakes_are_told(tmp_path):
         export_onnx(nn.Linear(2, 2), tmp_path / "network.onnx")
     with pytest.raises(InputError, match=r"model is a torch.nn.Module that was made"):
         export_onnx(MLP, tmp_path / "network.onnx")
+
+
+def test_class_names_and_codecs_are_held_against_the_network(tmp_path):
+    codec = VQVAE(BlockEncoder((2, 2), dim=4), LFQ(dim=4), BlockDecoder((2, 2), dim=4))
+    form, path = SignalForm((1, 4, 4)), tmp_path / "folder" / "network.onnx"
+    task = ClassificationTask(codec.spec(form.shape), 3, Bits, MLP).eval()
+    for classes, told in ((["a", "b"], "got 2 names, 2 different ones, for 3 logits"), ("abc", "a list of names")):
+        with pytest.raises(InputError, match=told):
+            export_onnx(task, path, classes=classes)
+    with pytest.raises(InputError, match="PCM does not make this network's codes: field 'code' has ordered values"):
+        export_onnx(task, path, codec=PCM(), form=form)
+    with pytest.raises(InputError, match=r"codec=data.codec and form=data.signal_form; got PCM and NoneType"):
+        export_onnx(task, path, codec=PCM())
+    for write in (export_onnx, export_qonnx):
+        with pytest.raises(InputError, match="is a folder; give the name of a file"):
+            write(task, tmp_path)
+    export_onnx(task, path, classes=["a", "b", "c"], codec=codec, form=form)
+    network = OnnxNetwork(path)
+    assert network.classes == ("a", "b", "c")
+    assert network.form() == form
+    with pytest.raises(InputError, match="VQVAE, not what it is made of; give the codec"):
+        network.codec()  # made of modules
+    path.write_bytes(path.read_bytes().replace(b'["a","b","c"]', b'["a","b,c"]  '))
+    with pytest.raises(InputError, match="names 2 classes, but its network makes 3 logits"):
+        OnnxNetwork(path)
 
 
 class Branching(nn.Module):

@@ -53,6 +53,7 @@ def test_loading_unpickles_nothing(name, monkeypatch):
         assert task(code).shape == (2, len(classes))
     assert card.bytes == (FOLDER / f"{name}.safetensors").stat().st_size
     assert task.origin.loaded
+    assert codec.spec(tuple(task.origin.state["signal_form"]["shape"])).shape == task.spec.shape
 
 
 def _signal(codec):

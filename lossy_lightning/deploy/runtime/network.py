@@ -27,11 +27,20 @@ class Program(NamedTuple):
         shape: Of a code, ``(C, *grid)``.
         registers: Of each its kind, positions and channels.
         steps: In order.
+        fields: Of the codes; None in files of earlier versions.
     """
 
     shape: tuple[int, ...]
     registers: list[dict[str, Any]]
     steps: list[dict[str, Any]]
+    fields: list[dict[str, Any]] | None = None
+
+
+def num_logits(program: Program) -> int:
+    """Number of logits that a program makes."""
+    last = program.steps[-1]["inputs"][0]
+    told = program.registers[last]
+    return int(told["positions"] * told["channels"])
 
 
 class PackedNetwork:
@@ -73,9 +82,7 @@ class PackedNetwork:
     @property
     def num_classes(self) -> int:
         """Number of logits."""
-        last = self.program.steps[-1]["inputs"][0]
-        told = self.program.registers[last]
-        return int(told["positions"] * told["channels"])
+        return num_logits(self.program)
 
     def predict(self, codes: ArrayLike, num_threads: int = 1) -> NDArray[np.float32]:
         """Logits ``(N, classes)`` of codes ``(N, C, *grid)``.
@@ -155,7 +162,8 @@ class PackedNetwork:
         """Read a file that `save` wrote.
 
         Raises:
-            ValueError: If it is no such file, or one of a newer version of this package.
+            ValueError: If it is no such file, one of a newer version of this package, or has another number of class
+                names than of logits.
             FileNotFoundError: If there is none.
         """
         told, tensors = read_file(path)
@@ -166,9 +174,10 @@ class PackedNetwork:
             )
         program = told["program"]
         classes = None if told["classes"] is None else tuple(told["classes"])
-        return cls(
-            Program(tuple(program["shape"]), program["registers"], program["steps"]), tensors, classes, told["codec"]
-        )
+        made = Program(tuple(program["shape"]), program["registers"], program["steps"], program.get("fields"))
+        if classes is not None and len(classes) != num_logits(made):
+            raise ValueError(f"{path} names {len(classes)} classes, but its network makes {num_logits(made)} logits")
+        return cls(made, tensors, classes, told["codec"])
 
 
 @cache
