@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import DataLoader
 
-from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, FileCodec, InputError
+from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, FileCodec, InputError, SignalForm
 from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.data._loading import Place, reading_loader
 from lossy_lightning.data._reading import Reading
@@ -121,6 +121,11 @@ class ShardedCodes(EncodedDataModule):
         if statistics is None:
             raise MisconfigurationException(f"{self._store.url} has no train split, so its codes have no statistics")
         return statistics
+
+    @property
+    def signal_form(self) -> SignalForm:
+        """The crop, or whole signals; of shards of files, their codes as they are."""
+        return SignalForm(self.signal_shape, self.crop is not None, self.index.files, self.sample_rate)
 
     def codes(self, split: Split) -> Source | None:
         """Codes of a split."""
