@@ -67,6 +67,11 @@ inlined: _Decorator = njit(  # type: ignore[call-overload]
     nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True
 )
 
+#: The same, compiled as a part of each caller, never for itself: what is below a kernel is optimized again with it.
+merged: _Decorator = njit(  # type: ignore[call-overload]
+    nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, inline="always"
+)
+
 _kept: _Decorator = njit(nogil=True, error_model="numpy", cache=True)
 
 

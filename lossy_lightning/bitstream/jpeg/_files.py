@@ -6,10 +6,10 @@
 import numpy as np
 
 from .._status import OK, fail
-from ..compile import entry, kernel
+from ..compile import entry, kernel, merged
 from ._frames import color_space, read_until, start_file
 from ._records import COMPONENT, FRAME, MISSING_QUANTIZATION, SOF0, SOS, TOO_SHORT, TRUNCATED
-from ._scans import decode_scan
+from ._scans import decode_scan, latch
 from ._stuffing import MOST_PADDING
 from ._windows import (
     UNIT,
@@ -50,7 +50,7 @@ def read_headers(data, bounds, frames, components, latched, max_pixels, fill):
             defined = quantization[parts[c].quantization, 64] != 0
             if frame.error == OK and parts[c].scan_order >= 0 and not defined:
                 fail(frame, MISSING_QUANTIZATION, frame.position, SOS, parts[c].quantization)
-            latched[table_sets, c] = quantization[parts[c].quantization, :64]
+            latch(quantization, parts[c].quantization, latched[table_sets], c)
         table_sets = _number_tables(frame, latched, table_sets)
 
 
@@ -108,7 +108,7 @@ def decode_windows(data, bounds, frames, components, latched, tables, windows, w
         table_sets = _number_tables(frame, latched, table_sets)
 
 
-@kernel
+@merged
 def _decode_windows(
     data, frame, components, quantization, latched, huffman, tables, units, stream, windows, whole, scratch, max_pixels,
     fill,
@@ -184,7 +184,7 @@ def _begin_file(last, data, start, end, frame, components, quantization, huffman
         fail(frame, TOO_SHORT, frame.end, 0, frame.num_blocks)
 
 
-@kernel
+@merged
 def _decode_file(
     data, frame, components, quantization, latched, huffman, tables, units, stream, out, aims, scratch, max_pixels, fill
 ):
@@ -201,4 +201,4 @@ def _decode_file(
         frame.error = OK
     for c in range(frame.num_components):
         if components[c].scanned == 0:
-            latched[c] = quantization[components[c].quantization, :64]
+            latch(quantization, components[c].quantization, latched, c)

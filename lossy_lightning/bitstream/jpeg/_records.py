@@ -3,11 +3,15 @@
 # mypy: allow-untyped-defs, allow-untyped-calls
 # Numba finds the types of a kernel where it is called.
 
+from typing import Any
+
 import numpy as np
 
 from .._status import OK, STATUS_FIELDS
 
 _I8 = np.int64
+# Statuses and markers are no literals: Numba would compile a kernel for each that stands in a call of it.
+_NUMBER: Any = np.int64
 
 #: What is known of a file. ``position`` is where to read on; the scan's fields are those of the last SOS.
 FRAME = np.dtype(
@@ -91,7 +95,9 @@ COMPONENT = np.dtype(
     MISSING_DC,
     MISSING_AC,
     TOO_SHORT,
-) = range(OK + 1, OK + 28)
+) = map(_NUMBER, range(OK + 1, OK + 28))
 
-SOF0, SOF1, SOF2, DHT, SOI, EOI, SOS, DQT, DNL, DRI = 0xC0, 0xC1, 0xC2, 0xC4, 0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD
-RST0, RST7 = 0xD0, 0xD7
+SOF0, SOF1, SOF2, DHT, SOI, EOI, SOS, DQT, DNL, DRI = map(
+    _NUMBER, (0xC0, 0xC1, 0xC2, 0xC4, 0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD)
+)
+RST0, RST7 = map(_NUMBER, (0xD0, 0xD7))

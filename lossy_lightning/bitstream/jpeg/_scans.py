@@ -7,7 +7,7 @@ import numpy as np
 
 from .._bits import at_address, borrowed, refill, top_bits, window
 from .._status import OK, fail
-from ..compile import entry, inlined, kernel
+from ..compile import entry, inlined, kernel, merged
 from ._blocks import ac_coefficients, ac_first, ac_refine, dc_difference
 from ._huffman import build_fast, find_table
 from ._records import (
@@ -27,6 +27,7 @@ from ._scan_headers import needs_ac, needs_dc, place_of_table
 from ._stuffing import pad_further, stuffed_position, unstuff
 from ._windows import aim_units
 
+_DC, _AC = np.int64(0), np.int64(1)  # classes of Huffman tables
 _BLOCK_COST = 4  # of a block that is looked through, in coefficients that are
 _ZERO, _ONE, _U3, _64 = (np.uint64(i) for i in (0, 1, 3, 64))
 
@@ -56,10 +57,17 @@ def plan_units(frame, components, units):
     return count, per_row, per_row * rows
 
 
-@kernel
+@inlined
+def latch(quantization, identifier, latched, c):
+    """Take over a quantization table for a component; to assign it as a whole takes long to compile."""
+    for i in range(64):
+        latched[c, i] = quantization[identifier, i]
+
+
+@merged
 def prepare_scan(data, frame, components, quantization, latched, huffman, tables, units, count):
     """Take over the quantization tables of new components, find the Huffman tables of the scan."""
-    dc, ac = 0, 0
+    dc, ac = np.int64(0), np.int64(0)
     dc_at, ac_at = np.int64(-1), np.int64(-1)
     for c in range(frame.num_components):
         component = components[c]
@@ -68,23 +76,23 @@ def prepare_scan(data, frame, components, quantization, latched, huffman, tables
         if component.scanned == 0:
             if quantization[component.quantization, 64] == 0:
                 return fail(frame, MISSING_QUANTIZATION, frame.position, SOS, component.quantization)
-            latched[c] = quantization[component.quantization, :64]
+            latch(quantization, component.quantization, latched, c)
             component.scanned = 1
         elif frame.process != 2:
             return fail(frame, SCANNED_TWICE, frame.position, SOS, c)
         # Most often the tables are those of the component before.
         if needs_dc(frame):
-            at = place_of_table(frame, huffman, 0, component.dc_table)
+            at = place_of_table(frame, huffman, _DC, component.dc_table)
             if at < 0:
                 return fail(frame, MISSING_DC, frame.position, SOS, component.dc_table)
             if at != dc_at:
-                dc, dc_at = find_table(tables, 0, data, at), at
+                dc, dc_at = find_table(tables, _DC, data, at), at
         if needs_ac(frame):
-            at = place_of_table(frame, huffman, 1, component.ac_table)
+            at = place_of_table(frame, huffman, _AC, component.ac_table)
             if at < 0:
                 return fail(frame, MISSING_AC, frame.position, SOS, component.ac_table)
             if at != ac_at:
-                ac, ac_at = find_table(tables, 1, data, at), at
+                ac, ac_at = find_table(tables, _AC, data, at), at
         if dc < 0 or ac < 0:
             return fail(frame, BAD_HUFFMAN, dc_at if dc < 0 else ac_at, DHT, 0)
         if needs_dc(frame):
@@ -97,7 +105,7 @@ def prepare_scan(data, frame, components, quantization, latched, huffman, tables
     return OK
 
 
-@kernel
+@merged
 def decode_scan(
     data, frame, components, quantization, latched, huffman, tables, units, stream, out, aims, scratch, fill
 ):
