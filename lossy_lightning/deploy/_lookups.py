@@ -43,7 +43,7 @@ def read_lookup(graph: Graph, codes: CodeTable, number: int) -> Lookup:
     rows = weights.detach()[:padding] if padding == len(weights) - 1 else weights.detach()
     places = graph.made[indices.index].places.reshape(node.value.numel() // weights.shape[1], -1)
     there = places >= 0
-    channels = codes.channel[places[there]].unique()
+    channels = torch.unique(codes.channel[places[there]])
     lows, highs = ({int(v) for v in ends[channels]} for ends in (codes.low, codes.high))
     absents = {codes.absent[channel] for channel in channels.tolist()}
     if len(lows) > 1 or len(highs) > 1 or len(absents) > 1:
