@@ -62,7 +62,7 @@ FOREIGN = {
     "soundfile": ("data/_sound_files", "codecs/standards/_lame"),
     "torchaudio": ("codecs/transform/spectrogram",),
     "numba": ("bitstream/", "deploy/runtime/"),
-    "llvmlite": ("bitstream/",),
+    "llvmlite": ("bitstream/", "deploy/runtime/"),
     "vector_quantize_pytorch": ("codecs/learned/_quantizers",),
     "scipy": ("codecs/labels", "codecs/_assigning", "data/_resampling"),
     "litdata": ("data/shards/",),
