@@ -1,7 +1,9 @@
 """The codec contract as one function, for our codecs and for yours."""
 
+import atexit
 import copy
 import multiprocessing
+import os
 import pickle
 import sys
 from collections.abc import Callable
@@ -244,7 +246,7 @@ def _check_fingerprint(codec: Codec) -> None:
             f"the fingerprint must change with the fitted tensors; got {mine}"
         )
     try:
-        theirs = _other_process().submit(_fingerprint, pickle.dumps(codec), sys.path).result()
+        theirs = _other_process().submit(_fingerprint, pickle.dumps(codec), sys.path, dict(os.environ)).result()
     except BrokenExecutor:
         _other_process.cache_clear()  # the next codec has a new one
         raise
@@ -254,11 +256,14 @@ def _check_fingerprint(codec: Codec) -> None:
 @cache
 def _other_process() -> ProcessPoolExecutor:
     """One for all codecs that are checked: importing torch takes longer than all checks of a small codec."""
-    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+    atexit.register(pool.shutdown)
+    return pool
 
 
-def _fingerprint(pickled: bytes, path: list[str]) -> str:
-    sys.path[:] = path  # modules that were imported since the process began
+def _fingerprint(pickled: bytes, path: list[str], environment: dict[str, str]) -> str:
+    sys.path[:] = path  # modules and folders of models may have changed since the process began
+    os.environ.update(environment)
     codec: Codec = pickle.loads(pickled)
     return codec.fingerprint()
 

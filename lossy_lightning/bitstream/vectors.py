@@ -5,6 +5,7 @@ instructions. Compilers do not find such code in loops over blocks; on processor
 becomes several.
 
 Example:
+    >>> from lossy_lightning.bitstream.compile import entry, kernel
     >>> @vectorized
     ... def negate(memory, source, target):
     ...     memory.store(-memory.load(source, 8, 16), target, 16)

@@ -61,7 +61,7 @@ def write_shards(
         ...     shards = ShardedCodes(f"{folder}/shards")
         ...     code, target = next(iter(shards.test_dataloader()))
         >>> code.shape, code.dtype, shards.codec
-        (torch.Size([64, 1, 4, 4]), torch.uint8, VQ(block=(2, 2), codebook_size=16, ordered=False, seed=0))
+        (torch.Size([64, 1, 4, 4]), torch.uint8, VQ(block=(2, 2), levels=16, seed=0))
     """
     if data.transform is not None or data.augmentation is not None:
         raise MisconfigurationException("a transform or augmentation draws codes anew each epoch; write without it")

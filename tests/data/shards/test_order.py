@@ -21,6 +21,12 @@ KEY = RandomKey((0, "train"))
 FIRST = Place()
 
 
+@pytest.fixture(autouse=True)
+def no_global_seed(monkeypatch):
+    """Of tests that ran before in this process: the seed is that of the generator."""
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+
+
 @pytest.fixture
 def ranks(monkeypatch):
     """Orders of as many processes as asked for, as each of them makes its own."""
