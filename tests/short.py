@@ -62,7 +62,8 @@ def check_logged(name: str, folder: Path, config: str) -> None:
     (run,) = (folder / name).iterdir()
     logged = scalars(run)
     figure = "psnr" if "VQVAETask" in config else "acc"
-    assert {f"{split}_{kind}" for split in ("train", "val", "test") for kind in ("loss", figure)} <= logged.keys()
+    splits = ("train", "test") if '"val_fraction": 0.0' in config else ("train", "val", "test")
+    assert {f"{split}_{kind}" for split in splits for kind in ("loss", figure)} <= logged.keys()
     if "ComplexityMonitor" in config:
         assert any(scalar.startswith("macs/") for scalar in logged)
     assert {scalar: logged.get(scalar) for scalar in MACS.get(name, {})} == MACS.get(name, {})
