@@ -67,8 +67,6 @@ def read_file(path: str | Path, kind: str = PACKED) -> tuple[dict[str, Any], dic
 
     Raises:
         ValueError: If it is no file of that kind.
-        FileNotFoundError: If there is none.
-        ValueError: If it is no file of a packed network.
         OSError: If it cannot be read; of one that is not there, FileNotFoundError, of a folder, IsADirectoryError.
     """
     if Path(path).is_dir():
