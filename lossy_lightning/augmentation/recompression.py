@@ -37,7 +37,7 @@ class Recompression(Adapted):
         check_numbers(0, 1, probability=probability)
         self.codecs = list(codecs)
         self.probability = probability
-        self._decoder = self.codecs[0]
+        self._decoders = [self.codecs[0]]  # in a list, so that it is no part of this module if it is one itself
 
     def adapt(self, codecs: Sequence[Codec], spec: CodeSpec, statistics: CodeStatistics) -> None:
         """Take over what decodes the codes.
@@ -53,7 +53,7 @@ class Recompression(Adapted):
                     "their quantization steps: set dequantize=True"
                 )
         super().adapt(codecs, spec, statistics)
-        self._decoder = codecs[0]
+        self._decoders = [codecs[0]]
 
     def augment(self, code: Tensor) -> Tensor:
         """Codes, some of them coded again.
@@ -65,7 +65,8 @@ class Recompression(Adapted):
         (chosen,) = (torch.rand(len(code), device=code.device) < self.probability).nonzero(as_tuple=True)
         if not len(chosen):
             return code
-        signals = _on(self._decoder, code).decode(code[chosen] if self._decoder.on_device else code[chosen].cpu())
+        (decoder,) = self._decoders
+        signals = _on(decoder, code).decode(code[chosen] if decoder.on_device else code[chosen].cpu())
         drawn = torch.randint(len(self.codecs), (len(chosen),), device=code.device)
         for number, codec in enumerate(self.codecs):
             (those,) = (drawn == number).nonzero(as_tuple=True)

@@ -3,7 +3,7 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from lossy_lightning.augmentation import Recompression
-from lossy_lightning.codecs import JPEG, Decoded
+from lossy_lightning.codecs import JPEG, PCM, Decoded
 from tests.codecs.transform.images import smooth
 
 
@@ -23,6 +23,13 @@ def test_codes_are_those_of_what_is_decoded(make):
     assert torch.equal(code, kept)
     assert not torch.equal(again, code)
     assert torch.equal(adapted(Recompression([make(10)], probability=0.0), make(50))(code), code)
+
+
+def test_what_decodes_the_codes_may_be_of_another_class():
+    augmentation = Recompression([Decoded(JPEG(10, "4:4:4"))])
+    code = PCM().encode(smooth(8, 3, 16, 16))
+    assert torch.equal(adapted(augmentation, PCM())(code), augmentation.codecs[0].encode(code))
+    assert not augmentation.state_dict()
 
 
 def test_each_example_draws_a_codec_of_its_own():
