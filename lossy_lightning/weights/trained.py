@@ -100,6 +100,9 @@ def read_trained(path: Path, card: Card, model_dir: str | Path | None = None) ->
         make(told["spec"]), len(origin["classes"]), stem, backbone, logit_scale=told["logit_scale"]
     )
     kept = task.state_dict()
+    missing = [name for name in kept if f"task.{name}" not in tensors]
+    if missing:
+        raise InputError(f"{path} lacks weights of its network, {missing[0]} among them: it cannot be used")
     task.load_state_dict({name: _widened(tensors[f"task.{name}"], like) for name, like in kept.items()})
     task.on_load_checkpoint({"data": origin})
     fitted = {name.removeprefix("codec."): value for name, value in tensors.items() if name.startswith("codec.")}

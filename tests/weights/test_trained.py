@@ -83,6 +83,9 @@ def test_files_that_are_none_are_told(path):
     write_file(path, json.loads(json.dumps(told)) | {"layout": 9, "version": "9.1"}, tensors, KIND)
     with pytest.raises(ValueError, match=r"written by lossy_lightning 9\.1"):
         read_trained(path, CARD)
+    write_file(path, told, {name: value for name, value in tensors.items() if name != "task.backbone.2.weight"}, KIND)
+    with pytest.raises(ValueError, match=r"lacks weights of its network, backbone\.2\.weight among them"):
+        read_trained(path, CARD)
     path.write_bytes(b"nothing")
     with pytest.raises(ValueError, match="no file of a trained network"):
         read_trained(path, CARD)

@@ -10,7 +10,7 @@ from lossy_lightning.deploy.runtime._memory import Memory
 from lossy_lightning.deploy.runtime._taps import taps
 from lossy_lightning.deploy.runtime._tiles import NARROWEST, TILES
 
-_OPERATIONS = ("multiply", "add", "affine", "leaky", "clamp", "round", "divide", "subtract")
+OPERATIONS = ("multiply", "add", "affine", "leaky", "clamp", "round", "divide", "subtract")
 _NEVER = np.int32(2**31 - 1)
 _CACHED = 2**15  # bytes of features
 
@@ -270,14 +270,14 @@ class Assembly:
         both = [first, first if second is None else second]
         rows = max(map(len, both))
         starts = [self._add_reals(np.broadcast_to(each, (rows, told["channels"]))) for each in both]
-        kind = _OPERATIONS.index(step["operation"])
+        kind = OPERATIONS.index(step["operation"])
         size = told["channels"] if rows > 1 else 0
         return [_engine.ELEMENTWISE, source, target, told["positions"], told["channels"], kind, *starts, size]
 
     def _join(self, step: dict[str, Any]) -> list[int]:
         one, other = (self.memory.places[each] for each in step["inputs"])
         told = self.registers[step["output"]]
-        size, kind = told["positions"] * told["channels"], _OPERATIONS.index(step["operation"])
+        size, kind = told["positions"] * told["channels"], OPERATIONS.index(step["operation"])
         return [_engine.ADDITION, one, other, self.memory.places[step["output"]], size, kind]
 
     def _gathering(self, step: dict[str, Any]) -> list[int]:

@@ -1,8 +1,9 @@
-"""Files of networks: safetensors, whose tensors are stored as narrow as they are.
+"""Files of networks: safetensors, whose tensors are stored as narrow as they are, with a checksum of the whole file.
 
-Source: https://github.com/huggingface/safetensors, section "Format".
+Source: https://github.com/huggingface/safetensors, section "Format"; FIPS 180-4 (2015), 6.2 (SHA-256).
 """
 
+import hashlib
 import json
 import os
 import struct
@@ -14,6 +15,10 @@ from typing import Any
 import numpy as np
 
 PACKED = "packed network"
+#: How the header begins; the digits of the checksum follow, which are zeros while it is computed.
+_START = b'{"__metadata__":{"sha256":"'
+_UNSET = "0" * 64
+_AT = slice(8 + len(_START), 8 + len(_START) + 64)
 _NAMES = {"BOOL": np.bool_, "U8": np.uint8, "I8": np.int8, "I16": np.int16, "I32": np.int32, "I64": np.int64}
 _NAMES |= {"F16": np.float16, "F32": np.float32, "U64": np.uint64, "F64": np.float64}
 
@@ -49,15 +54,17 @@ def write_file(path: str | Path, told: dict[str, Any], tensors: dict[str, np.nda
         end += array.nbytes
         blobs.append(array.tobytes())
     text = json.dumps({"format": _format(kind), "shapes": shapes, **told}, separators=(",", ":"))
-    head = json.dumps({"__metadata__": {"lossy_lightning": text}, **header}, separators=(",", ":")).encode()
+    about = {"sha256": _UNSET, "lossy_lightning": text}
+    head = json.dumps({"__metadata__": about, **header}, separators=(",", ":")).encode()
     head += b" " * (-len(head) % 8)
+    content = struct.pack("<Q", len(head)) + head + b"".join(blobs)
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder: name the file that the network is written to")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} to: make it first")
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(struct.pack("<Q", len(head)) + head + b"".join(blobs))
+        file.write(content[: _AT.start] + _checksum(content) + content[_AT.stop :])
     os.chmod(file.name, 0o666 & ~_umask())
     os.replace(file.name, path)
 
@@ -66,13 +73,13 @@ def read_file(path: str | Path, kind: str = PACKED) -> tuple[dict[str, Any], dic
     """What the header of a file says, and its tensors.
 
     Raises:
-        ValueError: If it is no file of that kind.
+        ValueError: If it is no file of that kind, or a byte of it has changed since it was written.
         OSError: If it cannot be read; of one that is not there, FileNotFoundError, of a folder, IsADirectoryError.
     """
     if Path(path).is_dir():
-        raise IsADirectoryError(f"{path} is a folder: name the file of a packed network")
+        raise IsADirectoryError(f"{path} is a folder: name the file of a {kind}")
     if not Path(path).exists():
-        raise FileNotFoundError(f"there is no file {path}: name one that PackedNetwork.save or export wrote")
+        raise FileNotFoundError(f"there is no file {path}: name one of a {kind}")
     data = Path(path).read_bytes()
     try:
         (size,) = struct.unpack_from("<Q", data)
@@ -80,14 +87,28 @@ def read_file(path: str | Path, kind: str = PACKED) -> tuple[dict[str, Any], dic
             raise ValueError
         header = json.loads(data[8 : 8 + size])
         told = json.loads(header.pop("__metadata__")["lossy_lightning"])
-        if told.pop("format") != _format(kind):
-            raise ValueError
+        written = told.pop("format")
         shapes = told.pop("shapes")
-        body = memoryview(data)[8 + size :]
-        tensors = {name: _tensor(body, entry, shapes.get(name)) for name, entry in header.items()}
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError, zlib.error) as error:
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path} is no file of a {kind}, or it is damaged") from error
-    return told, tensors
+    if data[8:].startswith(_START) and data[_AT] != _checksum(data):
+        raise ValueError(f"{path} is damaged, its checksum does not fit: copy it again from where it is whole")
+    if written != _format(kind) or not data[8:].startswith(_START):
+        other = "" if written == _format(kind) else f", but of a {str(written).removeprefix(_format(''))}"
+        raise ValueError(f"{path} is no file of a {kind}{other or ', or of an earlier version: write it anew'}")
+    body = memoryview(data)[8 + size :]
+    try:
+        return told, {name: _tensor(body, entry, shapes.get(name)) for name, entry in header.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, zlib.error) as error:
+        raise ValueError(f"{path} holds tensors that lossy_lightning did not write: {error!r}") from error
+
+
+def _checksum(content: bytes) -> bytes:
+    """SHA-256, in hexadecimal digits, of a file's content without the digits themselves."""
+    parts = hashlib.sha256(content[: _AT.start])
+    parts.update(_UNSET.encode())
+    parts.update(memoryview(content)[_AT.stop :])
+    return parts.hexdigest().encode()
 
 
 def _format(kind: str) -> str:

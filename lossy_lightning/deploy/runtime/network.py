@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from lossy_lightning import __version__
 from lossy_lightning.deploy.runtime import _engine
 from lossy_lightning.deploy.runtime._assembly import Assembly
+from lossy_lightning.deploy.runtime._checks import check_program
 from lossy_lightning.deploy.runtime.file import read_file, write_file
 
 _LAYOUT = 1  # of files; a newer one is told apart
@@ -162,22 +163,26 @@ class PackedNetwork:
         """Read a file that `save` wrote.
 
         Raises:
-            ValueError: If it is no such file, one of a newer version of this package, or has another number of class
-                names than of logits.
+            ValueError: If it is no such file, is damaged or of a newer version of this package, would compute with what
+                it does not hold, or has another number of class names than of logits.
             FileNotFoundError: If there is none.
         """
         told, tensors = read_file(path)
-        if told["layout"] != _LAYOUT:
+        if told.get("layout") != _LAYOUT:
             raise ValueError(
-                f"{path} was written by lossy_lightning {told['version']}, whose files this version, {__version__}, "
-                "cannot read: pack the network anew, or install that version"
+                f"{path} was written by lossy_lightning {told.get('version')}, whose files this version, "
+                f"{__version__}, cannot read: pack the network anew, or install that version"
             )
-        program = told["program"]
-        classes = None if told["classes"] is None else tuple(told["classes"])
-        made = Program(tuple(program["shape"]), program["registers"], program["steps"], program.get("fields"))
+        try:
+            program, classes, codec = (told[name] for name in ("program", "classes", "codec"))
+            made = Program(tuple(program["shape"]), program["registers"], program["steps"], program.get("fields"))
+            check_program(made.shape, made.registers, made.steps, tensors)
+            classes = None if classes is None else tuple(classes)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"{path} holds no network that can run, {error}: pack the network anew") from error
         if classes is not None and len(classes) != num_logits(made):
             raise ValueError(f"{path} names {len(classes)} classes, but its network makes {num_logits(made)} logits")
-        return cls(made, tensors, classes, told["codec"])
+        return cls(made, tensors, classes, codec)
 
 
 @cache

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from lossy_lightning.deploy.runtime import PackedNetwork
 from lossy_lightning.deploy.runtime.file import read_file, write_file
@@ -51,19 +51,42 @@ def test_places_without_a_file_are_told(tmp_path):
             use(tmp_path)
 
 
-def test_damage_is_told(tmp_path):
+def test_each_changed_byte_is_told(tmp_path):
     write_file(tmp_path / "file", {"layout": 1}, TENSORS)
     whole = (tmp_path / "file").read_bytes()
-    (tmp_path / "file").write_bytes(whole[:-9])
-    with pytest.raises(ValueError, match="no file of a packed network, or it is damaged"):
+    random = np.random.default_rng(0)
+    for place in range(0, len(whole), 3):
+        changed = bytearray(whole)
+        changed[place] ^= int(random.integers(1, 256))
+        (tmp_path / "file").write_bytes(changed)
+        with pytest.raises(ValueError, match=r"damaged|of a packed network"):
+            read_file(tmp_path / "file")
+
+
+@pytest.mark.parametrize("change", [lambda whole: whole[:-9], lambda whole: whole + b"more"])
+def test_other_lengths_are_told(change, tmp_path):
+    write_file(tmp_path / "file", {"layout": 1}, TENSORS)
+    (tmp_path / "file").write_bytes(change((tmp_path / "file").read_bytes()))
+    with pytest.raises(ValueError, match="is damaged, its checksum does not fit: copy it again"):
+        read_file(tmp_path / "file")
+
+
+def test_files_without_a_checksum_are_told(tmp_path):
+    told = {"lossy_lightning": json.dumps({"format": "lossy_lightning packed network", "shapes": {}, "layout": 1})}
+    save_file({"few": TENSORS["few"]}, tmp_path / "file", told)
+    with pytest.raises(ValueError, match="or of an earlier version: write it anew"):
         read_file(tmp_path / "file")
 
 
 def test_files_of_another_kind_are_told(tmp_path):
     write_file(tmp_path / "file", {"layout": 1}, TENSORS, "trained network")
     assert read_file(tmp_path / "file", "trained network")[0] == {"layout": 1}
-    with pytest.raises(ValueError, match="no file of a packed network"):
+    with pytest.raises(ValueError, match="no file of a packed network, but of a trained network"):
         PackedNetwork.load(tmp_path / "file")
+    with pytest.raises(FileNotFoundError, match="name one of a trained network"):
+        read_file(tmp_path / "none", "trained network")
+    with pytest.raises(IsADirectoryError, match="name the file of a trained network"):
+        read_file(tmp_path, "trained network")
 
 
 def test_a_newer_file_is_told(tmp_path):
