@@ -12,12 +12,14 @@ from lossy_lightning.nn.backbones import (
     BinaryNet,
     ConvNet,
     LateConcat,
+    MobileNet,
     ResidualNet,
     ResNet,
     SequenceNet,
     SpectrogramCNN,
     UpSampling,
     load_rgb_weights,
+    load_tflite_weights,
 )
 from lossy_lightning.nn.stems import (
     Bits,
@@ -64,6 +66,7 @@ __all__ = [
     "LearnedBits",
     "LookupConv",
     "LookupLinear",
+    "MobileNet",
     "OneHot",
     "Packed",
     "ResNet",
@@ -76,4 +79,5 @@ __all__ = [
     "SpectrogramCNN",
     "UpSampling",
     "load_rgb_weights",
+    "load_tflite_weights",
 ]

@@ -22,6 +22,7 @@ from lossy_lightning.nn import (
     LearnedBits,
     LookupConv,
     LookupLinear,
+    MobileNet,
     OneHot,
     Packed,
     ResidualNet,
@@ -105,6 +106,7 @@ CROPPED = {
     ),
     "MLP": partial(MLP, hidden_features=(8,)),
     "MLP, 4 bits": partial(MLP, hidden_features=(8,), weight_bit_width=4, input_bit_width=4, input_norm=True),
+    "MobileNet": partial(MobileNet, width_mult=0.25, skip=12),
     "SpectrogramCNN": SpectrogramCNN,
 }
 """Backbones on features of one size."""

@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lossy_lightning.codecs.pretrained._tflite import convolution_macs
-from lossy_lightning.core import Codec, CodeSpec, Field, InputError, MissingFileError, MissingPackageError
+from lossy_lightning.core import Codec, CodeSpec, Field, InputError, MissingFileError
 from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.functional import crop, pad_to_multiple, sum_codewords
+from lossy_lightning.tflite import convolution_macs, open_model
 
 _ENCODER, _QUANTIZER, _DECODER = "soundstream_encoder.tflite", "quantizer.tflite", "lyragan.tflite"
 _STAGES = {3200: 16, 6000: 30, 9200: 46}
@@ -213,10 +213,4 @@ def _read_codebooks(model: bytes) -> Tensor:
 
 
 def _interpreter(model: bytes) -> Any:
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError as error:
-        raise MissingPackageError(
-            "Lyra runs its models by ai-edge-litert, which is not installed: pip install 'lossy-lightning[lyra]'"
-        ) from error
-    return Interpreter(model_content=model, num_threads=1)
+    return open_model(model, "Lyra")

@@ -4,10 +4,12 @@ from lossy_lightning.nn.backbones.binarynet import BinaryNet
 from lossy_lightning.nn.backbones.convnet import ConvNet
 from lossy_lightning.nn.backbones.late_concat import LateConcat
 from lossy_lightning.nn.backbones.mlp import MLP
+from lossy_lightning.nn.backbones.mobilenet import MobileNet
 from lossy_lightning.nn.backbones.residual import ResidualNet
 from lossy_lightning.nn.backbones.resnet import ResNet, load_rgb_weights
 from lossy_lightning.nn.backbones.sequence import SequenceNet
 from lossy_lightning.nn.backbones.spectrogram import SpectrogramCNN
+from lossy_lightning.nn.backbones.tflite_weights import load_tflite_weights
 from lossy_lightning.nn.backbones.up_sampling import UpSampling
 
 __all__ = [
@@ -15,10 +17,12 @@ __all__ = [
     "BinaryNet",
     "ConvNet",
     "LateConcat",
+    "MobileNet",
     "ResNet",
     "ResidualNet",
     "SequenceNet",
     "SpectrogramCNN",
     "UpSampling",
     "load_rgb_weights",
+    "load_tflite_weights",
 ]

@@ -16,6 +16,7 @@ from lossy_lightning.nn.backbones._resnet_blocks import (
     through,
 )
 from lossy_lightning.nn.backbones._shapes import channels_of
+from lossy_lightning.nn.backbones.mobilenet import MobileNet
 
 
 class ResNet(nn.Module):
@@ -130,13 +131,13 @@ class ResNet(nn.Module):
 
 
 def load_rgb_weights(network: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
-    """Load the weights of a torchvision ResNet into what a network has of it, by name.
+    """Load the weights of a torchvision ResNet or MobileNet into what a network has of it, by name.
 
-    What reads the input may differ in shape, and so may ``fc``; they stay as they are.
+    What reads the input may differ in shape, and so may the last layer; they stay as they are.
 
     Args:
-        network: A `ResNet`, a network that has one in it, such as `UpSampling` or a task, or one that has parts of its
-            names.
+        network: A `ResNet`, a `MobileNet`, a network that has one in it, such as `UpSampling` or a task, or one that
+            has parts of its names.
         state: A state dict, such as that of ``torchvision.models.resnet50(weights="DEFAULT")``.
 
     Returns:
@@ -150,15 +151,17 @@ def load_rgb_weights(network: nn.Module, state: Mapping[str, Tensor]) -> list[st
         >>> load_rgb_weights(net, ResNet((3, 224, 224), 1000).state_dict())
         ['layer2.0.conv1.weight', 'layer2.0.downsample.0.weight', 'fc.weight', 'fc.bias']
     """
-    inside = next((name for name, module in network.named_modules() if name and isinstance(module, ResNet)), "")
+    inside = next(
+        (name for name, module in network.named_modules() if name and isinstance(module, (ResNet, MobileNet))), ""
+    )
     prefix = f"{inside}." if inside else ""
     own, named = network.state_dict(), {prefix + name: value for name, value in state.items()}
     fitting = {name: value for name, value in named.items() if name in own and value.shape == own[name].shape}
     if not fitting:
         raise InputError(
             f"none of the {len(state)} tensors fits; names start with {next(iter(state), 'nothing')!r}, those of the "
-            f"network with {next(iter(own), 'nothing')!r}: pass the state dict of a ResNet of the same widths, and the "
-            "backbone of a task"
+            f"network with {next(iter(own), 'nothing')!r}: pass the state dict of a network of the same widths, and "
+            "the backbone of a task"
         )
     network.load_state_dict(own | fitting)
     return [name for name in own if name not in fitting]

@@ -194,5 +194,5 @@ def test_bad_input(models, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="mono"):
         codec.spec((2, 16_000))
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
-    with pytest.raises(ImportError, match=r"pip install 'lossy-lightning\[lyra\]'"):
+    with pytest.raises(ImportError, match=r"pip install 'lossy-lightning\[tflite\]'"):
         codec.encode(torch.zeros(1, 320).short())
