@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torchmetrics import Metric
 
 from lossy_lightning.core.arguments import check_module
 from lossy_lightning.functional import undisturbed
@@ -152,6 +153,7 @@ def count_parameters(model: nn.Module) -> Counter[int]:
     two values per channel, affine or not: at inference it is one factor and one summand. Other buffers do not count.
     Packed weights of quantized kernels, constants of frozen TorchScript, and plain attributes named ``weight…`` or
     ``bias…`` count like parameters; plain weights of other names are known to `profile_layers` only, from the forward.
+    Metrics of torchmetrics measure the network and are no part of it.
 
     Args:
         model: Any module.
@@ -209,8 +211,11 @@ def _parameters(model: nn.Module, found: Trace | None = None) -> dict[str, Count
     for module, tensor in plain_tensors(model.modules()) if found.origins else ():
         if id(tensor) in found.origins:
             multiplied.setdefault(id(module), []).append(tensor)
+    counting = {id(module) for _, module in model.named_modules(memo=_metrics(model))}
     # Quantizers come last: some track the weights of a layer beside their own parameters.
     for _, module, owner in sorted(owners(model), key=lambda one: one[0] != one[2]):
+        if id(module) not in counting:
+            continue
         count = counts.setdefault(owner, Counter())
         normalised = _batch_norm(module)
         if normalised is not None:
@@ -225,6 +230,11 @@ def _parameters(model: nn.Module, found: Trace | None = None) -> dict[str, Count
                 width = found.widths.get(id(quantizer)) or declared_bit_width(quantizer)
                 count[width or dtype_bit_width(weight)] += weight.numel()
     return counts
+
+
+def _metrics(model: nn.Module) -> set[nn.Module]:
+    """Those that measure the model, whose states are no weights; the model itself may be one."""
+    return {module for module in model.modules() if isinstance(module, Metric) and module is not model}
 
 
 def _batch_norm(module: nn.Module) -> Counter[int] | None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+import torchmetrics
 from brevitas.quant import (
     Int8BiasPerTensorFloatInternalScaling,
     Int32Bias,
@@ -286,6 +287,14 @@ def test_shared_parameters_count_once_and_their_work_twice() -> None:
     model = nn.Sequential(linear, linear)
     assert count_parameters(model) == {32: 72}
     assert count_macs(model, X) == {32: 2 * 10 * 64}
+
+
+def test_metrics_are_no_layers() -> None:
+    model = nn.Sequential(nn.Linear(4, 3))
+    model.train_loss = torchmetrics.MeanMetric()  # holds its state as a plain tensor named weight
+    assert count_parameters(model) == {32: 15}
+    assert [row.name for row in profile_layers(model, torch.ones(1, 4))] == ["0"]
+    assert count_parameters(torchmetrics.MeanMetric()) == {32: 1}  # what is asked for counts
 
 
 def test_bits_are_packed_into_bytes() -> None:

@@ -1,0 +1,1 @@
+"""The commands that make the numbers, tables and pictures of the documentation."""
