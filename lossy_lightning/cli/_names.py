@@ -7,6 +7,7 @@ from abc import ABC
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
+from enum import Enum
 from functools import cache
 from textwrap import fill
 from typing import Any
@@ -26,6 +27,8 @@ ROOMS = {
 }
 """Rooms whose classes stand in configurations, and what these are."""
 
+
+_MADE_OF_OTHERS = (Dataset, Enum, tuple)  # stand in a configuration only as arguments of others
 
 NO_CLASS = "Expected a dot import path string: "
 """What the parser says of a name that it does not know."""
@@ -60,8 +63,8 @@ def listed_classes() -> str:
 def classes_of(room: str) -> list[str]:
     """Names of the classes of a room that a configuration can make."""
     ours = {name: made for name, made in known_classes().items() if made.__module__.split(".")[1] == room}
-    # Datasets stand in a configuration only as a datamodule makes them; abstract classes name ABC as a base.
-    return [name for name, made in ours.items() if ABC not in made.__bases__ and not issubclass(made, Dataset)]
+    # Abstract classes name ABC as a base.
+    return [name for name, made in ours.items() if ABC not in made.__bases__ and not issubclass(made, _MADE_OF_OTHERS)]
 
 
 def show_classes(arguments: Sequence[str]) -> None:

@@ -69,6 +69,12 @@ COMMANDS = {
         "confound photos",
         "ask whether headers of files give their classes away",
     ),
+    "completion": Command(
+        "lossy_lightning.cli.completion",
+        "completion",
+        "completion bash > ~/.local/share/bash-completion/completions/lossy-lightning",
+        "make a shell complete commands, options and names of classes",
+    ),
 }
 """Name to command, in the order of ``--help``."""
 
