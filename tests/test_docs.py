@@ -93,6 +93,21 @@ def test_files_that_are_linked_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_headings_that_are_linked_exist(page: Path) -> None:
+    for target, heading in re.findall(r"\]\(([^)#\s]*)#([^)\s]*)\)", page.read_text()):
+        if "://" not in target:
+            linked = page.parent / target if target else page
+            assert linked.suffix != ".md" or heading in headings(linked), f"{page} links #{heading} of {linked.name}"
+
+
+def headings(page: Path) -> set[str]:
+    """Names of a page's headings, as GitHub and the site make them; the site links the first three levels."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    titles = re.findall(r"^#{1,3} (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_tables_of_runs_are_what_their_runs_say(page: Path) -> None:
     text = page.read_text()
     assert with_tables(text, page.parent) == text, f"run python benchmarks/tables.py {page}"
