@@ -145,7 +145,8 @@ class CodeSpec(_CodeSpec):
     def dtype(self) -> torch.dtype:
         """The smallest integer dtype that holds every value, "not there" too."""
         absent = [field.absent for field in self.fields if field.absent is not None]
-        low, high = min(*self.low, *absent, 0), max(*self.high, *absent, 0)
+        low = min(0, *absent, *(min(field.low) for field in self.fields))
+        high = max(0, *absent, *(max(field.high) for field in self.fields))
         for dtype in _INTEGERS:
             if torch.iinfo(dtype).min <= low and high <= torch.iinfo(dtype).max:
                 return dtype

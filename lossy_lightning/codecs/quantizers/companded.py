@@ -13,6 +13,8 @@ from lossy_lightning.codecs.quantizers.quantizer import Quantizer
 from lossy_lightning.core import InputError
 from lossy_lightning.core.arguments import check_numbers
 
+_PEAKS = 1e-30, 1e30  # so that factors are numbers of float32
+
 
 class Compander(ABC):
     """A rising odd function of real values, and its inverse."""
@@ -31,11 +33,11 @@ class MuLaw(Compander):
     """The μ-law of telephony, ``sign(x) ln(1 + mu |x| / peak) / ln(1 + mu)``: from -peak...peak to -1...1.
 
     Args:
-        mu: How much finer small values are, above 0.
-        peak: The greatest value.
+        mu: How much finer small values are, 1e-3 to 1e6.
+        peak: The greatest value, 1e-30 to 1e30.
 
     Raises:
-        ValueError: If a number is not above 0.
+        ValueError: If a number is out of range.
 
     Source: ITU-T G.711 (1988), the curve that its segments follow.
 
@@ -48,7 +50,8 @@ class MuLaw(Compander):
     peak: float = 1.0
 
     def __post_init__(self) -> None:
-        check_numbers(0, excluded=0, mu=self.mu, peak=self.peak)
+        check_numbers(1e-3, 1e6, mu=self.mu)
+        check_numbers(*_PEAKS, peak=self.peak)
 
     def compress(self, values: Tensor) -> Tensor:
         """From -peak...peak to -1...1."""
@@ -64,11 +67,11 @@ class ALaw(Compander):
     """The A-law of telephony: linear up to ``peak / a``, logarithmic beyond; from -peak...peak to -1...1.
 
     Args:
-        a: How much finer small values are, above 1.
-        peak: The greatest value.
+        a: How much finer small values are, above 1, at most 1e6.
+        peak: The greatest value, 1e-30 to 1e30.
 
     Raises:
-        ValueError: If a number is not above 1, or 0.
+        ValueError: If a number is out of range.
 
     Source: ITU-T G.711 (1988), the curve that its segments follow.
 
@@ -81,8 +84,8 @@ class ALaw(Compander):
     peak: float = 1.0
 
     def __post_init__(self) -> None:
-        check_numbers(1, excluded=1, a=self.a)
-        check_numbers(0, excluded=0, peak=self.peak)
+        check_numbers(1, 1e6, excluded=1, a=self.a)
+        check_numbers(*_PEAKS, peak=self.peak)
 
     def compress(self, values: Tensor) -> Tensor:
         """From -peak...peak to -1...1."""
@@ -101,10 +104,10 @@ class Power(Compander):
     """A power of the size, ``sign(x) |x|**exponent``; MP3 and AAC take 3/4.
 
     Args:
-        exponent: Above 0; below 1 small values are finer than large ones.
+        exponent: 0.1 to 10; below 1 small values are finer than large ones.
 
     Raises:
-        ValueError: If it is not above 0.
+        ValueError: If it is out of range.
 
     Source: ISO/IEC 11172-3 (1993), 2.4.3.4.7.1.
 
@@ -116,7 +119,7 @@ class Power(Compander):
     exponent: float = 0.75
 
     def __post_init__(self) -> None:
-        check_numbers(0, excluded=0, exponent=self.exponent)
+        check_numbers(0.1, 10, exponent=self.exponent)
 
     def compress(self, values: Tensor) -> Tensor:
         """The power of each value."""

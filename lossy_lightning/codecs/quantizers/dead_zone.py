@@ -10,6 +10,7 @@ from lossy_lightning.codecs.quantizers.quantizer import Quantizer
 from lossy_lightning.core.arguments import check_numbers
 
 _MOST = 2**30
+STEPS = 1e-30, 1e28  # values of all levels are those of float32
 
 
 class DeadZone(Quantizer):
@@ -20,7 +21,7 @@ class DeadZone(Quantizer):
     ``sign (|level| + reconstruction) step``.
 
     Args:
-        step: Distance of levels, above 0.
+        step: Distance of levels, 1e-30 to 1e28.
         rounding: What is added before the fraction is dropped, 0 to 0.5.
         reconstruction: Where in its interval a level is decoded, from its end nearer to zero, in steps, less
             ``rounding``; None: the middle, ``0.5 - rounding``.
@@ -38,7 +39,7 @@ class DeadZone(Quantizer):
 
     def __init__(self, step: float, rounding: float = 0.0, reconstruction: float | None = None) -> None:
         super().__init__()
-        check_numbers(0, excluded=0, step=step)
+        check_numbers(*STEPS, step=step)
         check_numbers(0, 0.5, rounding=rounding)
         if reconstruction is not None:
             check_numbers(-rounding, 1 - rounding, excluded=1 - rounding, reconstruction=reconstruction)

@@ -45,14 +45,14 @@ class Quantizer(TrainableCodec):
 
         Raises:
             RuntimeError: If the quantizer is not fitted.
-            ValueError: If the values are not float32, or NaN.
+            ValueError: If the values are not float32, or not finite.
         """
         name = type(self).__name__
         if not self.fitted:
             raise RuntimeError(f"this {name} is not fitted yet; call fit, load a fitted state, or pass its range")
-        # NaN alone makes the sum of ranges NaN: one pass, without a mask as large as the values.
-        if signal.dtype != torch.float32 or (signal.numel() and signal.aminmax().min.isnan()):
-            raise InputError(f"{name} quantizes float32 values that are numbers; got {signal.dtype}, or NaN")
+        # Both ends are NaN if a value is: one pass, without a mask as large as the values.
+        if signal.dtype != torch.float32 or (signal.numel() and not torch.stack(signal.aminmax()).isfinite().all()):
+            raise InputError(f"{name} quantizes finite float32 values; got {signal.dtype}, or NaN or infinity")
         return self.quantize(signal).to(self.dtype)
 
     def step_sizes(self, channels: int) -> Tensor | None:

@@ -23,7 +23,8 @@ class Uniform(Quantizer):
         high: The value of the greatest code; None: the greatest value that it is fitted to.
 
     Raises:
-        ValueError: If there are fewer than 1 or more than 16 bits, or ``low >= high``.
+        ValueError: If there are fewer than 1 or more than 16 bits, ``low >= high``, or levels are no different numbers
+            of float32.
 
     Example:
         >>> Uniform(2, low=0.0, high=3.0).encode(torch.tensor([[-1.0, 0.4, 1.6, 9.0]]))
@@ -38,6 +39,8 @@ class Uniform(Quantizer):
         check_numbers(-math.inf, **{name: end for name, end in (("low", low), ("high", high)) if end is not None})
         if bits > 16 or (low is not None and high is not None and low >= high):
             raise InputError(f"Uniform needs 1 to 16 bits and low < high; got {bits=}, {low=}, {high=}")
+        if low is not None and high is not None:
+            _check_range(bits, low, high)
         self.bits = bits
         self.low = low
         self.high = high
@@ -53,7 +56,7 @@ class Uniform(Quantizer):
         """Take those ends of the range that are not given from batches of values.
 
         Raises:
-            ValueError: If there are no values, they are not finite, or all are equal.
+            ValueError: If there are no values, they are not finite, or so close that levels would be equal.
         """
         ranges = [torch.stack(batch.aminmax()).cpu() for batch in signals if batch.numel()]
         if not ranges or not torch.stack(ranges).isfinite().all():
@@ -63,6 +66,7 @@ class Uniform(Quantizer):
         high = float(greatest) if self.high is None else self.high
         if low >= high:
             raise InputError(f"Uniform needs values of some range; got {low} to {high}: pass low and high")
+        _check_range(self.bits, low, high)
         self.limits.copy_(torch.tensor([low, high]))
         return self
 
@@ -89,3 +93,11 @@ class Uniform(Quantizer):
             raise RuntimeError("this Uniform is not fitted yet; call fit, load a fitted state, or pass low and high")
         low, high = self.limits
         return low, (high - low) / (2**self.bits - 1)
+
+
+def _check_range(bits: int, low: float, high: float) -> None:
+    """Raise an `InputError` if levels are no different numbers of float32."""
+    step = (high - low) / (2**bits - 1)
+    apart = max(abs(low), abs(high)) * torch.finfo(torch.float32).eps
+    if high - low > torch.finfo(torch.float32).max or step < max(apart, torch.finfo(torch.float32).tiny):
+        raise InputError(f"{2**bits} levels from {low} to {high} are no different numbers of float32: take fewer bits")

@@ -1,12 +1,16 @@
 """Named fields of real values, each through a scalar quantizer."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from math import prod
 
+import torch
 from torch import Tensor
 
 from lossy_lightning.codecs.quantizers import Quantizer
 from lossy_lightning.codecs.transform.analysis import FieldAnalysis
 from lossy_lightning.core import CodeSpec, Field, InputError
+
+_AT_ONCE = 2**20  # values; temporaries of more are given back to the system and cleared anew, which takes as long
 
 
 class FieldQuantizers:
@@ -28,21 +32,34 @@ class FieldQuantizers:
 
     def encode(self, signal: Tensor) -> Tensor:
         """Code of a signal."""
-        layout = self._analysis.layout(tuple(signal.shape[-self._analysis.signal_axes :]))
-        spec, levels = self.spec(layout), {}
-        for name, part in self._analysis.fields(signal).items():
-            unit = self._unit(name)
-            levels[name] = self._one(name).encode(part if unit == 1 else part / unit).to(spec.dtype)
-        return spec.join(levels)
+        axes = self._analysis.signal_axes
+        own = tuple(signal.shape[-axes:])
+        spec = self.spec(self._analysis.layout(own))
+        dtype = spec.dtype
+
+        def encode(part: Tensor) -> Tensor:
+            levels = {}
+            for name, values in self._analysis.fields(part).items():
+                unit = self._unit(name)
+                levels[name] = self._one(name).encode(values if unit == 1 else values / unit).to(dtype)
+            return spec.join(levels)
+
+        return _in_parts(encode, signal, own)
 
     def decode(self, code: Tensor, shape: tuple[int, ...] | None) -> Tensor:
         """Signal of a code."""
         axes = self._analysis.signal_axes
         shape = self._analysis.whole(tuple(code.shape[-axes:])) if shape is None else shape
-        spec = self.spec(self._analysis.layout(tuple(shape[-axes:])))
+        own = tuple(shape[-axes:])
+        spec = self.spec(self._analysis.layout(own))
         spec.check_layout(code)
-        values = {name: self._one(name).decode(part) * self._unit(name) for name, part in spec.split(code).items()}
-        return self._analysis.signal(values, shape)
+
+        def decode(part: Tensor) -> Tensor:
+            levels = spec.split(part).items()
+            values = {name: self._one(name).decode(level) * self._unit(name) for name, level in levels}
+            return self._analysis.signal(values, own)
+
+        return _in_parts(decode, code, own)
 
     def spec(self, layout: CodeSpec) -> CodeSpec:
         """The layout of values with the levels that they reach."""
@@ -75,3 +92,19 @@ class FieldQuantizers:
         if name not in self._quantizer:
             raise InputError(f"TransformCodec needs a quantizer of field {name!r}; it has {list(self._quantizer)}")
         return self._quantizer[name]
+
+
+def _in_parts(function: Callable[[Tensor], Tensor], given: Tensor, own: tuple[int, ...]) -> Tensor:
+    """What a function makes of signals, or of codes with as many axes, a few examples at once.
+
+    Args:
+        function: Of a batch ``(N, ...)``.
+        given: Of any batch.
+        own: Shape of one signal.
+    """
+    batch, example = given.shape[: given.ndim - len(own)], given.shape[given.ndim - len(own) :]
+    count = max(1, _AT_ONCE // max(1, prod(own)))
+    if given.device.type != "cpu" or prod(batch) <= count:
+        return function(given)
+    made = torch.cat([function(part) for part in torch.split(given.reshape(-1, *example), count)])
+    return torch.unflatten(made, 0, batch)

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lossy_lightning.codecs.transform.pyramid import PyramidVQ
-from lossy_lightning.core import Codec, CodeSpec, Field, InputError
+from lossy_lightning.codecs.transform._lines import LineQuantizer
+from lossy_lightning.codecs.transform.pyramid import PyramidVQ, numbered
+from lossy_lightning.core import CodeSpec, Field, InputError
 from lossy_lightning.core.arguments import check_integers, check_numbers
-from lossy_lightning.functional import index_entropy, pyramid_size
+from lossy_lightning.functional import index_entropy
 
 # RFC 6716, table 55: ends of bands in units of 200 Hz.
 _EDGES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 34, 40, 48, 60, 78)
@@ -16,7 +17,7 @@ _MOST_LOG = 24  # of the norm of a band: 16-bit samples reach 2**15 times the ro
 _MOST_PULSES = 2**14
 
 
-class BandShapes(Codec):
+class BandShapes(LineQuantizer):
     """Spectral lines as CELT codes them: the energy of each band on a log scale, and its direction in pulses.
 
     Fields are ``energies``, binary logarithms of the norms of bands in coarse steps of 1 (6 dB), 0 for a band below
@@ -47,14 +48,9 @@ class BandShapes(Codec):
         [('energies', 17), ('fine', 17), ('pulses', 256)]
     """
 
-    idempotent = False
-
     def __init__(self, size: int, sample_rate: int, bits: float | Sequence[float] = 1.0, fine_bits: int = 2) -> None:
-        check_integers(4, size=size)
-        check_integers(1, sample_rate=sample_rate)
+        super().__init__(size, sample_rate)
         check_integers(0, fine_bits=fine_bits)
-        self.size = size
-        self.sample_rate = sample_rate
         self.bits = bits
         self.fine_bits = fine_bits
         self._widths = _widths(size, sample_rate)
@@ -74,10 +70,7 @@ class BandShapes(Codec):
         Raises:
             ValueError: If the lines are not finite float32, or of another size.
         """
-        if signal.dtype != torch.float32 or not bool(signal.isfinite().all()):
-            raise InputError(f"BandShapes quantizes finite float32 lines; got {signal.dtype}, or NaN")
-        lines = torch.unflatten(signal, -2, (self._channels(signal.shape[-2], self.size), self.size)).mT
-        bands = lines.tensor_split(self._starts, -1)
+        bands = self._checked(signal).tensor_split(self._starts, -1)
         norms = torch.stack([band.double().square().sum(-1).sqrt() for band in bands], -1).clamp(min=1e-3)
         coarse = norms.log2().round().clamp(0, _MOST_LOG)
         steps = 1 << self.fine_bits
@@ -139,13 +132,6 @@ class BandShapes(Codec):
         parts = code.tensor_split([channels * bands, 2 * channels * bands], -2)
         return [torch.unflatten(part, -2, (channels, -1)).mT for part in parts]
 
-    def _channels(self, lines: int, each: int) -> int:
-        if not lines or lines % each:
-            raise InputError(
-                f"{self!r} takes {each} channels for each of the sound; got {lines}: use MDCT({self.size})"
-            )
-        return lines // each
-
 
 def _widths(size: int, sample_rate: int) -> list[int]:
     """Lines of each band, at least one."""
@@ -160,5 +146,5 @@ def _shapes(width: int, bits: float) -> PyramidVQ:
     most = min(2 ** min(bits * width, 64.0), 2.0**63 - 1024)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if pyramid_size(width, middle) <= most else (low, middle)
+        low, high = (middle, high) if numbered(width, middle) <= most else (low, middle)
     return PyramidVQ(width, low)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from lossy_lightning.codecs.quantizers import Quantizer
 from lossy_lightning.codecs.transform._fields import FieldQuantizers
+from lossy_lightning.codecs.transform._lines import LineQuantizer
 from lossy_lightning.codecs.transform.analysis import Analysis, FieldAnalysis
 from lossy_lightning.core import Codec, CodeSpec, InputError, TrainableCodec
 
@@ -28,7 +29,8 @@ class TransformCodec(TrainableCodec):
             of all fields to scalar quantizers.
 
     Raises:
-        ValueError: If they are none, or a dict names other fields than those of the analysis.
+        ValueError: If they are none, a dict names other fields than those of the analysis, or a quantizer of spectral
+            lines has another size than the analysis.
 
     Example:
         >>> import torch
@@ -51,6 +53,8 @@ class TransformCodec(TrainableCodec):
                 f"scalar quantizers by field; got {analysis=}, {quantizer=}"
             )
         self._fields: FieldQuantizers | None = None
+        if isinstance(quantizer, LineQuantizer):
+            _check_lines(analysis, quantizer)
         if isinstance(quantizer, dict):
             if not isinstance(analysis, FieldAnalysis):
                 raise InputError(f"{analysis} names no fields, so it takes one quantizer; got {list(quantizer)}")
@@ -113,3 +117,14 @@ class TransformCodec(TrainableCodec):
         """The quantizer of all values together."""
         assert isinstance(self.quantizer, Codec)
         return self.quantizer
+
+
+def _check_lines(analysis: Analysis, quantizer: LineQuantizer) -> None:
+    """Raise an `InputError` if an analysis makes no lines, or others than a quantizer takes."""
+    sound = isinstance(analysis, FieldAnalysis) and analysis.signal_axes == 2
+    lines = analysis.shape((1, None))[0] if sound else None
+    if lines != quantizer.size:
+        makes = f"makes {lines} lines" if sound else "makes no spectral lines of sound"
+        raise InputError(
+            f"{analysis} {makes}, and {type(quantizer).__name__} takes {quantizer.size}: give it MDCT({quantizer.size})"
+        )

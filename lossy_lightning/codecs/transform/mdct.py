@@ -12,6 +12,7 @@ from lossy_lightning.core import CodeSpec, Field, InputError
 from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.functional import imdct, mdct, overlap_add
 
+MOST_LINES = 4096
 _ALPHA = 4.0  # of the Kaiser-Bessel-derived window, as AAC has it for long blocks
 
 
@@ -44,7 +45,7 @@ class MDCT(FieldAnalysis):
     def __init__(self, size: int, window: str = "sine") -> None:
         super().__init__()
         check_integers(4, size=size)
-        if size > 4096 or window not in ("sine", "kbd"):
+        if size > MOST_LINES or window not in ("sine", "kbd"):
             raise InputError(f"MDCT has 4 to 4096 lines and a window 'sine' or 'kbd'; got {size=}, {window=}")
         self.size = size
         self.window = window

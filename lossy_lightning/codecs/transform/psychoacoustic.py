@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-from lossy_lightning.core import Codec, CodeSpec, Field, InputError
-from lossy_lightning.core.arguments import check_integers, check_numbers
+from lossy_lightning.codecs.transform._lines import LineQuantizer
+from lossy_lightning.core import CodeSpec, Field
+from lossy_lightning.core.arguments import check_numbers
 from lossy_lightning.functional import bark_bands, masking_thresholds
 
 _MOST_LEVEL = 8191
@@ -12,7 +13,7 @@ _MOST_INDEX = 127
 _LEAST_LOG = -6.0  # binary logarithm of the threshold of index 0, a line's power
 
 
-class Psychoacoustic(Codec):
+class Psychoacoustic(LineQuantizer):
     """Spectral lines over steps that hearing sets: a step for each band and frame, from its masking threshold.
 
     Fields are ``levels``, one channel a line, and ``thresholds``, one a band of 1 Bark: logarithms of thresholds a
@@ -23,7 +24,8 @@ class Psychoacoustic(Codec):
     Args:
         size: Lines of a frame, those of the `MDCT`.
         sample_rate: Of the sounds in Hz.
-        quality: What steps are divided by; 1 are the thresholds as they are computed, 2 noise 6 dB below them.
+        quality: What steps are divided by, 1e-6 to 1e6; 1 are the thresholds as they are computed, 2 noise 6 dB below
+            them.
 
     Raises:
         ValueError: If a number is out of range.
@@ -38,16 +40,10 @@ class Psychoacoustic(Codec):
         [('levels', 256), ('thresholds', 20)]
     """
 
-    idempotent = False  # thresholds are computed anew
-
     def __init__(self, size: int, sample_rate: int, quality: float = 1.0) -> None:
-        check_integers(4, size=size)
-        check_integers(1, sample_rate=sample_rate)
-        check_numbers(0, excluded=0, quality=quality)
-        self.size = size
-        self.sample_rate = sample_rate
+        super().__init__(size, sample_rate)
+        check_numbers(1e-6, 1e6, quality=quality)
         self.quality = quality
-        self._rate = sample_rate
         self._bands = bark_bands(size, sample_rate)
         counts = torch.bincount(self._bands).double()
         # The sum of n squared even errors has mean n step**2 / 12 and, relative to it, deviation sqrt(0.8 / n).
@@ -61,10 +57,8 @@ class Psychoacoustic(Codec):
         Raises:
             ValueError: If the lines are not float32, NaN, or of another size.
         """
-        if signal.dtype != torch.float32 or not bool(signal.isfinite().all()):
-            raise InputError(f"Psychoacoustic quantizes finite float32 lines; got {signal.dtype}, or NaN")
-        lines = torch.unflatten(signal, -2, (self._channels(signal.shape[-2]), self.size)).mT  # (..., frames, size)
-        allowed = masking_thresholds(lines, self._rate, self._bands) / self.quality**2
+        lines = self._checked(signal)
+        allowed = masking_thresholds(lines, self.sample_rate, self._bands) / self.quality**2
         index = (2 * ((allowed / self._counts.to(lines.device)).log2() - _LEAST_LOG)).floor()
         index = torch.maximum(index, self._least_index(lines)).clamp(0, _MOST_INDEX)
         levels = (lines / self._steps(index)).round()
@@ -74,9 +68,7 @@ class Psychoacoustic(Codec):
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
         """Lines of levels and thresholds, float32."""
         per = self.size + len(self._counts)
-        if code.shape[-2] % per:
-            raise InputError(f"codes of {self!r} have {per} channels a channel of the sound; got {code.shape[-2]}")
-        channels = code.shape[-2] // per
+        channels = self._channels(code.shape[-2], per)
         levels, index = code.tensor_split([channels * self.size], -2)
         levels, index = (torch.unflatten(part, -2, (channels, -1)).mT for part in (levels, index))
         return (levels * self._steps(index.double())).mT.flatten(-3, -2)
@@ -88,18 +80,13 @@ class Psychoacoustic(Codec):
             ValueError: If the lines are of another size.
         """
         lines, *grid = shape
-        count = self._channels(lines or 0)
+        count = self._channels(lines or 0, self.size)
         levels, bands = count * self.size, count * len(self._counts)
         fields = [
             Field("levels", (-_MOST_LEVEL,) * levels, (_MOST_LEVEL,) * levels, True),
             Field("thresholds", (0,) * bands, (_MOST_INDEX,) * bands, True),
         ]
         return CodeSpec(fields, grid)
-
-    def _channels(self, lines: int) -> int:
-        if not lines or lines % self.size:
-            raise InputError(f"{self!r} takes {self.size} lines a channel; got {lines}: use MDCT({self.size})")
-        return lines // self.size
 
     def _least_index(self, lines: Tensor) -> Tensor:
         """Indices whose steps are so wide that no level of a band is beyond the greatest."""

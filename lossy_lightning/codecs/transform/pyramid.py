@@ -8,6 +8,7 @@ from lossy_lightning.core import InputError
 from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.functional import pyramid_index, pyramid_search, pyramid_size, pyramid_vectors
 
+_MOST_VECTORS = 2**63
 _MOST_PULSES = 2**20  # the tables behind numbers have an entry for each
 
 
@@ -35,11 +36,11 @@ class PyramidVQ:
         check_integers(1, dimensions=dimensions, pulses=pulses)
         self.dimensions = dimensions
         self.pulses = pulses
-        self.size = pyramid_size(dimensions, pulses)
-        if self.size >= 2**63 or pulses > _MOST_PULSES:
+        self.size = numbered(dimensions, pulses)
+        if self.size >= _MOST_VECTORS or pulses > _MOST_PULSES:
             raise InputError(
                 f"PyramidVQ numbers fewer than 2**63 vectors, of up to {_MOST_PULSES} pulses; got {dimensions=} and "
-                f"{pulses=}, which make 2**{math.log2(self.size):.1f}: take fewer pulses, or split the vector"
+                f"{pulses=}: take fewer pulses, or split the vector"
             )
 
     @property
@@ -89,6 +90,14 @@ class PyramidVQ:
     def _check(self, vectors: Tensor) -> None:
         if vectors.shape[-1:] != (self.dimensions,):
             raise InputError(f"{self!r} takes vectors (..., {self.dimensions}); got {tuple(vectors.shape)}")
+
+
+def numbered(dimensions: int, pulses: int) -> int:
+    """How many vectors there are; 2**63 if there are as many or more, which takes long to count."""
+    # The signs of as many places that are not zero make so many alone.
+    if min(dimensions, pulses) >= 63:
+        return _MOST_VECTORS
+    return min(pyramid_size(dimensions, pulses), _MOST_VECTORS)
 
 
 def _check_whole(values: Tensor) -> None:

@@ -44,11 +44,10 @@ class Spectrogram(Analysis):
     def __init__(self, n_fft: int = 256, hop_length: int = 125, log: bool = True, floor: float = 1e-3) -> None:
         super().__init__()
         check_integers(1, n_fft=n_fft, hop_length=hop_length)
-        check_numbers(0, excluded=0, floor=floor)
-        if n_fft < 4 or n_fft % 2 or not 1 <= hop_length <= n_fft // 2 or floor <= 0:
+        check_numbers(1e-30, floor=floor)
+        if n_fft < 4 or n_fft % 2 or not 1 <= hop_length <= n_fft // 2:
             raise InputError(
-                f"a spectrogram needs an even n_fft >= 4, 1 <= hop_length <= n_fft / 2 and floor > 0; got {n_fft=}, "
-                f"{hop_length=}, {floor=}"
+                f"a spectrogram needs an even n_fft >= 4 and 1 <= hop_length <= n_fft / 2; got {n_fft=}, {hop_length=}"
             )
         self.n_fft = n_fft
         self.hop_length = hop_length

@@ -51,7 +51,7 @@ def hevc_matrix(size: int, sine: bool = False) -> Tensor:
         >>> hevc_matrix(4).int().tolist()
         [[64, 64, 64, 64], [83, 36, -36, -83], [64, -64, -64, 64], [36, -83, 83, -36]]
     """
-    if size not in _SIZES or (sine and size != 4):
+    if not isinstance(size, int) or size not in _SIZES or (sine and size != 4):
         raise ValueError(f"HEVC has cosine transforms of size {_SIZES} and a sine transform of 4; got {size=}, {sine=}")
     if sine:
         return torch.tensor(_DST, dtype=torch.float64)
@@ -130,7 +130,7 @@ def hevc_scaling(size: int, scaling_list: Sequence[Sequence[int]] | Tensor | Non
         >>> hevc_scaling(16, HEVC_INTRA_SCALING)[-1, -1]
         tensor(115)
     """
-    if size not in _SIZES:
+    if not isinstance(size, int) or size not in _SIZES:
         raise ValueError(f"HEVC has blocks of size {_SIZES}; got {size=}")
     if scaling_list is None:
         return torch.full((size, size), 16)

@@ -57,8 +57,11 @@ def test_small_values_are_finer_than_large_ones():
 def test_bad_input():
     with pytest.raises(ValueError, match="Companded takes a compander and a quantizer"):
         Companded("mu", Uniform(8, -1.0, 1.0))
-    for make in (lambda: MuLaw(0.0), lambda: ALaw(1.0), lambda: ALaw(peak=0.0), lambda: Power(0.0)):
-        with pytest.raises(ValueError, match="is a number"):
-            make()
+    for law, name in ((MuLaw, "mu"), (MuLaw, "peak"), (ALaw, "a"), (ALaw, "peak"), (Power, "exponent")):
+        for number in (0.0, 1e-40, 1e39, float("inf")):
+            with pytest.raises(ValueError, match=f"{name} is a number"):
+                law(**{name: number})
+    with pytest.raises(ValueError, match="a is a number"):
+        ALaw(1.0)
     with pytest.raises(RuntimeError, match="not fitted"):
         Companded(MuLaw(), LloydMax(2)).encode(values())

@@ -45,11 +45,19 @@ def test_rate_is_the_entropy_of_the_levels():
     assert DeadZone(1.0).rate(torch.empty(0, dtype=torch.int32)) == 0
 
 
+@pytest.mark.parametrize("step", [1e-30, 1e28])
+def test_all_levels_of_any_step_have_values(step):
+    greatest = torch.tensor([[2**30]])
+    assert DeadZone(step).decode(greatest).isfinite().all()
+    assert torch.equal(DeadZone(step).encode(torch.tensor([[3.5 * step]])), torch.tensor([[3]], dtype=torch.int32))
+
+
 def test_bad_input():
-    for arguments in ((0.0,), (-1.0,), (float("nan"),), (1.0, 0.6), (1.0, -0.1), (1.0, 0.0, 1.0)):
+    for arguments in ((0.0,), (1e-40,), (1e39,), (-1.0,), (float("nan"),), (1.0, 0.6), (1.0, -0.1), (1.0, 0.0, 1.0)):
         with pytest.raises(ValueError, match="is a number"):
             DeadZone(*arguments)
-    with pytest.raises(ValueError, match="or NaN"):
-        DeadZone(1.0).encode(torch.tensor([[0.0, float("nan")]]))
-    with pytest.raises(ValueError, match=r"float32 values .* got torch.uint8"):
+    for value in ("nan", "inf", "-inf"):
+        with pytest.raises(ValueError, match=r"finite float32 values; got torch\.float32, or NaN or infinity"):
+            DeadZone(1.0).encode(torch.tensor([[0.0, float(value)]]))
+    with pytest.raises(ValueError, match=r"finite float32 values; got torch\.uint8"):
         DeadZone(1.0).encode(torch.ones(1, 3, dtype=torch.uint8))

@@ -41,6 +41,9 @@ def test_what_is_not_given_is_the_range_of_the_values():
 def test_bad_input():
     with pytest.raises(ValueError, match="low < high"):
         Uniform(8, low=1.0, high=1.0)
+    for ends in ((-1e39, 1e39), (-3e38, 3e38), (1.0, 1.0 + 1e-9), (0.0, 1e-39)):
+        with pytest.raises(ValueError, match="are no different numbers of float32: take fewer bits"):
+            Uniform(8, *ends)
     for bits in (0, 17, "8", 8.5):
         with pytest.raises(ValueError, match=r"1 to 16 bits|bits is a whole number"):
             Uniform(bits)
@@ -50,6 +53,8 @@ def test_bad_input():
         Uniform(8).fit([torch.tensor([[float("nan")]])])
     with pytest.raises(ValueError, match="finite"):
         Uniform(8).fit([])
+    with pytest.raises(ValueError, match="are no different numbers of float32: take fewer bits"):
+        Uniform(8).fit([torch.tensor([[1.0, 1.0 + 1e-6]])])
     with pytest.raises(ValueError, match="some range"):
         Uniform(8).fit([torch.ones(2, 1, 3)])
     with pytest.raises(ValueError, match="float32"):

@@ -78,6 +78,10 @@ def test_bands_are_those_of_celt():
 def test_bad_input():
     with pytest.raises(ValueError, match=r"fewer than 2\*\*63 vectors, .* got dimensions=100"):
         PyramidVQ(100, 100)
+    with pytest.raises(ValueError, match="take fewer pulses, or split the vector"):
+        PyramidVQ(10**6, 10**6)  # at once
+    with pytest.raises(ValueError, match="takes 4 to 4096 lines"):
+        BandShapes(10**6, RATE)
     with pytest.raises(ValueError, match=r"up to 1048576 pulses; got dimensions=2"):
         PyramidVQ(2, 2**62)
     with pytest.raises(ValueError, match=r"vectors of whole numbers; got torch.float32"):

@@ -1,9 +1,26 @@
 import pytest
 import torch
 
-from lossy_lightning.codecs import VQ, Decoded, Lyra, MelSpectrogram, Spectrogram, TransformCodec, Uniform
+from lossy_lightning.codecs import (
+    MDCT,
+    VQ,
+    BandShapes,
+    DeadZone,
+    Decoded,
+    HEVCQuantizer,
+    HEVCTransform,
+    Lyra,
+    MelSpectrogram,
+    Psychoacoustic,
+    Spectrogram,
+    TransformCodec,
+    Uniform,
+    Wavelet,
+)
+from lossy_lightning.codecs.transform import _fields
 from lossy_lightning.testing import check_codec
 from tests.codecs.speech import some_clips
+from tests.codecs.transform.images import smooth
 
 
 def noise(count=4, samples=2000, seed=0):
@@ -90,3 +107,53 @@ def test_the_decode_first_control(data_root):
     assert control.sample_rate == 16_000
     assert not control.on_device
     assert Decoded(Lyra(bit_rate=6000), view=view).fingerprint() != control.fingerprint()
+
+
+IMAGES = [
+    lambda: TransformCodec(Wavelet(2), DeadZone(0.5)),
+    lambda: TransformCodec(Wavelet(1, "5/3"), DeadZone(1.0, reconstruction=0.0)),
+    lambda: TransformCodec(HEVCTransform(4, sine=True), HEVCQuantizer(20, size=4)),
+]
+SOUNDS = [
+    lambda: TransformCodec(MDCT(64), DeadZone(4.0)),
+    lambda: TransformCodec(MDCT(64), Psychoacoustic(64, 16_000)),
+    lambda: TransformCodec(MDCT(64), BandShapes(64, 16_000)),
+    lambda: TransformCodec(Spectrogram(), Uniform(8, -7.0, 4.0)),
+]
+EACH = [(make, smooth(5, 3, 20, 25)) for make in IMAGES] + [(make, noise(5, 700)) for make in SOUNDS]
+
+
+@pytest.mark.parametrize(("make", "signals"), EACH[:-1])
+def test_batches_in_parts_are_those_of_single_signals(make, signals, monkeypatch):
+    monkeypatch.setattr(_fields, "_AT_ONCE", 2 * signals[0].numel())
+    codec = make()
+    code = codec.encode(signals)
+    alone = torch.stack([codec.encode(signal) for signal in signals])
+    assert torch.equal(code, alone)
+    assert torch.equal(codec.encode(signals[:4].unflatten(0, (2, 2))).flatten(0, 1), code[:4])
+    assert codec.encode(signals[:0]).shape == (0, *code.shape[1:])
+    decoded = codec.decode(code, tuple(signals.shape))
+    assert torch.equal(decoded, torch.stack([codec.decode(one, tuple(signals.shape[1:])) for one in code]))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize(("make", "signals"), EACH)
+def test_codes_on_a_gpu_are_those_on_the_host(make, signals):
+    codec = make()
+    code = codec.encode(signals)
+    moved = codec.to("cuda")
+    made = moved.encode(signals.cuda())
+    assert made.device.type == "cuda"
+    assert (made.cpu() != code).double().mean() < 0.01
+    decoded = moved.decode(code.cuda(), tuple(signals.shape))
+    assert decoded.device.type == "cuda"
+
+
+@pytest.mark.parametrize("quantizer", [Psychoacoustic(128, 16_000), BandShapes(4, 16_000)])
+def test_quantizers_of_other_lines_are_told(quantizer):
+    name = type(quantizer).__name__
+    with pytest.raises(ValueError, match=rf"makes 256 lines, and {name} takes \d+: give it MDCT\({quantizer.size}\)"):
+        TransformCodec(MDCT(256), quantizer)
+    for analysis in (Wavelet(1), Spectrogram()):
+        with pytest.raises(ValueError, match="makes no spectral lines of sound"):
+            TransformCodec(analysis, quantizer)

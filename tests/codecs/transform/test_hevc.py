@@ -90,6 +90,9 @@ def test_bad_input():
             HEVCQuantizer(qp)
     with pytest.raises(ValueError, match="HEVC has blocks of size"):
         HEVCQuantizer(20, size=12)
+    for make in (HEVCTransform, lambda size: HEVCQuantizer(20, size)):
+        with pytest.raises(ValueError, match=r"got size=8\.0"):
+            make(8.0)
     with pytest.raises(ValueError, match="HEVC has cosine transforms"):
         HEVCTransform(8, sine=True)
     with pytest.raises(ValueError, match="chroma_subsampling must be one of"):

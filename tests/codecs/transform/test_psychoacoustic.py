@@ -102,10 +102,12 @@ def test_bad_input():
         with pytest.raises(ValueError, match=r"is a (whole )?number"):
             Psychoacoustic(*arguments)
     with pytest.raises(ValueError, match=r"use MDCT\(64\)"):
-        TransformCodec(MDCT(32), Psychoacoustic(64, RATE)).encode(voice(4000))
+        Psychoacoustic(64, RATE).encode(torch.zeros(32, 3))
+    with pytest.raises(ValueError, match="takes 4 to 4096 lines"):
+        Psychoacoustic(10**6, RATE)
     with pytest.raises(ValueError, match="finite float32 lines; got"):
         Psychoacoustic(4, RATE).encode(torch.full((4, 2), float("nan")))
     with pytest.raises(ValueError, match=r"have a grid of \(64,\) or more; got \(4,\)"):
         TransformCodec(MDCT(64), Psychoacoustic(64, RATE)).decode(torch.zeros(83, 4, dtype=torch.int16), (1, 4000))
-    with pytest.raises(ValueError, match="have 83 channels a channel of the sound; got 85"):
+    with pytest.raises(ValueError, match="takes 83 channels for each of the sound; got 85"):
         Psychoacoustic(64, RATE).decode(torch.zeros(85, 3, dtype=torch.int16))
