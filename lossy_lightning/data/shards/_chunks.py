@@ -85,6 +85,7 @@ class Chunks:
         self._lock = threading.Lock()
         self._open: OrderedDict[int, Future[OpenChunk]] = OrderedDict()
         self._checked: set[int] = set()
+        self._asked: tuple[int, RandomKey] | None = None  # what was opened last, and in which epoch
         self._pool = ThreadPoolExecutor(2, "shards")
 
     def __len__(self) -> int:
@@ -106,9 +107,9 @@ class Chunks:
             ValueError: If it is damaged, or the store does not give it.
         """
         with self._lock:
-            new = number not in self._open
             future = self._opening(number)
-            if new and epoch is not None:
+            if epoch is not None and self._asked != (number, epoch):
+                self._asked = number, epoch
                 order = chunk_order(len(self.list), epoch if self.shuffled else None)
                 for following in order[order.index(number) + 1 :][:_AHEAD]:
                     self._opening(following)

@@ -187,6 +187,12 @@ def one_of(chunks: Chunks, index: int) -> tuple[OpenChunk, int]:
     return chunks.open(int(numbers[0])), int(own[0])
 
 
+def lengths(chunks: Chunks, number: int, epoch: RandomKey) -> NDArray[Any]:
+    """Length of each example of a chunk: positions of its grid, or bytes of its file."""
+    positions: NDArray[Any] = chunks.open(number, epoch).sizes.prod(1)
+    return positions
+
+
 def within_first(chunks: Chunks, indices: Sequence[int]) -> list[int]:
     """As many indices, each once, of the first chunk."""
     return sorted({index * int(chunks.sizes[0]) // max(1, len(chunks)) for index in indices})

@@ -26,7 +26,7 @@ from lossy_lightning.data.shards._blocks import Body, read_codes, read_files
 from lossy_lightning.data.shards._chunks import Chunks
 from lossy_lightning.data.shards._index import ShardIndex
 from lossy_lightning.data.shards._order import ShardOrder
-from lossy_lightning.data.shards._sources import PackedCodes, ShardedFiles
+from lossy_lightning.data.shards._sources import PackedCodes, ShardedFiles, lengths
 from lossy_lightning.data.shards._store import Store
 from lossy_lightning.data.source import Source
 
@@ -53,6 +53,9 @@ class ShardedCodes(EncodedDataModule):
         max_samples: Files with more samples of a channel are bad.
         max_cache_bytes: Of copies of the chunks of one split; the oldest are removed. None for no limit.
         storage_options: What litdata hands to the client of that store.
+        sorted_batches: In training, the examples of so many batches are sorted by length, cut into batches, and these
+            are shuffled, so that there is less to pad. Length is the number of positions of a code's grid, or of bytes
+            of a file. 1 for no sorting.
 
     Raises:
         ValueError: If the shards were made by another codec, are not complete, or a number is out of range.
@@ -79,6 +82,7 @@ class ShardedCodes(EncodedDataModule):
         max_samples: int = 2**27,
         max_cache_bytes: int | None = None,
         storage_options: dict[str, Any] | None = None,
+        sorted_batches: int = 1,
     ) -> None:
         store = Store(url, storage_options)
         index = ShardIndex.opened(store)
@@ -93,13 +97,14 @@ class ShardedCodes(EncodedDataModule):
             train_codecs=_of_classes(codecs, "train_codecs"),
             test_codecs=_of_classes(codecs, "test_codecs"),
         )
-        check_integers(1, num_threads=num_threads, max_samples=max_samples)
+        check_integers(1, num_threads=num_threads, max_samples=max_samples, sorted_batches=sorted_batches)
         self.index = index
         self.crop = crop
         self.num_threads = num_threads
         self.bad_files = bad_files
         self.max_samples = max_samples
         self.max_cache_bytes = max_cache_bytes
+        self.sorted_batches = sorted_batches
         self._store = store
         self._begins_anew = False
         self._given.pop("storage_options")  # they may hold keys, which are not for checkpoints
@@ -151,12 +156,15 @@ class ShardedCodes(EncodedDataModule):
         training = split == "train"
         start = self._progress.begin(self.trainer) if training else Place()
         key = self._progress.key(self.trainer).of(split)
-        order = ShardOrder(self.index.splits[split].sizes(), key, self.batch_size, training, start)
+        assert isinstance(source, PackedCodes | ShardedFiles)
+        length = partial(lengths, source.chunks)
+        sizes = source.chunks.sizes
+        order = ShardOrder(sizes, key, self.batch_size, training, start, self.sorted_batches, length)
         return reading_loader(source, Reading(source, key), key, self.batch_size, self.num_workers, order)
 
     def state_dict(self) -> dict[str, Any]:
         """As of `EncodedDataModule`, and what the place in an epoch means: how many processes share it, and batches."""
-        return {**super().state_dict(), "world_size": self._world_size(), "batch_size": self.batch_size}
+        return {**super().state_dict(), **self._dealt()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where a checkpoint's training was; an epoch that was shared out otherwise is begun anew.
@@ -165,14 +173,13 @@ class ShardedCodes(EncodedDataModule):
             MisconfigurationException: If the checkpoint was made with another codec, or on other classes.
         """
         # A checkpoint of another data module, such as that which the shards were made of, has neither.
-        then = state_dict.get("world_size", 0), state_dict.get("batch_size", 0)
-        now = self._world_size(), self.batch_size
+        now = self._dealt()
+        then = {"sorted_batches": 1} | {name: value for name, value in state_dict.items() if name in now}
         progress = state_dict["progress"]
         fitting = self.trainer is None or self.trainer.state.fn == TrainerFn.FITTING
         if fitting and then != now and progress["batch"]:
             warnings.warn(
-                f"epoch {progress['epoch']} was dealt to {then[0]} processes with batches of {then[1]}, and now to "
-                f"{now[0]} with batches of {now[1]}: it is begun anew",
+                f"epoch {progress['epoch']} was dealt by {then}, and now by {now}: it is begun anew",
                 stacklevel=2,
             )
             state_dict = state_dict | {"progress": progress | {"batch": 0}}
@@ -186,8 +193,10 @@ class ShardedCodes(EncodedDataModule):
             self._begins_anew = False
         return super().train_dataloader()
 
-    def _world_size(self) -> int:
-        return 1 if self.trainer is None else self.trainer.world_size
+    def _dealt(self) -> dict[str, int]:
+        """How an epoch is dealt."""
+        world_size = 1 if self.trainer is None else self.trainer.world_size
+        return {"world_size": world_size, "batch_size": self.batch_size, "sorted_batches": self.sorted_batches}
 
     def _open(self, split: Split) -> Source | None:
         # Codes were checked when they were written; a sample of them might have all chunks fetched.

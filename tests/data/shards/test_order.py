@@ -11,7 +11,7 @@ from lossy_lightning.codecs import VQ
 from lossy_lightning.core import RandomKey
 from lossy_lightning.data import Digits, ShardedCodes, write_shards
 from lossy_lightning.data._loading import Place
-from lossy_lightning.data.shards._order import ShardOrder
+from lossy_lightning.data.shards._order import ShardOrder, chunk_order
 
 pytest.importorskip("litdata")
 
@@ -77,6 +77,33 @@ def test_chunks_come_one_after_the_other(ranks):
     assert len(list(itertools.groupby(chunks))) == len(SIZES)
 
 
+LENGTHS = [np.random.default_rng(size).integers(1, 100, size) for size in (200, 30, 90)]
+
+
+def sorted_order(start=FIRST, sorted_batches=8):
+    sizes = np.array([200, 30, 90])
+    return ShardOrder(sizes, KEY, 4, True, start, sorted_batches, lambda number, key: LENGTHS[number])
+
+
+def test_batches_by_length_hold_each_example_once_and_less_to_pad():
+    lengths = np.concatenate(LENGTHS)
+    padded = {}
+    for sorted_batches in (1, 8):
+        order = sorted_order(sorted_batches=sorted_batches)
+        first, second = ([index for _, index in order] for _ in range(2))
+        assert sorted(first) == sorted(second) == list(range(320))
+        assert first != second
+        padded[sorted_batches] = np.lib.stride_tricks.sliding_window_view(lengths[first], 4)[::4].max(1).sum() * 4
+    # Every fourth value or so would be padding; one in ten is left.
+    assert padded[8] - lengths.sum() < 0.5 * (padded[1] - lengths.sum())
+
+
+@pytest.mark.parametrize("batch", [3, 50, 60])
+def test_batches_by_length_are_gone_on_with(batch):
+    whole = list(sorted_order())
+    assert list(sorted_order(Place(0, batch))) == whole[4 * batch :]
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("digits")
@@ -97,15 +124,24 @@ def test_a_training_goes_on_in_the_middle_of_an_epoch(folder, num_workers):
     assert torch.equal(torch.cat(codes(data.train_dataloader())), torch.cat(whole[5:]))
 
 
-@pytest.mark.parametrize("change", [{"world_size": 4}, {"batch_size": 32}])
+@pytest.mark.parametrize("change", [{"world_size": 4}, {"batch_size": 32}, {"sorted_batches": 2}])
 def test_an_epoch_that_was_shared_out_otherwise_begins_anew(folder, change):
     torch.manual_seed(3)
     whole = codes(ShardedCodes(folder).train_dataloader())
     data = ShardedCodes(folder)
     state = data.state_dict() | {"progress": {"seed": 3, "epoch": 0, "batch": 5}} | change
-    with pytest.warns(UserWarning, match=r"epoch 0 was dealt to .* processes with batches of .*: it is begun anew"):
+    with pytest.warns(UserWarning, match=r"epoch 0 was dealt by .*world_size.*, and now by .*: it is begun anew"):
         data.load_state_dict(state)
     assert torch.equal(torch.cat(codes(data.train_dataloader())), torch.cat(whole))
+
+
+def test_the_chunk_that_comes_next_is_opened_ahead(folder):
+    chunks = ShardedCodes(folder).codes("train").chunks
+    order = chunk_order(len(chunks.list), KEY)
+    assert len(order) > 2
+    for number, following in itertools.pairwise(order):
+        chunks.open(number, KEY)
+        assert following in chunks._open
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import statistics
 
 import numpy as np
 import pytest
@@ -143,6 +144,10 @@ def test_fields_of_any_width_and_codes_of_any_size(tmp_path, size):
     batch = next(iter(shards.test_dataloader()))
     expected = next(iter(data.test_dataloader()))
     assert str(batch) == str(expected)
+    if size is None:
+        shards = ShardedCodes(tmp_path / "shards", Odd(), batch_size=16, sorted_batches=16)
+        spread = [len(set(grid_size[:, 1].tolist())) for *_, grid_size in shards.train_dataloader()]
+        assert statistics.median(spread) <= 2  # of eight widths
 
 
 def test_a_second_run_verifies(digits):
