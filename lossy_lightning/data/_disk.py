@@ -18,8 +18,12 @@ _WHAT = "set cache_dir to a folder that can be written, or $LOSSY_CACHE"
 
 
 @contextmanager
-def told_of_disk(folder: Path) -> Iterator[None]:
+def told_of_disk(folder: Path, advice: str = _WHAT) -> Iterator[None]:
     """Say what is wrong with the disk if something cannot be written to a folder.
+
+    Args:
+        folder: The folder.
+        advice: What to do about it.
 
     Raises:
         ValueError: If the disk is full, read-only, or the folder is a file or may not be written to.
@@ -31,31 +35,32 @@ def told_of_disk(folder: Path) -> Iterator[None]:
             raise  # of the data, say
         if error.errno in _FULL:
             raise InputError(
-                f"the disk of {folder} is full, {_free(folder)} bytes are free: make room, or {_WHAT}"
+                f"the disk of {folder} is full, {_free(folder)} bytes are free: make room, or {advice}"
             ) from error
         if error.errno == errno.EFBIG:
             raise InputError(
-                f"a file in {folder} would be larger than this system allows: raise the limit (ulimit -f), or {_WHAT}"
+                f"a file in {folder} would be larger than this system allows: raise the limit (ulimit -f), or {advice}"
             ) from error
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENOENT):
-            raise InputError(f"{folder} cannot be written to ({error.strerror}): {_WHAT}") from error
+            raise InputError(f"{folder} cannot be written to ({error.strerror}): {advice}") from error
         raise
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, advice: str = _WHAT) -> Iterator[None]:
     """Hold the lock that keeps other processes from making the same; who waits long is told for what, and gives up.
 
     On file systems without locks a file stands for one, and a process of another machine that was killed leaves it.
 
     Args:
         path: Of what is made; the lock lies beside it.
+        advice: What to do if nothing can be written there.
 
     Raises:
         ValueError: As `told_of_disk`, or if another process holds it for six hours.
     """
     lock = path.with_suffix(".lock")
-    with told_of_disk(path.parent):
+    with told_of_disk(path.parent, advice):
         path.parent.mkdir(parents=True, exist_ok=True)
         held = FileLock(lock)
         _acquire(held, path.name)

@@ -7,16 +7,27 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from lossy_lightning.core import FileCodec, InputError, MissingFileError, MissingPackageError
 from lossy_lightning.core.arguments import check_integers
+from lossy_lightning.data._arguments import Unpack
 from lossy_lightning.data._coded_files import CodedFiles
 from lossy_lightning.data._file_checks import read_content
 from lossy_lightning.data._file_source import mark
 from lossy_lightning.data.bad_files import BadFile, BadFileLog, BadFiles, Reason
 
 _GROUPS = 4  # row groups of Parquet files that are kept, for rows that are read in any order
+
+
+class ArchiveArguments(TypedDict, total=False):
+    """What `ArchivedFiles` takes besides codec and files."""
+
+    crop: int | None
+    random: bool
+    num_threads: int
+    bad_files: BadFiles
+    max_samples: int
 
 
 class ArchivedFiles(CodedFiles):
@@ -27,12 +38,12 @@ class ArchivedFiles(CodedFiles):
     Args:
         codec: Whose files they are.
         files: What messages call each file, and the number of its class.
+        origin: Text that is another if the archives changed.
         crop: Length along each axis of the part of each signal that is read; None for whole signals.
         random: Whether that part is drawn at random, as in training, else it is the middle.
         num_threads: Threads that read a batch together.
         bad_files: What becomes of files that cannot be used.
         max_samples: Files with more samples of a channel are bad.
-        origin: Text that is another if the archives changed.
 
     Raises:
         ValueError: If a number is out of range, or there are no files.
@@ -42,12 +53,12 @@ class ArchivedFiles(CodedFiles):
         self,
         codec: FileCodec,
         files: Sequence[tuple[str, int]],
+        origin: str = "",
         crop: int | None = None,
         random: bool = False,
         num_threads: int = 1,
         bad_files: BadFiles = BadFiles.REFUSE,
         max_samples: int = 2**27,
-        origin: str = "",
     ) -> None:
         if not isinstance(codec, FileCodec):
             raise InputError(f"codes are read from files of a standard, such as those of JPEG(); got {codec!r}")
@@ -76,11 +87,7 @@ class TarFiles(ArchivedFiles):
         codec: As of `ArchivedFiles`.
         tars: Paths of the archives, not compressed.
         label: Ending of the member that holds the class as a number; or what tells it from a file's name.
-        crop: As of `ArchivedFiles`.
-        random: As of `ArchivedFiles`.
-        num_threads: As of `ArchivedFiles`.
-        bad_files: As of `ArchivedFiles`.
-        max_samples: As of `ArchivedFiles`.
+        arguments: As of `ArchivedFiles`, from ``crop`` on.
 
     Raises:
         ValueError: If a file has no class, or there is none.
@@ -95,11 +102,7 @@ class TarFiles(ArchivedFiles):
         codec: FileCodec,
         tars: Sequence[str | Path],
         label: str | Callable[[str], int] = ".cls",
-        crop: int | None = None,
-        random: bool = False,
-        num_threads: int = 1,
-        bad_files: BadFiles = BadFiles.REFUSE,
-        max_samples: int = 2**27,
+        **arguments: Unpack[ArchiveArguments],
     ) -> None:
         self.places: list[tuple[str, int, int]] = []
         files: list[tuple[str, int]] = []
@@ -111,7 +114,7 @@ class TarFiles(ArchivedFiles):
                     files.append((f"{tar}/{name}", number))
                     self.places.append((tar, start, size))
         origin = " ".join(f"{tar} {mark(str(tar))}" for tar in tars)
-        super().__init__(codec, files, crop, random, num_threads, bad_files, max_samples, origin)
+        super().__init__(codec, files, origin, **arguments)
 
     def content(self, index: int) -> bytes | BadFile:
         """Bytes of a member."""
@@ -131,11 +134,7 @@ class TableFiles(ArchivedFiles):
             ``cast_column("image", Image(decode=False))``, or ``Audio(decode=False)``.
         column: Name of the column of files: bytes, or dictionaries of ``bytes`` and ``path``.
         label: Name of the column of classes.
-        crop: As of `ArchivedFiles`.
-        random: As of `ArchivedFiles`.
-        num_threads: As of `ArchivedFiles`.
-        bad_files: As of `ArchivedFiles`.
-        max_samples: As of `ArchivedFiles`.
+        arguments: As of `ArchivedFiles`, from ``crop`` on.
 
     Raises:
         ValueError: If files are decoded, or there is none.
@@ -151,17 +150,13 @@ class TableFiles(ArchivedFiles):
         table: Any,
         column: str = "image",
         label: str = "label",
-        crop: int | None = None,
-        random: bool = False,
-        num_threads: int = 1,
-        bad_files: BadFiles = BadFiles.REFUSE,
-        max_samples: int = 2**27,
+        **arguments: Unpack[ArchiveArguments],
     ) -> None:
         self.table = table
         self.column = column
         files = [(f"{column} of row {row}", int(number)) for row, number in enumerate(table[label])]
         origin = f"{type(table).__name__} {column} {len(files)}"
-        super().__init__(codec, files, crop, random, num_threads, bad_files, max_samples, origin)
+        super().__init__(codec, files, origin, **arguments)
         if files:
             self.content(0)
 
@@ -182,11 +177,7 @@ class ParquetFiles(ArchivedFiles):
         paths: Of the Parquet files.
         column: Name of the column of files: binary, or ``bytes`` and ``path``.
         label: Name of the column of classes.
-        crop: As of `ArchivedFiles`.
-        random: As of `ArchivedFiles`.
-        num_threads: As of `ArchivedFiles`.
-        bad_files: As of `ArchivedFiles`.
-        max_samples: As of `ArchivedFiles`.
+        arguments: As of `ArchivedFiles`, from ``crop`` on.
 
     Raises:
         ValueError: If a column is missing, or there is no row.
@@ -203,11 +194,7 @@ class ParquetFiles(ArchivedFiles):
         paths: Sequence[str | Path],
         column: str = "image",
         label: str = "label",
-        crop: int | None = None,
-        random: bool = False,
-        num_threads: int = 1,
-        bad_files: BadFiles = BadFiles.REFUSE,
-        max_samples: int = 2**27,
+        **arguments: Unpack[ArchiveArguments],
     ) -> None:
         self.column = column
         self.places: list[tuple[str, int, int]] = []
@@ -224,7 +211,7 @@ class ParquetFiles(ArchivedFiles):
                 files += [(f"{path}, group {group}, row {row}", int(number)) for row, number in enumerate(numbers)]
                 self.places += [(path, group, row) for row in range(len(numbers))]
         origin = " ".join(f"{path} {mark(str(path))}" for path in paths)
-        super().__init__(codec, files, crop, random, num_threads, bad_files, max_samples, origin)
+        super().__init__(codec, files, origin, **arguments)
 
     def content(self, index: int) -> bytes | BadFile:
         """Bytes of a row's file."""

@@ -5,10 +5,11 @@ import tarfile
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from PIL import Image
 
-from lossy_lightning.codecs import JPEG, PCM
+from lossy_lightning.codecs import JPEG, MP3, PCM
 from lossy_lightning.data import (
     BadFiles,
     EncodedDataModule,
@@ -104,6 +105,32 @@ def test_of_parquet_files(table, tmp_path):
         ParquetFiles(JPEG(), [tmp_path / "b.parquet"])
 
 
+def words():
+    """MP3 files of two lengths."""
+    for length in (6000, 9000):
+        buffer = io.BytesIO()
+        soundfile.write(buffer, np.random.default_rng(length).standard_normal(length) / 8, 16_000, format="MP3")
+        yield buffer.getvalue()
+
+
+def test_of_sounds(tmp_path):
+    codec, files = MP3(64, 16_000, 1), list(words())
+    members = {f"{i}.{end}": each for i, file in enumerate(files) for end, each in (("mp3", file), ("cls", b"%d" % i))}
+    write_tar(tmp_path / "words.tar", members)
+    sources = [
+        TarFiles(codec, [tmp_path / "words.tar"]),
+        TableFiles(codec, Table({"audio": {"bytes": file}, "label": i} for i, file in enumerate(files)), "audio"),
+    ]
+    for source in sources:
+        codes, targets, grid_size = source.__getitems__([0, 1])
+        for i, file in enumerate(files):
+            whole = codec.read(file)[0]
+            assert torch.equal(codes[i, :, : whole.shape[1]], whole)
+            assert (targets[i], grid_size[i]) == (i, whole.shape[1])
+    cropped = TarFiles(codec, [tmp_path / "words.tar"], crop=codec.pitch[0] * 4, random=True)
+    assert cropped.__getitems__([0, 1])[0].shape[:2] == codes.shape[:2]
+
+
 class Photos(EncodedDataModule):
     signal_shape, num_classes = (3, 16, 16), 3
 
@@ -113,7 +140,7 @@ class Photos(EncodedDataModule):
         self.bad_files = bad_files
 
     def codes(self, split):
-        return TarFiles(JPEG(), [self.tar], ".cls", 16, split == "train", bad_files=self.bad_files)
+        return TarFiles(JPEG(), [self.tar], crop=16, random=split == "train", bad_files=self.bad_files)
 
 
 def test_bad_members_are_refused_or_left_out(tar, tmp_path):

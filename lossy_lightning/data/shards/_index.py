@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from lossy_lightning import __version__
@@ -118,19 +119,26 @@ class ShardIndex:
         Raises:
             ValueError: If it is damaged, or of another version.
         """
-        text, tensors = store.read(_NAME), None
+        text = store.read(_NAME)
         if text is None:
             return None
         try:
             told = json.loads(text)
-            tensors = load(store.read(_TENSORS) or b"")
-        except Exception as error:
+            version = told.pop("format"), told.pop("lossy_lightning")
+            if version[0] == _FORMAT:
+                return cls._made(told, load(store.read(_TENSORS) or b""))
+        except (KeyError, TypeError, AttributeError, ValueError, SafetensorError) as error:
+            # What is there may be whole but for this file; yet it is not known which codes these are.
             raise InputError(
-                f"{store.address(_NAME)} or {_TENSORS} is damaged ({error}); write the shards anew"
+                f"{store.address(_NAME)} or {_TENSORS} is damaged ({type(error).__name__}: {error}): remove "
+                f"{store.url}, and write the shards anew"
             ) from error
-        if told.pop("format") != _FORMAT:
-            raise InputError(f"{store.url} holds shards of another version, {told['lossy_lightning']}; write them anew")
-        del told["lossy_lightning"]
+        raise InputError(
+            f"{store.url} holds shards of another version, {version[1]}: remove them, and write the shards anew"
+        )
+
+    @classmethod
+    def _made(cls, told: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> "ShardIndex":
         for name, split in told["splits"].items():
             chunks = [Chunk(**chunk) for chunk in split.pop("chunks")]
             told["splits"][name] = SplitIndex(**split, chunks=chunks)

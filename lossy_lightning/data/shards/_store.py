@@ -69,6 +69,19 @@ class Store:
         """The folder itself; None if files come from elsewhere."""
         return None if self.scheme else Path(self.url)
 
+    def check_place(self) -> None:
+        """Check that a folder can be there.
+
+        Raises:
+            ValueError: If a file is.
+        """
+        places = [] if self.folder is None else [self.folder, *self.folder.parents]
+        for file in places:
+            if file.is_file():
+                raise InputError(
+                    f"{self.url} cannot hold shards, for {file} is a file and no folder: write to another place"
+                )
+
     def address(self, name: str) -> str:
         """Of a file."""
         return f"{self.url}/{name}"

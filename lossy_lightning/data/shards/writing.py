@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities import rank_zero_only
 from tqdm.auto import tqdm
 
 from lossy_lightning.core import InputError
@@ -21,6 +22,7 @@ from lossy_lightning.data.shards._examples import Block, Examples
 from lossy_lightning.data.shards._index import Chunk, ShardIndex, SplitIndex, described_codecs
 from lossy_lightning.data.shards._store import Store, checksum_of
 
+_ADVICE = "write to another place"
 _SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
@@ -37,7 +39,8 @@ def write_shards(
     the data set does it; codes are not cached beside. ``data.num_workers`` processes read and encode.
 
     A run that was killed goes on behind the last whole chunk; when all is there, the shards are compared with their
-    checksums instead, and only what is damaged, and what comes after it, is made anew.
+    checksums instead, and only what is damaged, and what comes after it, is made anew. One process writes; in a folder
+    a second one waits for it, and then compares.
 
     Args:
         data: The data set.
@@ -49,9 +52,10 @@ def write_shards(
         Addresses of the index and the chunks.
 
     Raises:
-        ValueError: If other codes are there already, a target is nothing that JSON holds,
+        ValueError: If other codes are there already, the place is a file, a target is nothing that JSON holds,
             or there is no example.
-        MisconfigurationException: If the data module changes codes in training; they have no fixed values.
+        MisconfigurationException: If the data module changes codes in training; they have no fixed values. Or if this
+            is one of several processes, and not the first.
 
     Example:
         >>> from lossy_lightning.codecs import VQ
@@ -66,7 +70,13 @@ def write_shards(
     if data.transform is not None or data.augmentation is not None:
         raise MisconfigurationException("a transform or augmentation draws codes anew each epoch; write without it")
     check_integers(1, chunk_bytes=chunk_bytes)
+    if rank := getattr(rank_zero_only, "rank", 0):  # Lightning sets it on its function
+        raise MisconfigurationException(
+            f"shards are written by one process, whose workers encode side by side, but this is rank {rank}: write "
+            "them before the training, by a job of one task"
+        )
     store = Store(output, storage_options)
+    store.check_place()
     for codec in data.codecs.named.values():
         codec.prepare()
     data.check_files()
@@ -77,8 +87,8 @@ def write_shards(
         raise InputError(f"{type(data).__name__} has no example to write")
     with ExitStack() as stack:
         if store.folder is not None:
-            stack.enter_context(locked(store.folder / "codes"))
-            stack.enter_context(told_of_disk(store.folder))
+            stack.enter_context(locked(store.folder / "codes", _ADVICE))
+            stack.enter_context(told_of_disk(store.folder, _ADVICE))
         index = _begun(store, _index_of(data, found))
         for split, examples in found.items():
             _write_split(store, index, split, examples, chunk_bytes)

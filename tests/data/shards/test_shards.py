@@ -7,6 +7,8 @@ import statistics
 import numpy as np
 import pytest
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities import rank_zero_only
 from PIL import Image
 from torch.utils.data import TensorDataset
 
@@ -206,6 +208,32 @@ def test_there_must_be_shards(tmp_path):
         ShardedCodes(tmp_path)
     with pytest.raises(ValueError, match=r"shards lie in a folder, or at s3://.*; got ftp://host"):
         ShardedCodes("ftp://host")
+
+
+def test_a_file_is_no_place_for_shards(digits, tmp_path):
+    (tmp_path / "file").write_text("")
+    for place in ("file", "file/shards"):
+        with pytest.raises(ValueError, match=r"cannot hold shards, for .*file is a file and no folder: write to"):
+            write_shards(digits[0], tmp_path / place)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"format": 1, "lossy_lightning": "", "splits": {"train": {}}}'])
+def test_a_broken_index_is_told(digits, tmp_path, text):
+    (tmp_path / "codes.json").write_text(text)
+    for use in (ShardedCodes, lambda folder: write_shards(digits[0], folder)):
+        with pytest.raises(
+            ValueError, match=r"codes.json or .* is damaged \(.*\): remove .*, and write the shards anew"
+        ):
+            use(tmp_path)
+    (tmp_path / "codes.json").write_text('{"format": 0, "lossy_lightning": "0.1"}')
+    with pytest.raises(ValueError, match=r"holds shards of another version, 0.1: remove them"):
+        ShardedCodes(tmp_path)
+
+
+def test_one_process_writes(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr(rank_zero_only, "rank", 3)
+    with pytest.raises(MisconfigurationException, match=r"written by one process, .* but this is rank 3: write them"):
+        write_shards(digits[0], tmp_path)
 
 
 @pytest.fixture(scope="module")

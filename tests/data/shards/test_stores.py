@@ -1,6 +1,7 @@
 """Shards in an object store, which is a process on this machine."""
 
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -11,6 +12,7 @@ from lossy_lightning.data import Digits, ShardedCodes, write_shards
 from lossy_lightning.data.shards import _store
 
 pytest.importorskip("litdata")
+Config = pytest.importorskip("botocore.config").Config
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +66,10 @@ class Faulty(BaseHTTPRequestHandler):
     def do_GET(self):
         path = self.server.folder / self.path.partition("?")[0].removeprefix("/bucket/digits/")
         fault = self.server.faults.pop(0) if path.suffix == ".bin" and self.server.faults else ""
-        if not path.is_file() or fault == "busy":
-            self.send_error(503 if fault else 404)
+        if fault == "slow":
+            time.sleep(0.3)
+        if not path.is_file() or fault in ("busy", "denied"):
+            self.send_error({"busy": 503, "denied": 403}.get(fault, 404))
             return
         content = path.read_bytes()
         if "Range" in self.headers:
@@ -74,7 +78,7 @@ class Faulty(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        if self.command == "GET":
+        if self.command == "GET" and fault != "slow":
             self.wfile.write(content[: len(content) // 2] if fault == "cut" else content)
 
     def do_HEAD(self):
@@ -94,8 +98,10 @@ def faulty(digits, _keys):
     server.server_close()
 
 
-def opened(server, cache_dir):
+def opened(server, cache_dir, **config):
     options = {"endpoint_url": f"http://127.0.0.1:{server.server_address[1]}"}
+    if config:
+        options["config"] = Config(retries={"total_max_attempts": 1}, **config)
     return ShardedCodes("s3://bucket/digits", cache_dir=cache_dir, storage_options=options)
 
 
@@ -118,6 +124,26 @@ def test_what_fails_for_good_is_told_in_one_sentence(faulty, tmp_path):
     assert "\n" not in str(told.value)
     faulty.faults.clear()
     assert len(next(iter(data.test_dataloader()))[0]) == 64  # the network is back
+
+
+def test_what_answers_slowly_is_tried_again_and_then_told(faulty, digits, tmp_path):
+    data = opened(faulty, tmp_path, read_timeout=0.1)
+    faulty.faults += ["slow"]
+    seen = torch.cat([code for code, _ in data.test_dataloader()])
+    assert torch.equal(seen, torch.cat([code for code, _ in ShardedCodes(digits[1]).test_dataloader()]))
+    faulty.faults += ["slow"] * 99
+    with pytest.raises(
+        ValueError, match=r"chunk-0-0.bin cannot be read, tried 5 times in .*Timeout.*; check the network"
+    ):
+        next(iter(opened(faulty, tmp_path / "new", read_timeout=0.1).test_dataloader()))
+    faulty.faults.clear()
+
+
+def test_what_is_refused_is_told_at_once(faulty, tmp_path):
+    faulty.faults += ["denied"]
+    with pytest.raises(ValueError, match=r"chunk-0-0.bin cannot be read \(.*403.*\); check the access rights"):
+        next(iter(opened(faulty, tmp_path).test_dataloader()))
+    assert not faulty.faults
 
 
 def test_a_store_that_does_not_answer_is_told(faulty, tmp_path):
