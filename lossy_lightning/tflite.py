@@ -27,6 +27,7 @@ class Operation(NamedTuple):
         steps: Steps between two values of its first two inputs, of which the second may be the weight; 0 if real.
         scale: Step between two values of the output; 0 if it is not quantized.
         zero_point: Integer that stands for an output of 0.
+        dynamic: Whether real inputs are rounded to 8 bits by their own range, to meet weights of whole numbers.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Operation(NamedTuple):
     steps: tuple[float, ...]
     scale: float
     zero_point: int
+    dynamic: bool
 
 
 def open_model(content: bytes, reader: str) -> Any:
@@ -70,12 +72,14 @@ def read_operations(model: Any) -> list[Operation]:
         if name not in _WEIGHTED + _PLAIN:
             continue
         weight = bias = None
+        dynamic = False
         steps = tuple(tensors[index]["quantization"][0] for index in operation["inputs"][:2])
         if name in _WEIGHTED:
             weight, bias = (_real(model, tensors[index]) for index in operation["inputs"][1:3])
             weight = weight.permute(_AXES[name]).contiguous() if name in _AXES else weight
+            dynamic = tensors[operation["inputs"][1]]["dtype"] != tensors[operation["inputs"][0]]["dtype"]
         scale, zero_point = tensors[operation["outputs"][0]]["quantization"]
-        found.append(Operation(name, weight, bias, steps, scale, zero_point))
+        found.append(Operation(name, weight, bias, steps, scale, zero_point, dynamic))
     return found
 
 

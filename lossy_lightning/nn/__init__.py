@@ -18,6 +18,7 @@ from lossy_lightning.nn.backbones import (
     SequenceNet,
     SpectrogramCNN,
     UpSampling,
+    YAMNet,
     load_rgb_weights,
     load_tflite_weights,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "SpectralLines",
     "SpectrogramCNN",
     "UpSampling",
+    "YAMNet",
     "load_rgb_weights",
     "load_tflite_weights",
 ]

@@ -34,6 +34,7 @@ from lossy_lightning.nn import (
     SpectralLines,
     SpectrogramCNN,
     UpSampling,
+    YAMNet,
 )
 from lossy_lightning.tasks import ClassificationTask
 
@@ -44,6 +45,7 @@ WORDS, WORD_IMAGES = SOUND.select("stages"), IMAGES.select("stages")
 PHOTOS = JPEG(tables=True).spec((3, None, None))
 WIDE = JPEG(chroma_subsampling="4:1:1").spec((3, None, None))
 SPEECH, MUSIC = MP3(32, 16_000).spec((1, None)), MP3(128, 44_100, channels=2).spec((2, None))
+WAVES = CodeSpec.uniform((1, 400), -9, 9, ordinal=True)
 FIELDS = [partial(Embed, dim=2, fields=["stages"]), partial(Scale, fields=["gain"])]
 
 STEMS = {
@@ -79,6 +81,7 @@ FIXED = {
     "LookupLinear": (partial(LookupLinear, out_features=12), SMALL),
     "Packed": (partial(Packed, block=(2, 2)), SMALL),
     "SpaceToDepth": (SpaceToDepth, PIXELS),
+    "Scale, waves": (Scale, WAVES),
 }
 """Stems on codes of one size."""
 
@@ -108,8 +111,9 @@ CROPPED = {
     "MLP, 4 bits": partial(MLP, hidden_features=(8,), weight_bit_width=4, input_bit_width=4, input_norm=True),
     "MobileNet": partial(MobileNet, width_mult=0.25, skip=12),
     "SpectrogramCNN": SpectrogramCNN,
+    "YAMNet": YAMNet,
 }
-"""Backbones on features of one size."""
+"""Backbones on features of one size, and on waveforms, whose padding their own tests try."""
 
 
 def fits(make, spec, backbone):

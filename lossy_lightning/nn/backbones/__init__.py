@@ -11,6 +11,7 @@ from lossy_lightning.nn.backbones.sequence import SequenceNet
 from lossy_lightning.nn.backbones.spectrogram import SpectrogramCNN
 from lossy_lightning.nn.backbones.tflite_weights import load_tflite_weights
 from lossy_lightning.nn.backbones.up_sampling import UpSampling
+from lossy_lightning.nn.backbones.yamnet import YAMNet
 
 __all__ = [
     "MLP",
@@ -23,6 +24,7 @@ __all__ = [
     "SequenceNet",
     "SpectrogramCNN",
     "UpSampling",
+    "YAMNet",
     "load_rgb_weights",
     "load_tflite_weights",
 ]

@@ -1,20 +1,19 @@
 """Weights of published networks, out of files for TensorFlow Lite."""
 
 from collections.abc import Iterator
-from math import floor, log2
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lossy_lightning.core import InputError, MissingFileError
+from lossy_lightning.nn.backbones._litert_rounding import MEANS, round_as_litert
 from lossy_lightning.nn.backbones.mobilenet import MobileNet
+from lossy_lightning.nn.backbones.yamnet import YAMNet
 from lossy_lightning.tflite import Operation, open_model, read_operations
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
-_MEANS = ("AVERAGE_POOL_2D", "MEAN")
 
 
 class _Step(NamedTuple):
@@ -39,9 +38,10 @@ def load_tflite_weights(network: nn.Module, path: str | Path, quantized: bool = 
     number of classes; those stay as they are.
 
     Args:
-        network: A `MobileNet` of version 1 or 2, or a network that has one in it, such as a task.
-        path: Of the file, such as ``mobilenet_v1_0.25_128_quant.tflite``.
-        quantized: Whether activations are rounded to the steps of the file, too, as on a device of 8 bits.
+        network: A `MobileNet` of version 1 or 2, a `YAMNet`, or a network that has one in it, such as a task.
+        path: Of the file, such as ``mobilenet_v1_0.25_128_quant.tflite`` or ``yamnet.tflite``.
+        quantized: Whether activations are rounded as by LiteRT, too: to the steps of the file, or if it has none, as
+            YAMNet's, to 8 bits by their own range, with the file's mel bands.
 
     Returns:
         Names of the network's own parameters that were not loaded.
@@ -53,11 +53,13 @@ def load_tflite_weights(network: nn.Module, path: str | Path, quantized: bool = 
 
     Source: Jacob et al., Quantization and training of neural networks, CVPR 2018 (the integers of the files).
     """
-    inside = next((module for module in network.modules() if isinstance(module, MobileNet)), None)
+    inside = next((module for module in network.modules() if isinstance(module, (MobileNet, YAMNet))), None)
     if inside is None:
-        raise InputError(f"load_tflite_weights fills a MobileNet of version 1 or 2; got {type(network).__name__}")
+        raise InputError(
+            f"load_tflite_weights fills a MobileNet of version 1 or 2, or a YAMNet; got {type(network).__name__}"
+        )
     operations = _read(Path(path))
-    end = next((i for i, each in enumerate(operations) if each.name in _MEANS), len(operations))
+    end = next((i for i, each in enumerate(operations) if each.name in MEANS), len(operations))
     body = [each for each in operations[:end] if each.name in (*_CONVOLUTIONS, "ADD")]
     classifier = next((each for each in operations[end:] if each.weight is not None), None)
     pairs = _aligned(inside, body, path)
@@ -65,10 +67,8 @@ def load_tflite_weights(network: nn.Module, path: str | Path, quantized: bool = 
     if classifier is not None:
         filled += _fill_classifier(inside.classifier[-1], classifier)
     if quantized:
-        places = [(step.place, operation) for step, operation in pairs]
-        last = [(inside.classifier, classifier)] if inside.classifier[-1] in filled and classifier else []
-        for place, operation in [*places, (inside.avgpool, operations[end]), *last]:
-            _round_output(place, operation, path)
+        last = classifier if inside.classifier[-1] in filled else None
+        round_as_litert(inside, [(step.place, step.convolution, each) for step, each in pairs], operations, last, path)
     loaded = {id(parameter) for module in filled for parameter in module.parameters()}
     return [name for name, parameter in network.named_parameters() if id(parameter) not in loaded]
 
@@ -107,14 +107,14 @@ def _steps(module: nn.Module) -> Iterator[_Step]:
             yield from _steps(child)
 
 
-def _aligned(network: MobileNet, body: list[Operation], path: str | Path) -> list[tuple[_Step, Operation]]:
+def _aligned(network: MobileNet | YAMNet, body: list[Operation], path: str | Path) -> list[tuple[_Step, Operation]]:
     """Each step of a network with the file's, the last with the last.
 
     Raises:
         ValueError: If they are not of the same kinds and shapes.
     """
     steps = list(_steps(network.features))
-    whole = len(network.entry) == 0
+    whole = "0" in dict(network.features.named_children())
     if len(steps) > len(body) or (whole and len(steps) < len(body)):
         raise _other(path, f"{len(body)} convolutions and sums", str(len(steps)))
     pairs = list(zip(steps, body[len(body) - len(steps) :], strict=True))
@@ -133,8 +133,8 @@ def _weight(step: _Step) -> Tensor | None:
 
 def _other(path: str | Path, had: str, own: str) -> InputError:
     return InputError(
-        f"{path} holds another network: it has {had}, and the network to fill {own}; build the MobileNet of the file's "
-        "version and width_mult"
+        f"{path} holds another network: it has {had}, and the network to fill {own}; build "
+        "the one of the file, such as a MobileNet of its version and width_mult"
     )
 
 
@@ -165,56 +165,3 @@ def _fill_classifier(layer: nn.Module, operation: Operation) -> list[nn.Module]:
     layer.weight.copy_(weight)
     layer.bias.copy_(operation.bias)
     return [layer]
-
-
-class _Rounding(NamedTuple):
-    """A hook that rounds the output of a layer or a mean to 8 bits, by the arithmetic that LiteRT does.
-
-    Products add up to a whole number, which is multiplied in 32 bits.
-    """
-
-    operation: Operation
-
-    def __call__(self, module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
-        scale = self.operation.scale
-        if isinstance(module, nn.AdaptiveAvgPool2d):
-            level = (output / scale + 0.5).floor()
-        else:
-            unit = np.float32(self.operation.steps[0]) * np.float32(self.operation.steps[1])
-            level = ((output / float(unit)).round().float() * float(unit / np.float32(scale))).round()
-        return _real(level, self.operation, output)
-
-
-class _RoundingSum(NamedTuple):
-    """A hook that rounds a residual sum to 8 bits, by factors of 21 bits as LiteRT does."""
-
-    operation: Operation
-
-    def __call__(self, module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
-        scale = self.operation.scale
-        factors = [float(np.float32(step) / np.float32(scale)) for step in self.operation.steps]
-        bits = 20 - floor(log2(max(factors)))
-        made, had = (round(factor * 2**bits) for factor in factors)
-        steps = self.operation.steps
-        whole = ((output - inputs[0]) / steps[0]).round().long() * made + (inputs[0] / steps[1]).round().long() * had
-        level = (whole + 2 ** (bits - 1)) >> bits
-        return _real(level, self.operation, output)
-
-
-def _real(level: Tensor, operation: Operation, output: Tensor) -> Tensor:
-    """What the whole numbers of 8 bits, less their zero point, stand for."""
-    return level.clamp(-operation.zero_point, 255 - operation.zero_point).to(output.dtype) * operation.scale
-
-
-def _round_output(place: nn.Module, operation: Operation, path: str | Path) -> None:
-    """Let a module's output be rounded as the file's.
-
-    Raises:
-        ValueError: If the file has no step for it.
-    """
-    if not operation.scale:
-        raise InputError(f"{path} tells no steps of activations: load it with quantized=False")
-    if operation.name == "ADD":
-        place.register_forward_hook(_RoundingSum(operation).__call__)
-    else:
-        place.register_forward_hook(_Rounding(operation).__call__)
