@@ -65,6 +65,7 @@ FOREIGN = {
     "numba": ("bitstream/", "deploy/runtime/"),
     "llvmlite": ("bitstream/", "deploy/runtime/"),
     "vector_quantize_pytorch": ("codecs/learned/_quantizers",),
+    "constriction": ("codecs/learned/_range_coding",),
     "scipy": ("codecs/labels", "codecs/_assigning", "data/_resampling"),
     "litdata": ("data/shards/",),
     "botocore": ("data/shards/",),

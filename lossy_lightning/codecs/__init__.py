@@ -7,7 +7,7 @@ from lossy_lightning.codecs.labels import (
     Relabeled,
     SimilarityLabels,
 )
-from lossy_lightning.codecs.learned import VQVAE
+from lossy_lightning.codecs.learned import VQVAE, Factorized, Hyperprior, NonlinearTransform
 from lossy_lightning.codecs.pcm import PCM
 from lossy_lightning.codecs.pretrained import (
     EnCodec,
@@ -56,14 +56,17 @@ __all__ = [
     "DeadZone",
     "Decoded",
     "EnCodec",
+    "Factorized",
     "HEVCQuantizer",
     "HEVCTransform",
+    "Hyperprior",
     "Labels",
     "LearnedLabels",
     "LloydMax",
     "Lyra",
     "MelSpectrogram",
     "MuLaw",
+    "NonlinearTransform",
     "Power",
     "Psychoacoustic",
     "PyramidVQ",

@@ -12,6 +12,7 @@ from lossy_lightning.functional.blocks import (
     pad_to_multiple,
     to_blocks,
 )
+from lossy_lightning.functional.bounds import bound
 from lossy_lightning.functional.color import (
     downsample,
     ict_to_rgb,
@@ -98,6 +99,7 @@ __all__ = [
     "Subbands",
     "bark",
     "bark_bands",
+    "bound",
     "coefficients_to_image",
     "crop",
     "dct",

@@ -6,6 +6,8 @@ from lossy_lightning.nn.autoencoders import (
     ConvDecoder,
     ConvEncoder,
     DenseDecoder,
+    GDNDecoder,
+    GDNEncoder,
 )
 from lossy_lightning.nn.backbones import (
     MLP,
@@ -22,6 +24,7 @@ from lossy_lightning.nn.backbones import (
     load_rgb_weights,
     load_tflite_weights,
 )
+from lossy_lightning.nn.layers import GDN
 from lossy_lightning.nn.stems import (
     Bits,
     BlockDCT,
@@ -45,6 +48,7 @@ from lossy_lightning.nn.stems import (
 )
 
 __all__ = [
+    "GDN",
     "MLP",
     "BinaryNet",
     "Bits",
@@ -62,6 +66,8 @@ __all__ = [
     "Embed",
     "FrequencyBatchNorm",
     "FrequencyNorm",
+    "GDNDecoder",
+    "GDNEncoder",
     "InverseDCT",
     "LateConcat",
     "LearnedBits",

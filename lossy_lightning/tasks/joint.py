@@ -9,7 +9,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
 from lossy_lightning.codecs import VQVAE
-from lossy_lightning.codecs.learned.vqvae import to_unit
+from lossy_lightning.codecs.learned._signals import to_unit
 from lossy_lightning.core import CodeSpec, FeatureShape
 from lossy_lightning.core.arguments import check_numbers
 from lossy_lightning.tasks.classification import ClassificationTask
@@ -83,7 +83,7 @@ class JointTask(ClassificationTask):
         lr_scheduler: LRSchedulerCallable | None = None,
         logit_scale: float = 1.0,
     ) -> None:
-        check_samples(spec, codec)
+        check_samples(spec, codec, VQVAE)
         check_numbers(0, reconstruction_weight=reconstruction_weight)
         stem = partial(CodecFeatures, codec)
         super().__init__(spec, num_classes, stem, backbone, optimizer, lr_scheduler, logit_scale)

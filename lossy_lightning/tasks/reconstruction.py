@@ -1,11 +1,13 @@
 """How well a learned codec reconstructs and how many bits it takes: figures and pictures."""
 
+from typing import Any
+
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 from torchmetrics import Metric
 
-from lossy_lightning.codecs import PCM, VQVAE
+from lossy_lightning.codecs import PCM, VQVAE, NonlinearTransform
 from lossy_lightning.core import CodeSpec, InputError
 from lossy_lightning.functional import index_entropy, perplexity
 from lossy_lightning.media import log_image
@@ -75,14 +77,14 @@ class Reconstruction(Metric):
         }
 
 
-def check_samples(spec: CodeSpec, codec: VQVAE) -> None:
-    """Check that data are the samples of signals that a codec takes.
+def check_samples(spec: CodeSpec, codec: Any, kind: type[VQVAE | NonlinearTransform]) -> None:
+    """Check that a codec is of a kind, and that data are the samples of signals that it takes.
 
     Raises:
         ValueError: If they are not.
     """
-    if not isinstance(codec, VQVAE):
-        raise InputError(f"the codec to train is a VQVAE; got {codec!r}")
+    if not isinstance(codec, kind):
+        raise InputError(f"the codec to train is a {kind.__name__}; got {codec!r}")
     width = {torch.uint8: 8, torch.int16: 16}[codec.dtype]
     if not isinstance(spec, CodeSpec) or spec != PCM(width).spec(spec.shape):
         raise InputError(

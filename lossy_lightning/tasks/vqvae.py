@@ -10,7 +10,7 @@ from torch import Tensor
 from torchmetrics import MeanMetric, Metric
 
 from lossy_lightning.codecs import VQVAE
-from lossy_lightning.codecs.learned.vqvae import to_unit
+from lossy_lightning.codecs.learned._signals import to_unit
 from lossy_lightning.core import CodeSpec
 from lossy_lightning.tasks._origin import OriginTask
 from lossy_lightning.tasks._wiring import check_optimizers, make_optimizers, save_plain_hyperparameters
@@ -54,7 +54,7 @@ class VQVAETask(OriginTask):
         lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
         super().__init__()
-        check_samples(spec, codec)
+        check_samples(spec, codec, VQVAE)
         check_optimizers(optimizer, lr_scheduler)
         save_plain_hyperparameters(self)
         self.spec = spec

@@ -14,7 +14,7 @@ from vector_quantize_pytorch import FSQ, LFQ, ResidualVQ, VectorQuantize
 
 from lossy_lightning.cli import main
 from lossy_lightning.codecs import PCM, VQ, VQVAE
-from lossy_lightning.codecs.learned.vqvae import to_unit
+from lossy_lightning.codecs.learned._signals import to_unit
 from lossy_lightning.core import CodeSpec
 from lossy_lightning.data import Digits
 from lossy_lightning.functional import perplexity

@@ -11,12 +11,10 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from lossy_lightning.core import InputError
 from lossy_lightning.functional import nearest_codewords
 
-_AT_ONCE = 64
 _REQUIRED = {
     "has_projections": False,
     "heads": 1,
@@ -158,17 +156,6 @@ def words(quantizer: nn.Module, indices: Tensor) -> Tensor:
     ]
     values: Tensor = torch.stack(rows).sum(0) if isinstance(quantizer, ResidualVQ) else torch.cat(rows, -1)
     return values.movedim(-1, 1)
-
-
-def in_double(module: nn.Module, x: Tensor) -> Tensor:
-    """Output of a module computed in float64, whose rounding does not depend on how examples are batched.
-
-    A few examples at a time, for what they take up to stay in the processor's cache: twice as fast.
-    """
-    tensors = [*module.named_parameters(), *module.named_buffers()]
-    doubled = {name: tensor.double() if tensor.is_floating_point() else tensor for name, tensor in tensors}
-    outputs = [functional_call(module, doubled, (part.double(),)) for part in torch.split(x, _AT_ONCE)]
-    return torch.cat(outputs)
 
 
 class _Exact(torch.autograd.Function):

@@ -1,29 +1,27 @@
 """Learned codes: an encoder network, a quantizer, and a decoder network."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
-from jsonargparse import ArgumentParser
 from torch import Tensor, nn
 
+from lossy_lightning.codecs.learned._checkpoints import codec_of
+from lossy_lightning.codecs.learned._doubles import in_double
 from lossy_lightning.codecs.learned._quantizers import (
     Latents,
     books_of,
     check_quantizer,
     dim_of,
-    in_double,
     is_initialized,
     levels_of,
     nearest_indices,
     quantize,
     words,
 )
+from lossy_lightning.codecs.learned._signals import from_unit, stride_of, to_unit
 from lossy_lightning.core import Codec, CodeSpec, Field, InputError
 from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.functional import crop, pad_to_multiple, undisturbed
-
-_PREFIXES = ("codec.", "stem.codec.")
 
 
 class VQVAE(Codec, nn.Module):
@@ -68,12 +66,7 @@ class VQVAE(Codec, nn.Module):
         self, encoder: nn.Module, quantizer: nn.Module, decoder: nn.Module, sample_rate: int | None = None
     ) -> None:
         super().__init__()
-        stride: Any = getattr(encoder, "stride", None)
-        if not isinstance(stride, (tuple, list)) or len(stride) not in (1, 2):
-            raise InputError(
-                f"the encoder of a VQVAE tells the samples of a cell along each axis, such as stride=(4, 4); got "
-                f"{stride!r} from {type(encoder).__name__}"
-            )
+        stride = stride_of(encoder, "VQVAE")
         check_quantizer(quantizer)
         if not isinstance(decoder, nn.Module):
             raise InputError(f"the decoder of a VQVAE is a module, such as BlockDecoder((4, 4), 4); got {decoder!r}")
@@ -83,7 +76,7 @@ class VQVAE(Codec, nn.Module):
         self.quantizer = quantizer
         self.decoder = decoder
         self.sample_rate = sample_rate
-        self.stride: tuple[int, ...] = tuple(stride)
+        self.stride = stride
 
     @classmethod
     def from_checkpoint(cls, path: str | Path) -> "VQVAE":
@@ -97,20 +90,7 @@ class VQVAE(Codec, nn.Module):
         Raises:
             ValueError: If there is no such file, it is no checkpoint, or it holds no such codec.
         """
-        if not Path(path).is_file():
-            raise InputError(f"there is no checkpoint {path}; train the codec first, or set another path")
-        checkpoint = _loaded(path)
-        made = checkpoint.get("hyper_parameters", {}).get("codec")
-        if not isinstance(made, dict):
-            raise InputError(
-                f"the checkpoint {path} does not say how its codec is made, as those of a VQVAETask or JointTask on "
-                "the command line do; for one made in Python, load_from_checkpoint(path, codec=…) and take task.codec"
-            )
-        codec = _made(made)
-        state = checkpoint["state_dict"]
-        prefix = next(prefix for prefix in _PREFIXES if any(name.startswith(prefix) for name in state))
-        codec.load_state_dict({n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)})
-        return codec
+        return codec_of(path, cls, "a VQVAETask or JointTask")
 
     @property
     def dim(self) -> int:
@@ -191,45 +171,3 @@ class VQVAE(Codec, nn.Module):
 
     def _padded(self, signal: Tensor) -> Tensor:
         return pad_to_multiple(signal, self.stride)
-
-
-def to_unit(signal: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Integer samples scaled to [-1, 1].
-
-    Example:
-        >>> to_unit(torch.tensor([0, 255], dtype=torch.uint8))
-        tensor([-1.,  1.])
-    """
-    info = torch.iinfo(signal.dtype)
-    return (signal.to(dtype) - info.min) * (2 / (info.max - info.min)) - 1
-
-
-def from_unit(values: Tensor, dtype: torch.dtype) -> Tensor:
-    """Values in [-1, 1] as integer samples, rounded and clipped; the inverse of `to_unit`."""
-    info = torch.iinfo(dtype)
-    samples = (values + 1) * ((info.max - info.min) / 2) + info.min
-    return samples.round().clamp(info.min, info.max).to(dtype)
-
-
-def _loaded(path: str | Path) -> dict[str, Any]:
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # bytes of another kind make the unpickler raise whatever they happen to mean
-        checkpoint = None
-    if not isinstance(checkpoint, dict):
-        # Raised out here, lest torch's advice to load the file unsafely be shown too.
-        raise InputError(
-            f"{path} is empty, damaged or no checkpoint; expected is that of a VQVAETask or JointTask that the command "
-            "line ran: train the codec again, or set another path"
-        )
-    return checkpoint
-
-
-def _made(made: dict[str, Any]) -> VQVAE:
-    """Make a codec from what the command line was told."""
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(Codec, "codec", fail_untyped=False)  # the quantizers' arguments have no types
-    codec = parser.instantiate(parser.parse_object({"codec": made})).codec
-    if not isinstance(codec, VQVAE):
-        raise InputError(f"the checkpoint's codec is no VQVAE but {codec}")
-    return codec

@@ -3,5 +3,6 @@
 from lossy_lightning.nn.autoencoders.blocks import BlockDecoder, BlockEncoder
 from lossy_lightning.nn.autoencoders.convolutional import ConvDecoder, ConvEncoder
 from lossy_lightning.nn.autoencoders.dense import DenseDecoder
+from lossy_lightning.nn.autoencoders.normalized import GDNDecoder, GDNEncoder
 
-__all__ = ["BlockDecoder", "BlockEncoder", "ConvDecoder", "ConvEncoder", "DenseDecoder"]
+__all__ = ["BlockDecoder", "BlockEncoder", "ConvDecoder", "ConvEncoder", "DenseDecoder", "GDNDecoder", "GDNEncoder"]

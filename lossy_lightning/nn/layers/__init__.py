@@ -2,6 +2,7 @@
 
 from lossy_lightning.nn.layers._quantizers import sign
 from lossy_lightning.nn.layers.between import batch_norm, nonlinearity
+from lossy_lightning.nn.layers.gdn import GDN
 from lossy_lightning.nn.layers.quantized import conv1d, conv2d, linear
 
-__all__ = ["batch_norm", "conv1d", "conv2d", "linear", "nonlinearity", "sign"]
+__all__ = ["GDN", "batch_norm", "conv1d", "conv2d", "linear", "nonlinearity", "sign"]

@@ -10,7 +10,7 @@ from vector_quantize_pytorch import FSQ, LFQ, ResidualVQ, SimVQ, VectorQuantize
 
 from lossy_lightning.codecs import VQVAE
 from lossy_lightning.codecs.learned._quantizers import nearest_indices, quantize, words
-from lossy_lightning.codecs.learned.vqvae import from_unit, to_unit
+from lossy_lightning.codecs.learned._signals import from_unit, to_unit
 from lossy_lightning.core import CodeSpec, Field
 from lossy_lightning.nn import Bits, BlockDecoder, BlockEncoder, ConvDecoder, ConvEncoder
 from lossy_lightning.testing import check_codec

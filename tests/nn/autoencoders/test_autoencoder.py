@@ -1,7 +1,15 @@
 import pytest
 import torch
 
-from lossy_lightning.nn import BlockDecoder, BlockEncoder, ConvDecoder, ConvEncoder, DenseDecoder
+from lossy_lightning.nn import (
+    BlockDecoder,
+    BlockEncoder,
+    ConvDecoder,
+    ConvEncoder,
+    DenseDecoder,
+    GDNDecoder,
+    GDNEncoder,
+)
 from lossy_lightning.profiling import count_macs
 
 
@@ -17,6 +25,8 @@ from lossy_lightning.profiling import count_macs
         (ConvEncoder(5), ConvDecoder(5), (1, 28, 28), (7, 7)),
         (ConvEncoder(5, (8,), 3), ConvDecoder(5, (8,), 3), (3, 6, 10), (3, 5)),
         (ConvEncoder(5, (8, 8, 8), dimensions=1), ConvDecoder(5, (8, 8, 8), dimensions=1), (1, 40), (5,)),
+        (GDNEncoder(5, (8,)), GDNDecoder(5, (8,)), (3, 16, 20), (4, 5)),
+        (GDNEncoder(5, (), 1, 1), GDNDecoder(5, (), 1, 1), (1, 40), (20,)),
     ],
 )
 def test_shapes(encoder, decoder, shape, grid):
