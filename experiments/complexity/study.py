@@ -1,0 +1,160 @@
+"""The cheapest network for a given accuracy: pixels at full size, at reduced size, or codes? CIFAR-10, small budgets.
+
+    LOSSY_DATA=... python -m experiments.complexity.study --trials [--folder FOLDER]
+    LOSSY_DATA=... python -m experiments.complexity.study --choose [--folder FOLDER]
+    LOSSY_DATA=... python -m experiments.complexity.study [--seeds 0 1 2] [--budgets 0.3 1 3] [--arms NAME ...]
+        [--folder FOLDER] [--finished] [--results FILE] [--update docs/complexity.md]
+
+All arms see the same JPEG files (quality 75, 4:4:4), but subbands of wavelets, which are of the images themselves, at
+the same rate. First `--trials`: seven short runs for each arm and budget, which train on four fifths of the training
+images and are measured on the fifth that is held out (`trials.py` has what is tried, and in which order). `--choose`
+writes the best of each into `recipes.json` beside this script. Without either, networks of these recipes are trained on
+all training images and tested at the end of the last epoch, seeds in rounds. A folder keeps the figures of each run as
+it ends; what is there is not run again, and `--finished` runs nothing. Other options, as `--name=value`, go to the
+command line of each run.
+"""
+
+import argparse
+import json
+import re
+import time
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.accuracy.paired import Right
+from benchmarks.harness import fit, inside, kept, once, parser, precision, recipe
+from experiments.complexity.tables import Tested, write
+from experiments.complexity.trials import BUDGETS, EPOCHS, FORMS, HELD_OUT, Recipe, best, changes, fitted, sequence
+
+RECIPES = Path(__file__).with_name("recipes.json")
+WIDE = 10.0
+"""A budget without trials of its own: it takes the recipes of the greatest that has them, wider."""
+
+
+def run(arm: str, chosen: Recipe, budget: float, extra: list[str], tested: bool = True) -> dict[str, Any]:
+    """Accuracy of one run in percent, on test images or on those held out; in and below the folder that we are in."""
+    start, seen = time.process_time(), Right()
+    own = Path("changes.yaml")
+    own.write_text(yaml.safe_dump(changes(arm, chosen, fitted(arm, chosen, budget))))
+    cli = fit(FORMS[arm][chosen.form].run, ["--config", str(own), *extra], *([seen] if tested else []))
+    metrics = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
+    macs = sum(value for name, value in metrics.items() if re.fullmatch(r"macs/\d+bit", name))
+    found = {"accuracy": 100 * metrics["test_acc" if tested else "val_acc"], "macs": macs}
+    return found | (seen.figures() if tested else {}) | {"seconds": round(time.process_time() - start, 1)}
+
+
+def key(arm: str, told: Recipe, budget: float, extra: list[str]) -> str:
+    """What tells a run from others: figures of another recipe do not count."""
+    text = json.dumps(changes(arm, told, fitted(arm, told, budget)), sort_keys=True)
+    return " ".join([recipe(FORMS[arm][told.form].run), text, *extra])
+
+
+def lasting(epochs: int) -> list[str]:
+    """Arguments of a run, and of its schedule, of so many epochs."""
+    told = str(epochs)
+    return ["--trainer.max_epochs", told, "--model.init_args.lr_scheduler.init_args.T_max", told]
+
+
+def trials(arm: str, budget: float, folder: Path, extra: list[str], finished: bool) -> dict[Recipe, float]:
+    """Accuracy of each trial of an arm and budget, percent; all seven, or those that are there."""
+    short = [*lasting(EPOCHS), "--data.init_args.val_fraction", str(HELD_OUT), "--test_after_fit", "false", *extra]
+    short += ["--trainer.check_val_every_n_epoch", str(EPOCHS)]
+    found: dict[Recipe, float] = {}
+    steps = sequence(arm)
+    trial: Recipe | None = next(steps)
+    while trial is not None:
+        name, done = key(arm, trial, budget, short), folder / "trials.json"
+        if finished and name not in known(done):
+            break
+        with inside(folder / "trials" / f"{arm} {budget:g}"):
+            places = [*short, "--data.init_args.cache_dir", str(folder / "cache")]
+            found[trial] = once(done, name, partial(run, arm, trial, budget, places, False))["accuracy"]
+        print(f"  {arm}, {budget:g} MMAC, {trial}: {found[trial]:.2f} %", flush=True)
+        try:
+            trial = steps.send(found[trial])
+        except StopIteration:
+            trial = None
+    return found
+
+
+def choose(folder: Path, extra: list[str]) -> None:
+    """Write what the trials found."""
+    told: dict[str, Any] = {"trials": {}, "recipes": {}}
+    for budget, arm in product(BUDGETS, FORMS):
+        found = trials(arm, budget, folder, extra, finished=True)
+        if len(found) < len(list(FORMS[arm])) + 2:
+            raise SystemExit(f"{arm} at {budget:g} MMAC has {len(found)} trials only; run --trials first")
+        tried = [{**each._asdict(), "accuracy": round(accuracy, 2)} for each, accuracy in found.items()]
+        told["trials"].setdefault(f"{budget:g}", {})[arm] = tried
+        told["recipes"].setdefault(f"{budget:g}", {})[arm] = best(found)._asdict()
+    RECIPES.write_text(json.dumps(told, indent=1) + "\n")
+
+
+def chosen(arm: str, budget: float) -> Recipe:
+    """The recipe of an arm and budget."""
+    recipes = json.loads(RECIPES.read_text())["recipes"]
+    return Recipe(**recipes[f"{min(budget, max(BUDGETS)):g}"][arm])
+
+
+def known(done: Path) -> dict[str, Any]:
+    """What a file of figures holds."""
+    found: dict[str, Any] = json.loads(done.read_text()) if done.exists() else {}
+    return found
+
+
+def tests(given: argparse.Namespace, folder: Path, extra: list[str]) -> Tested:
+    """Run what is missing; figures by budget and arm, one of each seed."""
+    done, found = given.results and given.results.absolute(), Tested({})
+    done = done or folder / "figures.json"
+    for seed, budget, arm in product(given.seeds, given.budgets, given.arms):
+        if budget > max(BUDGETS) and seed > 0:
+            continue
+        told = chosen(arm, budget)
+        name = f"{key(arm, told, budget, extra)} {budget:g} MMAC, seed {seed}"
+        if given.finished and name not in known(done):
+            continue
+        with inside(folder / f"{arm} {budget:g}" / f"seed{seed}"):
+            places = ["--seed_everything", str(seed), "--data.init_args.cache_dir", str(folder / "cache")]
+            figures = once(done, name, partial(run, arm, told, budget, [*extra, *places]))
+        found.setdefault((budget, arm), []).append(figures)
+        print(f"  {arm}, {budget:g} MMAC, seed {seed}: {figures['accuracy']:.2f} %", flush=True)
+    return found
+
+
+def options() -> argparse.ArgumentParser:
+    """Of the command line."""
+    given = parser(__doc__)
+    given.add_argument("--trials", action="store_true", help="run the trials, on held-out training images")
+    given.add_argument("--choose", action="store_true", help="write the best of the trials into recipes.json")
+    given.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    given.add_argument("--budgets", nargs="+", type=float, default=[*BUDGETS, WIDE], help="millions of MACs")
+    given.add_argument("--arms", nargs="+", choices=list(FORMS), default=list(FORMS))
+    given.add_argument("--precision", default=precision(), help="Lightning's; default here: %(default)s")
+    given.add_argument("--folder", type=Path, help="where codes, runs and figures are kept")
+    given.add_argument("--finished", action="store_true", help="run nothing; show what is there")
+    given.add_argument("--results", type=Path, metavar="FILE", help="figures, in place of those in the folder")
+    given.add_argument("--update", type=Path, metavar="FILE", help="put the tables into this document, too")
+    return given
+
+
+def main() -> None:
+    """Run what is missing, and show the tables."""
+    given, others = options().parse_known_args()
+    extra = ["--trainer.precision", given.precision, *others]
+    with kept(given.folder) as folder:
+        if given.trials:
+            for budget, arm in product(BUDGETS, given.arms):
+                trials(arm, budget, folder, extra, given.finished)
+        elif given.choose:
+            choose(folder, extra)
+        else:
+            found = tests(given, folder, extra)
+            write(found, {(budget, arm): chosen(arm, budget) for budget, arm in found}, given.update)
+
+
+if __name__ == "__main__":
+    main()
