@@ -3,15 +3,15 @@
     LOSSY_DATA=... python -m experiments.complexity.study --trials [--folder FOLDER]
     LOSSY_DATA=... python -m experiments.complexity.study --choose [--folder FOLDER]
     LOSSY_DATA=... python -m experiments.complexity.study [--seeds 0 1 2] [--budgets 0.3 1 3] [--arms NAME ...]
-        [--folder FOLDER] [--finished] [--results FILE] [--update docs/complexity.md]
+        [--folder FOLDER] [--costs] [--finished] [--results FILE] [--update docs/complexity.md] [--draw docs/pictures]
 
 All arms see the same JPEG files (quality 75, 4:4:4), but subbands of wavelets, which are of the images themselves, at
 the same rate. First `--trials`: seven short runs for each arm and budget, which train on four fifths of the training
 images and are measured on the fifth that is held out (`trials.py` has what is tried, and in which order). `--choose`
 writes the best of each into `recipes.json` beside this script. Without either, networks of these recipes are trained on
 all training images and tested at the end of the last epoch, seeds in rounds. A folder keeps the figures of each run as
-it ends; what is there is not run again, and `--finished` runs nothing. Other options, as `--name=value`, go to the
-command line of each run.
+it ends; what is there is not run again, and `--finished` runs nothing. `--costs` measures what the networks cost anew,
+on a machine that should do nothing else. Other options, as `--name=value`, go to the command line of each run.
 """
 
 import argparse
@@ -27,7 +27,8 @@ import yaml
 
 from benchmarks.accuracy.paired import Right
 from benchmarks.harness import fit, inside, kept, once, parser, precision, recipe
-from experiments.complexity.tables import Tested, write
+from experiments.complexity.costs import measure
+from experiments.complexity.tables import Tested, draw, write
 from experiments.complexity.trials import BUDGETS, EPOCHS, FORMS, HELD_OUT, Recipe, best, changes, fitted, sequence
 
 RECIPES = Path(__file__).with_name("recipes.json")
@@ -137,6 +138,8 @@ def options() -> argparse.ArgumentParser:
     given.add_argument("--folder", type=Path, help="where codes, runs and figures are kept")
     given.add_argument("--finished", action="store_true", help="run nothing; show what is there")
     given.add_argument("--results", type=Path, metavar="FILE", help="figures, in place of those in the folder")
+    given.add_argument("--costs", action="store_true", help="measure times on this machine")
+    given.add_argument("--draw", type=Path, metavar="FOLDER", help="draw accuracy over each cost into this folder")
     given.add_argument("--update", type=Path, metavar="FILE", help="put the tables into this document, too")
     return given
 
@@ -153,7 +156,14 @@ def main() -> None:
             choose(folder, extra)
         else:
             found = tests(given, folder, extra)
-            write(found, {(budget, arm): chosen(arm, budget) for budget, arm in found}, given.update)
+            recipes = {(budget, arm): chosen(arm, budget) for budget, arm in found}
+            done = given.results.absolute() if given.results else folder / "figures.json"
+            if given.costs:
+                measure(recipes, done)
+            measured = known(done).get("costs", {})
+            write(found, recipes, measured, given.update)
+            if given.draw:
+                draw(found, measured, given.draw)
 
 
 if __name__ == "__main__":
