@@ -2,24 +2,30 @@
 
     LOSSY_DATA=... python -m benchmarks.speed.jpeg_loading [rounds] [--update docs/numbers.md]
 
-Both pipelines read files in shuffled batches of 64, each image cropped at random: ours by `JPEGFolder`, the other by
-torchvision's `ImageFolder` with `decode_jpeg` and a slice. The files are the training files of `imagenette224`
-(224x224, quality 75, 4:2:0; crops of 192x192), and the photos of `imagenet_samples` as they are, four times over
-(crops of 224x224; their codes are dequantized, since tables differ). Our workers are threads; torchvision's are
-processes or threads: both are measured and the faster ones shown. All take turns; a figure is the median over rounds
-of one epoch each, after one in which processes start.
+All pipelines read files in shuffled batches of 64, each image cropped at random: ours by `JPEGFolder`, the others by
+torchvision's `ImageFolder` with a decoder and a slice. Decoders are torchvision's, simplejpeg's, and torchcodec's if it
+is installed (``pip install torchcodec==0.17``; it is no dependency, for torchaudio would change with it). The files are
+the training files of `imagenette224` (224x224, quality 75, 4:2:0; crops of 192x192), and the photos of
+`imagenet_samples` as they are, four times over (crops of 224x224; codes are dequantized, since their tables differ).
+
+All take turns; a figure is the median over rounds of one epoch each, after one in which processes start: in seconds of
+the processor without workers, by the clock with some. Our workers are threads; those of the others are processes or
+threads, of which both are measured and the faster ones shown.
 """
 
 import os
+import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import simplejpeg
 import torch
 from PIL import Image
 from torch import Tensor
@@ -27,16 +33,41 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.io import ImageReadMode, decode_jpeg, read_file
 
-from benchmarks.harness import machine, parser, show
+from benchmarks.harness import machine, parser, positive, show
 from lossy_lightning.codecs import JPEG
 from lossy_lightning.data import JPEGFolder
 
 BATCH_SIZE = 64
 COPIES = 4  # of each photo
+HEAD = ["files", "crop", "workers", "images/s as codes", "peer", "its images/s", "its workers", "ratio"]
+OURS = ("codes", "threads")
+Decoder = Callable[[str], Tensor]
 
 
-def decode(path: str) -> Tensor:
+def by_torchvision(path: str) -> Tensor:
     return decode_jpeg(read_file(path), ImageReadMode.RGB)
+
+
+def by_simplejpeg(path: str) -> Tensor:
+    pixels = simplejpeg.decode_jpeg(Path(path).read_bytes(), "RGB")
+    return torch.from_numpy(np.ascontiguousarray(pixels)).movedim(-1, 0)
+
+
+def by_torchcodec(path: str) -> Tensor:
+    from torchcodec.decoders import decode_jpeg  # not installed everywhere
+
+    return decode_jpeg(read_file(path))
+
+
+def decoders(path: str) -> dict[str, Decoder]:
+    """Those that are there, tried on a file."""
+    found: dict[str, Decoder] = {"torchvision": by_torchvision, "simplejpeg": by_simplejpeg}
+    try:
+        by_torchcodec(path)
+    except (ImportError, RuntimeError, OSError) as error:
+        print(f"torchcodec is left out: {str(error).splitlines()[0]}")
+        return found
+    return found | {"torchcodec": by_torchcodec}
 
 
 def cropped(image: Tensor, crop: int) -> Tensor:
@@ -61,8 +92,9 @@ class Threads:
             yield torch.stack([image for image, _ in done]), torch.tensor([target for _, target in done])
 
 
-def pixel_loaders(root: Path, crop: int, num_workers: int) -> dict[str, Iterable[Any]]:
-    images = ImageFolder(root / "train", partial(cropped, crop=crop), loader=decode)
+def pixel_loaders(root: Path, decoder: Decoder, crop: int, num_workers: int) -> dict[str, Iterable[Any]]:
+    """By what the workers are."""
+    images = ImageFolder(root / "train", partial(cropped, crop=crop), loader=decoder)
     processes = DataLoader(
         images, BATCH_SIZE, shuffle=True, num_workers=num_workers, persistent_workers=num_workers > 0,
         pin_memory=torch.cuda.is_available(),
@@ -75,63 +107,69 @@ def code_loader(codec: JPEG, root: Path, crop: int, num_workers: int) -> DataLoa
     return data.train_dataloader()
 
 
+def fits(path: Path) -> bool:
+    with Image.open(path) as image:
+        return min(image.size) >= 240 and image.mode == "RGB"
+
+
 def photo_folder(root: Path) -> None:
     """Folders of two classes of photos that are large enough to be cropped; the last two are for testing."""
-    paths = sorted((Path(os.environ["LOSSY_DATA"]) / "imagenet_samples").glob("*.JPEG"))
-    paths = [path for path in paths if min(Image.open(path).size) >= 240 and Image.open(path).mode == "RGB"]
+    paths = [
+        path for path in sorted((Path(os.environ["LOSSY_DATA"]) / "imagenet_samples").glob("*.JPEG")) if fits(path)
+    ]
     for split, chosen in (("train", paths[:-2] * COPIES), ("test", paths[-2:])):
         for i, path in enumerate(chosen):
             folder = root / split / str(i % 2)
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{i}.jpg").symlink_to(path)
+            shutil.copy(path, folder / f"{i}.jpg")  # a link would have one file in two classes
 
 
-def epoch(loader: Iterable[Any], device: torch.device) -> tuple[float, Tensor]:
-    """Images a second, and a whole batch."""
-    start, count, whole = time.perf_counter(), 0, None
+def epoch(loader: Iterable[Any], device: torch.device, clock: Callable[[], float]) -> float:
+    """Images a second."""
+    start, count = clock(), 0
     for batch, target in loader:
         batch, _ = batch.to(device, non_blocking=True), target.to(device, non_blocking=True)
         count += len(batch)
-        whole = batch if len(batch) == BATCH_SIZE else whole
     if device.type == "cuda":
         torch.cuda.synchronize()
-    return count / (time.perf_counter() - start), whole
+    return count / (clock() - start)
+
+
+def compare(files: str, codec: JPEG, root: Path, crop: int, num_workers: int, rounds: int) -> Iterator[list[str]]:
+    """A row for each decoder, with the workers that suit it best."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    first = next(path for path in sorted((root / "train").rglob("*")) if path.is_file())
+    loaders: dict[tuple[str, str], Iterable[Any]] = {OURS: code_loader(codec, root, crop, num_workers)}
+    for name, decoder in decoders(str(first)).items():
+        made = pixel_loaders(root, decoder, crop, num_workers)
+        loaders |= {(name, workers): loader for workers, loader in made.items()}
+    speeds: dict[tuple[str, str], list[float]] = {way: [] for way in loaders}
+    clock = time.perf_counter if num_workers else time.process_time
+    for _ in range(rounds + 1):
+        for way, loader in loaders.items():
+            speeds[way].append(epoch(loader, device, clock))
+    median = {way: statistics.median(values[1:]) for way, values in speeds.items()}
+    ours = median.pop(OURS)
+    for peer in dict.fromkeys(name for name, _ in median):
+        best = max((way for way in median if way[0] == peer), key=median.__getitem__)
+        told = f"{ours:.0f}", peer, f"{median[best]:.0f}", best[1], f"{ours / median[best]:.2f}"
+        yield [files, str(crop), str(num_workers), *told]
 
 
 def main() -> None:
     arguments = parser(__doc__)
-    arguments.add_argument("rounds", nargs="?", type=int, default=9)
+    arguments.add_argument("rounds", nargs="?", type=positive, default=9)
     arguments.add_argument("--update", type=Path, metavar="FILE", help="put the table into this document, too")
     given = arguments.parse_args()
     torch.set_num_threads(1)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    root = Path(os.environ["LOSSY_DATA"]) / "imagenette224"
-    rows = [
-        ["files", "crop", "workers", "images/s as codes", "images/s as pixels (torchvision)", "its workers", "ratio"]
-    ]
+    root, rows = Path(os.environ["LOSSY_DATA"]) / "imagenette224", [HEAD]
+    for num_workers in (0, 2):
+        rows += compare("224x224", JPEG(75), root, 192, num_workers, given.rounds)
     with tempfile.TemporaryDirectory() as name:
         photo_folder(Path(name))
-        for files, codec, place, crop, num_workers in (
-            ("as they are", JPEG(dequantize=True), Path(name), 224, 0),
-            ("224x224", JPEG(75), root, 192, 0),
-            ("224x224", JPEG(75), root, 192, 2),
-        ):
-            loaders = pixel_loaders(place, crop, num_workers) | {"codes": code_loader(codec, place, crop, num_workers)}
-            speeds: dict[str, list[float]] = {loader: [] for loader in loaders}
-            batches = {}
-            for _ in range(given.rounds + 1):
-                for loader in loaders:
-                    speed, batches[loader] = epoch(loaders[loader], device)
-                    speeds[loader].append(speed)
-            median = {loader: statistics.median(values[1:]) for loader, values in speeds.items()}
-            codes, best = median.pop("codes"), max(median, key=median.__getitem__)
-            told = f"{codes:.0f}", f"{median[best]:.0f}", best, f"{codes / median[best]:.2f}"
-            rows.append([files, str(crop), str(num_workers), *told])
-    note = f"To {device}, batch size {BATCH_SIZE}, on {machine()}."
-    show(rows, note, given.update, "jpeg-loading")
-    codes, pixels = batches["codes"], batches["threads"]
-    print(f"a batch: {codes.nbytes} bytes of {codes.dtype} codes {tuple(codes.shape)}")
-    print(f"a batch: {pixels.nbytes} bytes of uint8 pixels {tuple(pixels.shape)}, {4 * pixels.numel()} of float32")
+        rows += compare("as they are", JPEG(dequantize=True), Path(name), 224, 0, given.rounds)
+    device = "the GPU" if torch.cuda.is_available() else "memory"
+    show(rows, f"To {device}, batch size {BATCH_SIZE}, on {machine()}.", given.update, "jpeg-loading")
 
 
 if __name__ == "__main__":
