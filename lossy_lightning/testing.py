@@ -203,9 +203,13 @@ def _check_rows(codec: FileCodec, signals: Tensor) -> None:
         size = (len(files), *expected.shape[2:], codes.shape[1])
         rows = torch.empty(size, dtype=codes.dtype).movedim(-1, 1)
         *errors, bad_row = codec.read_into(files, list(rows), [window] * len(files))
-        assert errors == [None] * len(codes), f"read_into must read good files beside a bad one; got {errors}"
+        again = torch.empty(size, dtype=codes.dtype).movedim(-1, 1)[:-1]
+        measured = [info for info in infos if isinstance(info, FileInfo)]
+        errors += codec.read_into(files[:-1], list(again), [window] * len(measured), infos=measured)
+        assert errors == [None] * 2 * len(codes), f"read_into must read good files beside a bad one; got {errors}"
         assert isinstance(bad_row, ValueError), f"read_into must give the ValueError of a bad file; got {bad_row}"
         assert torch.equal(rows[:-1], expected), f"read_into must put the window {window} of each code into its row"
+        assert torch.equal(again, expected), "read_into must read the same of files that were measured before"
 
 
 def _check_distortion(

@@ -411,20 +411,20 @@ class MeasuresOneMore(Bytes):
 class ReadsTheBeginning(Bytes):
     """Right for whole codes."""
 
-    def read_into(self, files, rows, windows=None, lenient=False, num_threads=1):
+    def read_into(self, files, rows, windows=None, lenient=False, num_threads=1, infos=None):
         starts = [[slice(0, part.stop - part.start) for part in window] for window in windows]
-        return super().read_into(files, rows, starts, lenient, num_threads)
+        return super().read_into(files, rows, starts, lenient, num_threads, infos)
 
 
 class EndsAtBadFiles(Bytes):
-    def read_into(self, files, rows, windows=None, lenient=False, num_threads=1):
+    def read_into(self, files, rows, windows=None, lenient=False, num_threads=1, infos=None):
         for data, row, window in zip(files, rows, windows, strict=True):
             row.copy_(self.read(data)[0][(slice(None), *window)])
         return [None] * len(files)
 
 
 class ForgetsBadFiles(Bytes):
-    def read_into(self, files, rows, windows=None, lenient=False, num_threads=1):
+    def read_into(self, files, rows, windows=None, lenient=False, num_threads=1, infos=None):
         super().read_into(files, rows, windows)
         return [None] * len(files)
 

@@ -1,6 +1,6 @@
 """JPEG on a GPU: our codec to the bit, and files to training steps beside torchvision and nvJPEG.
 
-    python -m benchmarks.speed.gpu_jpeg [--small]
+    python -m benchmarks.speed.gpu_jpeg [--small] [--update docs/numbers.md]
 
 It needs neither data nor a network, but makes its own files: smooth random images with noise. Four parts:
 
@@ -32,12 +32,11 @@ from typing import Any
 import torch
 from torchvision.io import decode_jpeg
 
-from benchmarks.harness import machine, parser
+from benchmarks.harness import machine, parser, show
 from benchmarks.speed import gpu_pairs
 from benchmarks.speed.gpu_steps import CODEC, Sizes, images, jpeg_file, make_folder, training_rows
 from lossy_lightning.codecs import JPEG
 from lossy_lightning.functional import SAMPLING_FACTORS
-from lossy_lightning.report import as_markdown
 
 HEAD = [
     "files", "way", "workers", "loader alone, images/s", "step, ms", "steps alone, images/s", "both, images/s",
@@ -109,7 +108,7 @@ def milliseconds(call: Callable[[], object], device: torch.device, rounds: int) 
     return statistics.median(times[2:])
 
 
-def codec_table(device: torch.device, count: int) -> str:
+def codec_rows(device: torch.device, count: int) -> list[list[str]]:
     """Milliseconds an image, on the processor and the GPU."""
     rows = [["call", "images", "processor, ms an image", f"{device.type}, ms an image", "ratio"]]
     for height, width in ((224, 224), (384, 512)):
@@ -125,14 +124,16 @@ def codec_table(device: torch.device, count: int) -> str:
             times = milliseconds(here, torch.device("cpu"), 3) / count, milliseconds(there, device, 10) / count
             told = f"{times[0]:.3f}", f"{times[1]:.4f}", f"{times[0] / times[1]:.1f}"
             rows.append([f"`JPEG.{name.replace(' ', '_')}`", f"{count} of {height}x{width}", *told])
-    return as_markdown(rows)
+    return rows
 
 
 def main() -> None:
     """The command line."""
     options = parser(__doc__)
     options.add_argument("--small", action="store_true", help="little of everything, for a try")
-    small = options.parse_args().small or not torch.cuda.is_available()
+    options.add_argument("--update", type=Path, metavar="FILE", help="put the tables into this document, too")
+    given = options.parse_args()
+    small = given.small or not torch.cuda.is_available()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     sizes, start = SMALL if small else FULL, time.perf_counter()
     if device.type == "cpu":
@@ -144,14 +145,16 @@ def main() -> None:
     gpu_pairs.show(device)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    print(codec_table(device, 4 if small else 64), flush=True)
+    show(codec_rows(device, 4 if small else 64), f"Measured on {machine()}.", given.update, "jpeg-gpu-codec")
+    print()
     torch.set_num_threads(threads)
     rows = [HEAD]
     for height, width in ((224, 224), (384, 512)):
         with tempfile.TemporaryDirectory() as name:
             size = make_folder(Path(name), sizes.files, height, width)
             rows += training_rows(Path(name), f"{height}x{width}, {size / 1e3:.1f} kB", sizes, device)
-    print(f"\n{as_markdown(rows)}\n\n{machine()}; {time.perf_counter() - start:.0f} s in all")
+    note = f"Measured on {machine()}, {os.cpu_count()} cores; {time.perf_counter() - start:.0f} s in all."
+    show(rows, note, given.update, "jpeg-gpu-training")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,10 @@
 other devices; *transform* is random flips and brightness of each image, as they come before encoding in training. Least
 of fifteen rounds, on gradients with noise, quality 75, 4:2:0.
 
+A second table shows what uses of the codec cost with compiled code and with tensors: what `GradientAttackMonitor` tells
+of the changes to a batch (it decodes the codes before and after the attack, and encodes what the latter show; the files
+that it writes are not counted), and a training batch that is transformed and encoded.
+
     python -m benchmarks.speed.jpeg_codec [--update docs/numbers.md]
 """
 
@@ -74,6 +78,31 @@ def microseconds(count: int, size: int) -> dict[str, float]:
     return {name: min(values) / count * 1e6 for name, values in times.items()}
 
 
+def uses(count: int, size: int, rounds: int) -> list[list[str]]:
+    """Rows of the second table, milliseconds of a batch."""
+    codec, batch = JPEG(75), images(count, size)
+    code = codec.encode(batch)
+
+    def told(code: torch.Tensor) -> None:
+        codec.decode(code, batch.shape[1:])
+        shown = codec.decode(code, batch.shape[1:])
+        codec.encode(shown.as_subclass(type(code)))
+
+    def encoded(batch: torch.Tensor) -> None:
+        codec.encode(transform(batch).as_subclass(type(batch)))
+
+    calls = {"changes by an attack": (told, code), "transform and encode": (encoded, batch)}
+    rows = []
+    for name, (call, value) in calls.items():
+        kinds = value, value.as_subclass(Uncompiled)
+        best = [
+            min(timeit(partial(call, kind), number=1, timer=time.process_time) for _ in range(rounds)) for kind in kinds
+        ]
+        now, before = (1e3 * seconds for seconds in best)
+        rows.append([name, f"{count} of {size}x{size}", f"{now:.1f}", f"{before:.1f}", f"{before / now:.1f}"])
+    return rows
+
+
 def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--update", type=Path, metavar="FILE", help="put the table into this document, too")
@@ -87,6 +116,10 @@ def main() -> None:
         shown[4:4] = [f"{ratio:.2f}" for ratio in ratios]
         rows.append([f"{size}x{size}", *shown])
     show(rows, f"Measured on {machine()}.", given.update, "jpeg-codec")
+    rows = [["use", "images", "compiled, ms", "tensors, ms", "ratio"]]
+    rows += [row for count, size in ((64, 32), (64, 224)) for row in uses(count, size, 7)]
+    print()
+    show(rows, f"Measured on {machine()}.", given.update, "jpeg-uses")
 
 
 if __name__ == "__main__":

@@ -182,6 +182,7 @@ class FileCodec(Codec):
         windows: Sequence[Sequence[slice]] | None = None,
         lenient: bool = False,
         num_threads: int = 1,
+        infos: Sequence[FileInfo] | None = None,
     ) -> list[ValueError | None]:
         """Read the codes of files, or windows of them, into tensors that are there already.
 
@@ -194,6 +195,8 @@ class FileCodec(Codec):
             windows: For each file the part of its grid that is read, a slice for each axis; None: all of it.
             lenient: Whether a file that is cut off is read as far as it goes, by codecs that can.
             num_threads: Number of threads that read together, in codecs that have some.
+            infos: What `measure` said of these files, for codecs that then need not look at the headers again; None if
+                they were not measured.
 
         Returns:
             For each file None, or what is wrong with it; then its row may hold anything. No file stops the others.

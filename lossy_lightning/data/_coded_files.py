@@ -68,6 +68,7 @@ class CodedFiles(FileSource):
         self.random = random
         self.num_threads = num_threads
         self.max_samples = max_samples
+        self._known_strides: dict[int, tuple[int, ...]] = {}  # by the codec, which `codec_of` keeps alive
         codec = codec_of(0)
         self._channels, sizes = codec.signal_shape[0], codec.signal_shape[1:]
         spec = codec.spec((self._channels, *(sizes if crop is None else crop)))
@@ -186,9 +187,9 @@ class CodedFiles(FileSource):
                 else rows[i]
             )
         whole = {i: row for i, row in filled.items() if i not in damaged}
-        errors = damaged | self._fill(codec, contents, whole, windows, lenient=False)
+        errors = damaged | self._fill(codec, contents, whole, windows, infos, lenient=False)
         again = {i: filled[i] for i in errors if i in filled} if self.log.policy.lenient else {}
-        lost = self._fill(codec, contents, again, windows, lenient=True)
+        lost = self._fill(codec, contents, again, windows, infos, lenient=True)
         for i, row in filled.items():
             wrong = refused(plan[i].path, lost.get(i, errors[i]), Reason.BROKEN) if i in errors else None
             if wrong is None:
@@ -202,22 +203,28 @@ class CodedFiles(FileSource):
         contents: dict[int, bytes],
         rows: dict[int, Tensor],
         windows: dict[int, tuple[slice, ...]],
+        infos: dict[int, FileInfo | ValueError],
         lenient: bool,
     ) -> dict[int, ValueError]:
         """Read some files into their rows; errors of those that cannot be read."""
         if not rows:
             return {}
         places = [windows[i] for i in rows]
-        errors = codec.read_into([contents[i] for i in rows], list(rows.values()), places, lenient, self.num_threads)
+        known = [info for info in map(infos.__getitem__, rows) if isinstance(info, FileInfo)]
+        files = [contents[i] for i in rows]
+        errors = codec.read_into(files, list(rows.values()), places, lenient, self.num_threads, known)
         return {i: error for i, error in zip(rows, errors, strict=True) if error is not None}
 
     def _strides(self, codec: FileCodec) -> tuple[int, ...]:
         """Positions of the grid from one possible start of a crop to the next; none if signals are whole."""
         if self.crop is None:
             return ()
+        if id(codec) in self._known_strides:
+            return self._known_strides[id(codec)]
         larger = tuple(crop + pitch for crop, pitch in zip(self.crop, codec.pitch, strict=True))
         grids = zip(codec.spec((self._channels, *larger)).grid, self._shape[1:], strict=True)
-        return tuple((more or 0) - (size or 0) for more, size in grids)
+        strides = self._known_strides[id(codec)] = tuple((more or 0) - (size or 0) for more, size in grids)
+        return strides
 
     def _window(
         self, codec: FileCodec, strides: tuple[int, ...], info: FileInfo, place: tuple[float, ...]

@@ -35,11 +35,11 @@ def what_is_wrong(
     if isinstance(info, ValueError):
         return refused(path, info, Reason.FORMAT)
     sizes = info.signal_shape[1:]
-    measures = " x ".join(map(str, sizes))
     if prod(sizes) > max_samples:
+        measures = " x ".join(map(str, sizes))
         return BadFile(path, Reason.TOO_LARGE, f"the signal has {measures} samples, more than {max_samples}")
     if crop is not None and any(size < wanted for size, wanted in zip(sizes, crop, strict=True)):
-        wanted = " x ".join(map(str, crop))
+        measures, wanted = (" x ".join(map(str, lengths)) for lengths in (sizes, crop))
         return BadFile(path, Reason.UNFIT, f"the signal has {measures} samples, less than the crop of {wanted}")
     return None
 

@@ -15,7 +15,7 @@ from ._records import COMPONENT, FRAME
 from ._windows import WINDOW
 from .headers import MOST_BYTES, STANDARD, JPEGHeader, fills, headers
 
-_NO_WINDOW = (0, 0, 0, 0, 0, 1, 1, 0, 0)
+NO_WINDOW = (0, 0, 0, 0, 0, 1, 1, 0, 0)  #: Numbers of a window of a component that nobody wants.
 
 
 class BlockWindow(NamedTuple):
@@ -81,15 +81,47 @@ def read_windows(
         >>> header.grids, out[..., 0]
         (((2, 3),), array([[4, 5]], dtype=int16))
     """
-    check_threads(num_threads)
-    check_files(files, "JPEG", "read_coefficients")
     if len(windows) != len(files):
         raise ValueError(f"windows must have one entry for each file; got {len(windows)} for {len(files)} files")
+    return read_places(files, _records(windows), num_threads, max_pixels, on_truncation)
+
+
+def read_places(
+    files: Sequence[bytes],
+    places: NDArray[np.int64],
+    num_threads: int = 1,
+    max_pixels: int = 2**27,
+    on_truncation: Literal["error", "fill"] = "error",
+) -> list[JPEGHeader | ValueError]:
+    """Do what `read_windows` does, with windows that are checked already.
+
+    Args:
+        files: As of `read_windows`.
+        places: ``(files, 4, 9)``, numbers of a window for each component: the address of its first place, bytes from
+            one row to the next and from one column to the next, numbers of rows and columns, v, h, row and column; for
+            components without a window `NO_WINDOW`. Compiled code writes wherever they point.
+        num_threads: As of `read_windows`.
+        max_pixels: As of `read_windows`.
+        on_truncation: As of `read_windows`.
+
+    Returns:
+        As `read_windows`.
+
+    Raises:
+        TypeError: As `read_windows`.
+        ValueError: If there is no whole number of threads, or ``on_truncation`` is neither.
+
+    Example:
+        >>> read_places([], np.zeros((0, 4, 9), np.int64))
+        []
+    """
+    check_threads(num_threads)
+    check_files(files, "JPEG", "read_coefficients")
     fill = fills(on_truncation)
-    places = _records(windows)
+    records = np.ascontiguousarray(places).view(WINDOW).reshape(-1, 4)
 
     def read(run: slice) -> list[JPEGHeader | ValueError]:
-        return _read(files[run], places[run], max_pixels, fill)
+        return _read(files[run], records[run], max_pixels, fill)
 
     found = in_threads(read, split(files, num_threads, MOST_BYTES), num_threads)
     return [header for run in found for header in run]
@@ -108,19 +140,27 @@ def _read(
     return headers(frames, components, latched, max_pixels)
 
 
-def _records(windows: Sequence[Sequence[BlockWindow]]) -> NDArray[np.void]:
-    """The windows of all files as compiled code takes them, ``(files, 4)``."""
+def _records(windows: Sequence[Sequence[BlockWindow]]) -> NDArray[np.int64]:
+    """The windows of all files as `read_places` takes them."""
     numbers: list[tuple[int, ...]] = []
     for of_file in windows:
         if len(of_file) > 4:
             raise ValueError(f"a file has at most 4 components; got {len(of_file)} windows for one")
-        numbers += map(_numbers, of_file)
-        numbers += [_NO_WINDOW] * (4 - len(of_file))
-    return np.array(numbers, np.int64).reshape(-1, 9).view(WINDOW).reshape(-1, 4)
+        numbers += map(place_of, of_file)
+        numbers += [NO_WINDOW] * (4 - len(of_file))
+    return np.array(numbers, np.int64).reshape(-1, 4, 9)
 
 
-def _numbers(window: BlockWindow) -> tuple[int, ...]:
-    """Fields of a record, checked: compiled code writes wherever they point."""
+def place_of(window: BlockWindow) -> tuple[int, ...]:
+    """Numbers of a window as `read_places` takes them, checked.
+
+    Raises:
+        ValueError: As `read_windows`.
+
+    Example:
+        >>> place_of(BlockWindow(np.zeros((2, 3, 64), np.int16)))[1:]
+        (384, 128, 2, 3, 1, 1, 0, 0)
+    """
     out, row, column, (v, h) = window
     if out.dtype != np.int16 or out.ndim != 3 or not out.flags.writeable:
         raise ValueError(

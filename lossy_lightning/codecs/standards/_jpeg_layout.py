@@ -45,6 +45,10 @@ class JPEGLayout(NamedTuple):
         """All channels of a code."""
         return self.num_levels(components) + 64 * components * self.carried
 
+    def components_of(self, channels: int) -> int:
+        """Components of a code of so many channels: 1 or 3."""
+        return 1 if channels == 64 * (1 + self.carried) else 3
+
     @property
     def limit(self) -> int:
         """The least level is minus this, the greatest one less than this."""

@@ -5,13 +5,12 @@ from math import log2
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from lossy_lightning.bitstream.jpeg import BlockWindow, JPEGHeader
+from lossy_lightning.codecs.standards._jpeg_chroma import double, halve, put, scaled
 from lossy_lightning.core import InputError
-from lossy_lightning.functional import SAMPLING_FACTORS, double_blocks, halve_blocks
+from lossy_lightning.functional import SAMPLING_FACTORS
 
 Factors = tuple[tuple[int, int], ...]
 
@@ -84,22 +83,21 @@ def chroma_plane(
     return ChromaPlane(blocks, BlockWindow(blocks, top, left), have, want, out, (above, before))
 
 
-def resample(plane: ChromaPlane, table: Tensor) -> None:
+def resample(plane: ChromaPlane, table: NDArray[np.int32]) -> None:
     """Write a code's blocks: averaged or repeated coefficients, rounded to whole numbers, of a table of ones.
 
     Args:
         plane: Filled.
         table: ``(8, 8)``, the quantization table of its blocks.
     """
-    values = torch.unflatten(torch.from_numpy(plane.blocks), -1, (8, 8)) * table.float()
+    values = scaled(plane.blocks, table)
     for axis, got, wanted in zip((1, 0), plane.have, plane.want, strict=True):
         while got < wanted:
-            values, got = halve_blocks(values, axis), 2 * got
+            values, got = halve(values, axis), 2 * got
         while got > wanted:
-            values, got = double_blocks(values, axis), got // 2
+            values, got = double(values, axis), got // 2
     (above, before), (rows, columns, _) = plane.skip, plane.out.shape
-    values = values[above : above + rows, before : before + columns].round()
-    plane.out[...] = values.clamp(-(2**15), 2**15 - 1).to(torch.int16).flatten(-2).numpy()
+    put(np.ascontiguousarray(values[above : above + rows, before : before + columns]), plane.out)
 
 
 def _needed(start: int, length: int, have: int, want: int, total: int) -> tuple[int, int, int]:

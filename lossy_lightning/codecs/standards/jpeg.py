@@ -192,7 +192,7 @@ class JPEG(FileCodec):
             raise InputError(f"{prod(info.signal_shape[1:])} pixels are more than the {MAX_PIXELS} that are read")
         channels = self._layout.num_channels(info.signal_shape[0])
         code = torch.empty(*info.grid, channels, dtype=torch.int16).movedim(-1, 0)
-        (error,) = read_rows(self._layout, [data], [code], None, False, 1, exact=True)
+        (error,) = read_rows(self._layout, [data], [code], None, False, 1, [info], exact=True)
         if error is not None:
             raise error
         return code, info.signal_shape
@@ -210,6 +210,7 @@ class JPEG(FileCodec):
         windows: Sequence[Sequence[slice]] | None = None,
         lenient: bool = False,
         num_threads: int = 1,
+        infos: Sequence[FileInfo] | None = None,
     ) -> list[ValueError | None]:
         """Read the codes of files, or windows of them, into rows; compiled, and without the GIL.
 
@@ -219,7 +220,7 @@ class JPEG(FileCodec):
         """
         from lossy_lightning.codecs.standards._jpeg_files import read_rows  # slow to import
 
-        return read_rows(self._layout, files, rows, windows, lenient, num_threads)
+        return read_rows(self._layout, files, rows, windows, lenient, num_threads, infos)
 
     def write(self, code: Tensor, shape: tuple[int, ...]) -> bytes:
         """Bytes of a baseline JPEG file that holds this code; decoders make the same pixels of it.

@@ -142,6 +142,7 @@ class MP3(FileCodec):
         windows: Sequence[Sequence[slice]] | None = None,
         lenient: bool = False,
         num_threads: int = 1,
+        infos: Sequence[FileInfo] | None = None,
     ) -> list[ValueError | None]:
         """Read the codes of files, or windows of them, into rows; compiled, and without the GIL.
 
