@@ -21,7 +21,7 @@ def finish(places, steps, ends, like):
     Args:
         places: ``(files, components, 9)``, as of `read_places`.
         steps: ``(files, components, 64)``, int32; none if levels stay as they are.
-        ends: ``(files, 2)``, int32; gets the least level and the greatest; of a file without levels the first is the greater.
+        ends: ``(files, 2)``, int32; gets the least level and the greatest; without levels the first is greater.
         like: Any int16 array of one axis.
     """
     for i in range(len(places)):
