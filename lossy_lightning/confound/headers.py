@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lossy_lightning.bitstream.jpeg import read_headers
+from lossy_lightning.bitstream.kinds import kind_of
 from lossy_lightning.confound import _jpeg, _mp3, _png, _sound
 from lossy_lightning.core import InputError
 
@@ -23,13 +24,13 @@ _DTYPE = [
     *(("bit_rate", "i4"), ("variable_rate", "i1"), ("encoder_delay", "i4")),
 ]
 _ABSENT = tuple("" if kind[0] == "U" else -1 for _, kind in _DTYPE)
-_MAGIC: tuple[tuple[bytes, int, Callable[[bytes], dict[str, Any]]], ...] = (
-    (b"\x89PNG\r\n\x1a\n", 0, _png.describe),
-    (b"WAVE", 8, _sound.describe_wav),
-    (b"fLaC", 0, _sound.describe_flac),
-    (b"OggS", 0, _sound.describe_ogg),
-    (b"ID3", 0, _mp3.describe),
-)
+_READERS: dict[str, Callable[[bytes], dict[str, Any]]] = {
+    "png": _png.describe,
+    "wav": _sound.describe_wav,
+    "flac": _sound.describe_flac,
+    "ogg": _sound.describe_ogg,
+    "mp3": _mp3.describe,
+}
 _BATCH = 256
 
 
@@ -84,14 +85,14 @@ def header_table(files: Iterable[Path | str], progress: bool = False) -> NDArray
 def _rows(paths: Sequence[Path]) -> list[dict[str, Any] | str]:
     """Columns of each file, or what is wrong with it."""
     contents = [_content(path) for path in paths]
-    jpegs = [data for data in contents if isinstance(data, bytes) and data.startswith(b"\xff\xd8")]
+    jpegs = [data for data in contents if isinstance(data, bytes) and kind_of(data) == "jpeg"]
     headers = iter(read_headers(jpegs))
     rows: list[dict[str, Any] | str] = []
     for data in contents:
         if isinstance(data, str):
             rows.append(data)
             continue
-        header = next(headers) if data.startswith(b"\xff\xd8") else None
+        header = next(headers) if kind_of(data) == "jpeg" else None
         try:
             if isinstance(header, ValueError):
                 raise header
@@ -114,9 +115,7 @@ def _content(path: Path) -> bytes | str:
 def _described(data: bytes) -> dict[str, Any]:
     if not data:
         raise InputError("it is empty")
-    for magic, at, describe in _MAGIC:
-        if data[at : at + len(magic)] == magic:
-            return describe(data)
-    if data[0] == 0xFF and len(data) > 1 and data[1] & 0xE0 == 0xE0:
-        return _mp3.describe(data)
+    describe = _READERS.get(kind_of(data))
+    if describe is not None:
+        return describe(data)
     raise InputError("it is no JPEG, PNG, MP3, WAV, FLAC, Ogg Vorbis or Opus file")

@@ -12,6 +12,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from lossy_lightning.bitstream.kinds import kind_of
 from lossy_lightning.data._flac_frames import count_samples, stated_total, with_total
 from lossy_lightning.data._mp3_frames import find_frames, with_count
 from lossy_lightning.data.bad_files import BadFile, BadFileError, Reason
@@ -111,12 +112,11 @@ def read_blocks(sound: OpenSound, path: str, start: int, length: int, at_once: i
 
 
 def _is_looked_through(head: bytes, name: str) -> bool:
-    mpeg = head[:3] == b"ID3" or (len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0)
-    return mpeg or head == b"fLaC" or os.path.splitext(name)[1].lower() == ".mp3"
+    return kind_of(head) in ("mp3", "flac") or os.path.splitext(name)[1].lower() == ".mp3"
 
 
 def _open(name: str, data: bytes) -> OpenSound | None:
-    if data[:4] == b"fLaC":
+    if kind_of(data) == "flac":
         return _open_flac(name, data)
     if data:
         return _open_mp3(name, data)

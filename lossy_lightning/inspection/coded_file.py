@@ -6,12 +6,13 @@ from typing import NamedTuple
 from torch import Tensor
 
 from lossy_lightning.bitstream import jpeg, mp3
+from lossy_lightning.bitstream.kinds import kind_of
 from lossy_lightning.codecs import JPEG, MP3
 from lossy_lightning.core import Codec, CodeSpec, FileCodec, InputError, MissingFileError, TrainableCodec
 from lossy_lightning.data import SoundFormat, read_image, read_sound
 from lossy_lightning.functional import SAMPLING_FACTORS
 
-_SOUNDS = (b"fLaC", b"OggS", b"FORM", b".snd", b"RF64")
+_SOUNDS = ("mp3", "wav", "flac", "ogg", "aiff", "au")
 SAMPLE_RATE = 16_000  # of sounds whose codec takes any
 _ANY_RATE = 64  # kbit/s that MP3 has at each sampling rate; files of all are read
 
@@ -98,14 +99,15 @@ def check_file(path: Path) -> None:
 
 def codec_of(data: bytes) -> FileCodec | None:
     """The codec that reads a file as it is; None if none does."""
-    if data[:2] == b"\xff\xd8":
+    kind = kind_of(data)
+    if kind == "jpeg":
         (header,) = jpeg.read_headers([data])
         if isinstance(header, ValueError):
             raise header
         factors = header.sampling_factors[0]
         known = [name for name, each in SAMPLING_FACTORS.items() if tuple(each) == tuple(factors)]
         return JPEG(chroma_subsampling=known[0] if known and len(header.sampling_factors) > 1 else "4:4:4", tables=True)
-    if _is_mp3(data):
+    if kind == "mp3":
         (found,) = mp3.read_headers([data])
         if isinstance(found, ValueError):
             raise found
@@ -115,8 +117,4 @@ def codec_of(data: bytes) -> FileCodec | None:
 
 def is_sound(data: bytes) -> bool:
     """Whether a file's first bytes are those of a sound."""
-    return data[:4] in _SOUNDS or (data[:4] == b"RIFF" and data[8:12] == b"WAVE") or _is_mp3(data)
-
-
-def _is_mp3(data: bytes) -> bool:
-    return data[:3] == b"ID3" or (data[:1] == b"\xff" and data[1:2] >= b"\xe0")
+    return kind_of(data) in _SOUNDS

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.processes import run
 
@@ -47,7 +48,8 @@ if __name__ == "__main__":
     data = Photos(JPEG(quality=75), root=root, batch_size=4)
     task = ClassificationTask(data.spec, 3, stem=Scale, backbone=backbone)
     monitors = [cb.ComplexityMonitor(), cb.BitWidthAudit(), cb.RateMonitor(), cb.SpeedMonitor(), cb.Provenance(),
-                cb.ReconstructionMonitor(3), cb.GradientAttackMonitor(steps=(1, 2))]
+                cb.ReconstructionMonitor(3), cb.GradientAttackMonitor(steps=(1, 2)),
+                cb.ConfusionMonitor(), cb.MistakeMonitor(2), cb.DriftMonitor({"same": JPEG(75), "rough": JPEG(5)})]
     trainer = Trainer(accelerator="cpu", devices=devices, strategy="ddp" if devices > 1 else "auto", max_epochs=2,
                       logger=TensorBoardLogger(root, name="logs"), callbacks=monitors, enable_progress_bar=False,
                       enable_model_summary=False, enable_checkpointing=False)
@@ -98,6 +100,21 @@ def test_speed_counts_the_examples_of_all(two: list[dict[str, float]]) -> None:
 def test_attacks_are_logged(two: list[dict[str, float]], one: dict[str, float]) -> None:
     assert all(chosen(figures, "attack/").keys() == chosen(one, "attack/").keys() for figures in two)
     assert "attack/acc_step2" in one
+
+
+def test_monitors_of_classifiers_show_what_all_ranks_saw(two: list[dict[str, float]], root: Path) -> None:
+    (folder,) = (root / "two" / "logs").iterdir()
+    logged = EventAccumulator(str(folder)).Reload()
+    assert {"confusion/val", "confusion/test", "mistakes/test/0"} <= set(logged.Tags()["images"])
+    (table,) = (event.tensor_proto.string_val[0] for event in logged.Tensors("confusion/test/mistakes/text_summary"))
+    wrong = sum(int(row.split("|")[3]) for row in table.decode().splitlines()[2:])
+    assert wrong == round((1 - two[0]["test_acc"]) * 11)
+
+
+def test_drift_is_the_same_on_all_ranks(two: list[dict[str, float]]) -> None:
+    first, second = (chosen(figures, "drift/") for figures in two)
+    assert first == second
+    assert first.keys() == {f"drift/{name}/{figure}" for name in ("same", "rough") for figure in ("accuracy", "excess")}
 
 
 def test_the_run_is_written_once(two: list[dict[str, float]], root: Path) -> None:
