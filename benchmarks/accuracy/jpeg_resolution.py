@@ -6,7 +6,8 @@
 Each row is a run of `experiments/imagenette/`, trained on all training files of `imagenette224` through the command
 line. Its last epoch is tested on the test images in files of quality 75 of each size: those of 224x224 as they are,
 others resized from them and written once. Networks on coefficients read such files whole; those on pixels read them
-decoded and resized to 224x224, as is common practice. Test images choose nothing.
+decoded and resized to 224x224, as is common practice. Codes of small files are also tested doubled along both axes, in
+the transform domain: nothing is decoded. Test images choose nothing.
 
 The table gives test accuracy as mean and standard deviation over seeds, and points above pixels with their 95 %
 interval: a paired bootstrap over test images. Test is in float32. Other options, as `--name=value`, go to the command
@@ -24,10 +25,13 @@ from typing import Any
 from filelock import FileLock
 from lightning.pytorch import Trainer
 from PIL import Image
+from torch import Tensor
 
 from benchmarks.accuracy.paired import Right, difference, share_right
 from benchmarks.harness import fit, inside, kept, machine, once, parser, precision, recipe, show, spread
+from lossy_lightning.augmentation import MCUZoom
 from lossy_lightning.codecs import JPEG, PCM
+from lossy_lightning.core import Stem
 from lossy_lightning.data import ImageFolder, JPEGFolder
 from lossy_lightning.data.folders import class_files
 from lossy_lightning.profiling import count_macs
@@ -35,16 +39,38 @@ from lossy_lightning.tasks import ClassificationTask
 
 SIZE = 224
 SIZES = (96, 128, 160, 192, SIZE)
+DOUBLED = (96, 128)  # sizes that are nearer to those of training if they are doubled
 NARROW = {
     "narrow, pixels resized to 224": "imagenette_narrow_resnet50",
     "narrow, coefficients, trained whole": "imagenette_narrow_late_concat",
     "narrow, coefficients, trained on crops": "imagenette_narrow_crops",
+    "narrow, coefficients, trained on crops and zooms": "imagenette_narrow_zooms",
 }
 WIDE = {
     "pixels resized to 224": "imagenette_resnet50",
     "coefficients, trained whole": "imagenette_late_concat",
     "coefficients, trained on crops": "imagenette_crops",
 }
+
+
+class Doubled(Stem):
+    """A stem that reads codes doubled along both axes.
+
+    Args:
+        stem: What reads them.
+        codec: Whose codes they are.
+    """
+
+    def __init__(self, stem: Any, codec: JPEG) -> None:
+        super().__init__(stem.code_spec)
+        self.stem = stem
+        self.shape = stem.shape
+        self.zoom = MCUZoom()
+        self.zoom.adapt([codec], stem.code_spec, None)  # type: ignore[arg-type]  # statistics are of no use to it
+
+    def forward(self, code: Tensor, grid_size: Tensor | None = None) -> Any:
+        """Features of the doubled codes, and their own sizes if they are padded."""
+        return self.stem(self.zoom.resized(code, enlarge=True), None if grid_size is None else 2 * grid_size)
 
 
 def originals() -> Path:
@@ -87,12 +113,17 @@ def figures(name: str, extra: list[str], seed: int, folder: Path) -> dict[str, A
     cli = fit(name, [*given, *extra])
     checkpoint = cli.trainer.checkpoint_callback.best_model_path
     in_pixels = isinstance(cli.datamodule, ImageFolder)
-    return {str(size): tested(checkpoint, test_data(size, in_pixels, folder)) for size in SIZES}
+    found = {str(size): tested(checkpoint, test_data(size, in_pixels, folder), False) for size in SIZES}
+    if not in_pixels:
+        found |= {f"{size} doubled": tested(checkpoint, test_data(size, False, folder), True) for size in DOUBLED}
+    return found
 
 
-def tested(checkpoint: str, data: ImageFolder | JPEGFolder) -> dict[str, Any]:
+def tested(checkpoint: str, data: ImageFolder | JPEGFolder, doubled: bool) -> dict[str, Any]:
     """Which test images are classified right, and multiply-accumulates of one."""
     task = ClassificationTask.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True, spec=data.spec)
+    if doubled:
+        task.stem = Doubled(task.stem, JPEG(requantize=True))
     seen = Right()
     quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
     Trainer(logger=False, callbacks=[seen], **quiet).test(task, data, verbose=False)
@@ -120,6 +151,11 @@ def accuracies(names: list[str], extra: list[str], seeds: list[int], folder: Pat
         if control in found and name != control:
             of_control = [[run[str(size)] for run in found[control]] for size in SIZES]
             rows.append(["… points above pixels", "", *map(difference, by_size, of_control)])
+        if f"{DOUBLED[0]} doubled" in runs[0]:
+            again = [[run[f"{size} doubled"] for run in runs] for size in DOUBLED]
+            costs = " and ".join(f"{of_size[0]['macs'] / 1e6:.1f}" for of_size in again)
+            shares = [spread([accuracy(run) for run in of_size]) for of_size in again]
+            rows.append(["… small files doubled", costs, *shares, *[""] * (len(SIZES) - len(DOUBLED))])
     return rows
 
 

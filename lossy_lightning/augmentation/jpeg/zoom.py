@@ -58,17 +58,18 @@ class MCUZoom(StepsAugmentation):
         rows, columns = code.shape[-2:]
         half = -(-rows // 2), -(-columns // 2)
         part = take_part(code, random_places(code, half), half, self.spec)
-        return self._resized(part, enlarge=True)[..., :rows, :columns]
+        return self.resized(part, enlarge=True)[..., :rows, :columns]
 
     def reduced(self, code: Tensor) -> Tensor:
         """Each code, halved along both axes, somewhere in grey."""
         rows, columns = code.shape[-2:]
-        small = self._resized(code[..., : rows // 2 * 2, : columns // 2 * 2], enlarge=False)
+        small = self.resized(code[..., : rows // 2 * 2, : columns // 2 * 2], enlarge=False)
         # Where the larger starts in the smaller one: that many rows and columns before it.
         start = -random_places(code, (rows // 2, columns // 2))
         return take_part(small, start, (rows, columns), self.spec)
 
-    def _resized(self, code: Tensor, enlarge: bool) -> Tensor:
+    def resized(self, code: Tensor, enlarge: bool) -> Tensor:
+        """Codes of whole images that are doubled, or halved, along both axes."""
         resize = double_blocks if enlarge else halve_blocks
 
         def resized(field: Field, part: Tensor) -> Tensor:
