@@ -61,7 +61,7 @@ def check_logged(name: str, folder: Path, config: str) -> None:
     """Losses and figures of all splits, and the cost that the documentation names, are in the one run of a name."""
     (run,) = (folder / name).iterdir()
     logged = scalars(run)
-    figure = "psnr" if "VQVAETask" in config else "acc"
+    figure = "psnr" if any(task in config for task in ("VQVAETask", "RateDistortionTask")) else "acc"
     splits = ("train", "test") if '"val_fraction": 0.0' in config else ("train", "val", "test")
     assert {f"{split}_{kind}" for split in splits for kind in ("loss", figure)} <= logged.keys()
     if "ComplexityMonitor" in config:
