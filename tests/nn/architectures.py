@@ -15,6 +15,7 @@ from lossy_lightning.nn import (
     Concat,
     ConvNet,
     Embed,
+    FeatureHash,
     FrequencyBatchNorm,
     FrequencyNorm,
     InverseDCT,
@@ -33,7 +34,10 @@ from lossy_lightning.nn import (
     SpectralBands,
     SpectralLines,
     SpectrogramCNN,
+    Tree3,
     UpSampling,
+    VisionTransformer,
+    Wav2Vec2,
     YAMNet,
 )
 from lossy_lightning.tasks import ClassificationTask
@@ -56,6 +60,7 @@ STEMS = {
     "Gray": (partial(Bits, gray=True), SOUND),
     "LearnedBits": (LearnedBits, WORDS, WORD_IMAGES),
     "Embed": (partial(Embed, dim=3), SOUND, IMAGES),
+    "FeatureHash": (partial(FeatureHash, buckets=7), SOUND, IMAGES),
     "CodebookSum": (partial(CodebookSum, dim=4, trainable=True), WORDS, WORD_IMAGES),
     "LookupConv, stride 4": (partial(LookupConv, kernel_size=6, stride=4, out_channels=8, padding=1), SOUND, IMAGES),
     "LookupConv, stride 1": (partial(LookupConv, kernel_size=3, stride=1, out_channels=8, padding=1), SOUND, IMAGES),
@@ -85,6 +90,29 @@ FIXED = {
 }
 """Stems on codes of one size."""
 
+
+def small_wav2vec2(shape, num_classes):
+    """The published network with two narrow convolutions and one narrow layer."""
+    import torchaudio
+
+    none = dict.fromkeys(["projection_dropout", "attention_dropout", "ff_interm_dropout", "dropout", "layer_drop"], 0.0)
+    network = torchaudio.models.wav2vec2_model(
+        extractor_mode="group_norm",
+        extractor_conv_layer_config=[(8, 10, 5), (8, 8, 4)],
+        extractor_conv_bias=False,
+        encoder_embed_dim=8,
+        encoder_pos_conv_kernel=3,
+        encoder_pos_conv_groups=1,
+        encoder_num_layers=1,
+        encoder_num_heads=2,
+        encoder_ff_interm_features=8,
+        encoder_layer_norm_first=False,
+        aux_num_out=None,
+        **{f"encoder_{name}": value for name, value in none.items()},
+    )
+    return Wav2Vec2(shape, num_classes, network=network)
+
+
 TINY = {"depths": (1, 2, 2, 1), "widths": (4, 4, 4, 4)}
 BACKBONES = {
     "SequenceNet": partial(SequenceNet, channels=(8, 8, 16), strides=(1, 2, 2)),
@@ -98,6 +126,7 @@ BACKBONES = {
     "ResNet, bottlenecks": partial(ResNet, **TINY, entry_kernel=3, entry_stride=1, v1=True),
     "ResNet, tail": partial(ResNet, **TINY, skip=2),
     "LateConcat": partial(LateConcat, aware=(4, 8), luma=(4, 8), joint=(4, 8), chroma=(4, 8), **TINY),
+    "VisionTransformer": partial(VisionTransformer, patch=(2, 1), dim=8, depth=2, heads=2, hidden=2),
     "UpSampling": partial(UpSampling, **TINY),
     "UpSampling, aware": partial(UpSampling, aware=(4, 8), learned=True, factors=(2, 2), **TINY),
 }
@@ -111,6 +140,8 @@ CROPPED = {
     "MLP, 4 bits": partial(MLP, hidden_features=(8,), weight_bit_width=4, input_bit_width=4, input_norm=True),
     "MobileNet": partial(MobileNet, width_mult=0.25, skip=12),
     "SpectrogramCNN": SpectrogramCNN,
+    "Tree3": partial(Tree3, filters=2, branches=3, kernel_size=1, pool=1, rows=1),
+    "Wav2Vec2": small_wav2vec2,
     "YAMNet": YAMNet,
 }
 """Backbones on features of one size, and on waveforms, whose padding their own tests try."""

@@ -6,6 +6,7 @@ from lossy_lightning.nn.stems.channel_batch_norm import ChannelBatchNorm
 from lossy_lightning.nn.stems.codebook_sum import CodebookSum
 from lossy_lightning.nn.stems.concat import Concat
 from lossy_lightning.nn.stems.embed import Embed
+from lossy_lightning.nn.stems.feature_hash import FeatureHash
 from lossy_lightning.nn.stems.frequencies import FrequencyBatchNorm, FrequencyNorm
 from lossy_lightning.nn.stems.inverse_dct import InverseDCT
 from lossy_lightning.nn.stems.lookup_conv import LookupConv
@@ -26,6 +27,7 @@ __all__ = [
     "CoefficientPlanes",
     "Concat",
     "Embed",
+    "FeatureHash",
     "FrequencyBatchNorm",
     "FrequencyNorm",
     "InverseDCT",
