@@ -8,7 +8,7 @@ signed ones for wrap-around.
 # Numba finds the types of a kernel where it is called.
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,6 +84,56 @@ def _load64(typing_context, data, index):
 
 #: The eight bytes from ``index`` on as one big-endian number.
 load64: Callable[..., Any] = intrinsic(_load64)
+
+
+def _nonzero64(typing_context, data, index):
+
+    def build(context, builder, signature, arguments):
+        numbers = builder.load(_vector64(context, builder, signature, arguments), align=2)
+        told = builder.icmp_signed("!=", numbers, ir.Constant(numbers.type, None))
+        return builder.bitcast(told, ir.IntType(64))
+
+    return types.uint64(data, types.uint64), build
+
+
+#: Which of the 64 coefficients from ``index`` on are not zero; the lowest bit tells of the first.
+nonzero64: Callable[..., Any] = intrinsic(_nonzero64)
+
+
+def permutation64(places: Sequence[int]) -> Callable[..., Any]:
+    """Make a function that puts those of the 64 coefficients from an index on side by side that stand at ``places``."""
+
+    def permute(typing_context, data, index):
+
+        def build(context, builder, signature, arguments):
+            pointer = _vector64(context, builder, signature, arguments)
+            numbers = builder.load(pointer, align=2)
+            mask = ir.Constant(ir.VectorType(ir.IntType(32), 64), [ir.Constant(ir.IntType(32), i) for i in places])
+            builder.store(builder.shuffle_vector(numbers, numbers, mask), pointer, align=2)
+            return context.get_dummy_value()
+
+        return types.void(data, types.uint64), build
+
+    made: Callable[..., Any] = intrinsic(permute)
+    return made
+
+
+def _vector64(context, builder, signature, arguments):
+    """Pointer to 64 coefficients of 16 bits of an array."""
+    view = cgutils.create_struct_proxy(signature.args[0])(context, builder, value=arguments[0])
+    return builder.bitcast(builder.gep(view.data, [arguments[1]]), ir.VectorType(ir.IntType(16), 64).as_pointer())
+
+
+def _lowest_one(typing_context, bits):
+
+    def build(context, builder, signature, arguments):
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.uint64(types.uint64), build
+
+
+#: The number of zeros behind the last bit of a number that is 1; the number must not be 0.
+lowest_one: Callable[..., Any] = intrinsic(_lowest_one)
 
 
 @inlined

@@ -17,8 +17,8 @@ from lossy_lightning.bitstream.jpeg import (
 
 from .mutations import mutate
 
-KERNELS = ("jpeg._blocks", "jpeg._files", "jpeg._frames", "jpeg._huffman", "jpeg._restarts", "jpeg._scan_headers",
-           "jpeg._scans", "jpeg._stuffing", "jpeg._windows")  # fmt: skip
+KERNELS = ("jpeg._blocks", "jpeg._files", "jpeg._frames", "jpeg._huffman", "jpeg._progressive", "jpeg._restarts",
+           "jpeg._scan_headers", "jpeg._scans", "jpeg._stuffing", "jpeg._windows")  # fmt: skip
 
 
 def originals() -> list[bytes]:

@@ -285,6 +285,15 @@ def test_many_scans_that_cost_little_are_read(tmp_path: Path, libjpeg: Libjpeg) 
         assert time.process_time() - start < 5
 
 
+def test_bands_that_are_sent_twice_keep_what_is_there(tmp_path: Path, libjpeg: Libjpeg) -> None:
+    files = [encode(picture(61, 45, i), quality=75, progressive=True) for i in range(8)]
+    luma = bytes([255, 0xDA, 0, 8, 1, 1])  # whose second scan starts at coefficient 6, where the first one ends
+    second = re.compile(luma + rb"(.)\x06\x3f\x02", re.DOTALL)
+    twice = [second.sub(luma + rb"\1" + bytes([i + 1, 63, 2]), data) for i, data in enumerate(files)]
+    assert all(map(bytes.__ne__, files[:5], twice))
+    assert_filled_as_by_libjpeg(twice, tmp_path, libjpeg)
+
+
 @pytest.mark.parametrize("on_truncation", ["error", "fill"])
 def test_scans_that_refine_without_end_are_refused(on_truncation: str) -> None:
     start = time.process_time()

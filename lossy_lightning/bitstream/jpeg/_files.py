@@ -8,6 +8,7 @@ import numpy as np
 from .._status import OK, fail
 from ..compile import entry, kernel, merged
 from ._frames import color_space, read_until, start_file
+from ._progressive import to_natural_order
 from ._records import COMPONENT, FRAME, MISSING_QUANTIZATION, SOF0, SOS, TOO_SHORT, TRUNCATED
 from ._scans import decode_scan, latch
 from ._stuffing import MOST_PADDING
@@ -197,6 +198,8 @@ def _decode_file(
             return
         if not read_until(SOS, data, frame, components, quantization, huffman, max_pixels):
             break
+    if frame.process == 2:
+        to_natural_order(out)
     if fill and frame.error == TRUNCATED:
         frame.error = OK
     for c in range(frame.num_components):

@@ -63,6 +63,8 @@ COMPONENT = np.dtype(
             "dc_table",
             "ac_table",
             "scan_order",
+            "begun",
+            "again",
         ]
     ]
 )

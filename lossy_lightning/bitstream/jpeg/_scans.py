@@ -5,11 +5,12 @@
 
 import numpy as np
 
-from .._bits import at_address, borrowed, refill, top_bits, window
+from .._bits import at_address, borrowed, refill
 from .._status import OK, fail
 from ..compile import entry, inlined, kernel, merged
-from ._blocks import ac_coefficients, ac_first, ac_refine, dc_difference
+from ._blocks import ac_coefficients, dc_difference
 from ._huffman import build_fast, find_table
+from ._progressive import begin_band, decode_ac, decode_dc
 from ._records import (
     BAD_HUFFMAN,
     DHT,
@@ -97,7 +98,7 @@ def prepare_scan(data, frame, components, quantization, latched, huffman, tables
             return fail(frame, BAD_HUFFMAN, dc_at if dc < 0 else ac_at, DHT, 0)
         if needs_dc(frame):
             build_fast(tables[dc])
-        if frame.process != 2:
+        if frame.process != 2 or (needs_ac(frame) and frame.approximation_high == 0):
             build_fast(tables[ac])
         for u in range(count):
             if units[u].order == component.scan_order:
@@ -124,6 +125,8 @@ def decode_scan(
             return fail(frame, REFINED_TOO_OFTEN, frame.position, SOS, frame.num_scans)
     if frame.process != 2:
         aim_units(aims, units, count)
+    elif frame.spectral_start > 0:
+        begin_band(components[units[0].component], frame.spectral_start, frame.spectral_end)
     clear = not fill and frame.num_scans == 1 and frame.scan_size == frame.num_components and frame.process != 2
     interval = frame.restart_interval if frame.restart_interval > 0 else num_mcus
     mcu, restart, starved = np.int64(0), np.int64(0), False
@@ -134,7 +137,7 @@ def decode_scan(
         stop = min(mcu + interval, num_mcus)
         if not starved:
             error, position = _decode_interval(
-                stream, size, mcu, stop, per_row, units[:count], tables, out, scratch, clear, frame, fill
+                stream, size, mcu, stop, per_row, units[:count], tables, out, scratch, clear, frame, components, fill
             )
             if error == TRUNCATED and marker_at < frame.end:
                 return fail(frame, EARLY_MARKER, marker_at, np.int64(data[marker_at + 1]), 0)
@@ -155,7 +158,7 @@ def decode_scan(
 
 
 @inlined
-def _decode_interval(stream, size, mcu, stop, per_row, units, tables, out, scratch, clear, frame, fill):
+def _decode_interval(stream, size, mcu, stop, per_row, units, tables, out, scratch, clear, frame, components, fill):
     """MCUs ``mcu`` to ``stop``, which no restart marker divides: status, and position in bits.
 
     If data end early and are filled, one MCU takes zero bits, and those behind it are left as they are.
@@ -164,9 +167,10 @@ def _decode_interval(stream, size, mcu, stop, per_row, units, tables, out, scrat
         return _decode_sequential(stream, size, mcu, stop, per_row, units, tables, scratch, clear, fill)
     high, low = frame.approximation_high, frame.approximation_low
     if frame.spectral_start == 0:
-        return _decode_dc(stream, size, mcu, stop, per_row, units, tables, out, high, low, fill)
+        return decode_dc(stream, size, mcu, stop, per_row, units, tables, out, high, low, fill)
     start, end = frame.spectral_start, frame.spectral_end
-    return _decode_ac(stream, size, mcu, stop, per_row, units, tables, out, start, end, high, low, fill)
+    component = components[units[0].component]
+    return decode_ac(stream, size, mcu, stop, per_row, units, tables, out, start, end, high, low, component, fill)
 
 
 @kernel
@@ -213,63 +217,4 @@ def _decode_sequential(stream, size, mcu, stop, per_row, units, tables, scratch,
         column += 1
         if column == per_row:
             column, row = np.int64(0), row + 1
-    return OK, position
-
-
-@kernel
-def _decode_dc(stream, size, mcu, stop, per_row, units, tables, out, high, low, fill):
-    """MCUs ``mcu`` to ``stop`` of a progressive DC scan (T.81 G.1.2.1): status, and position in bits."""
-    position, end = np.uint64(0), np.uint64(8 * size)
-    predictions = np.zeros(4, np.int64)
-    for m in range(mcu, stop):
-        for u in range(len(units)):
-            unit = units[u]
-            at = np.uint64(unit.first + m // per_row * unit.row_step + m % per_row * unit.column_step)
-            error = OK
-            if high == 0:
-                _, left, difference, error = dc_difference(window(stream, position), _64, tables[unit.dc])
-                position += _64 - left
-                predictions[unit.order] += difference
-                out[at] = predictions[unit.order] << low
-            else:
-                out[at] |= top_bits(window(stream, position), _ONE) << low
-                position += _ONE
-            if position > end:
-                if not fill:
-                    return TRUNCATED, position
-                position = end + _ONE
-            elif error != OK and not fill:
-                return error, position
-        if position > end:
-            break
-    return OK, position
-
-
-@kernel
-def _decode_ac(stream, size, mcu, stop, per_row, units, tables, out, start, spectral_end, high, low, fill):
-    """Blocks ``mcu`` to ``stop`` of a progressive AC scan (T.81 G.1.2.2, G.1.2.3): status, and position in bits."""
-    position, end = np.uint64(0), np.uint64(8 * size)
-    unit = units[0]
-    table = tables[unit.ac]
-    ended = np.int64(0)  # blocks left of an EOBn run
-    while mcu < stop:
-        if ended > 0 and high == 0:
-            skipped = min(ended, stop - mcu)
-            ended -= skipped
-            mcu += skipped
-            continue
-        base = np.uint64(unit.first + mcu // per_row * unit.row_step + mcu % per_row * unit.column_step)
-        error = OK
-        if high == 0:
-            position, ended, error = ac_first(stream, position, table, out, base, start, spectral_end, low)
-        else:
-            position, further, error = ac_refine(
-                stream, position, table, out, base, start, spectral_end, low, ended > 0
-            )
-            ended = ended - 1 if ended > 0 else further
-        if position > end:
-            return (OK if fill else TRUNCATED), position
-        if error != OK and not fill:
-            return error, position
-        mcu += 1
     return OK, position
