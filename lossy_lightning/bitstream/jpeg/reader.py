@@ -18,6 +18,7 @@ from ._records import COMPONENT, FRAME
 from .coefficients import JPEGCoefficients, JPEGComponent
 from .headers import COLOR_SPACES, STANDARD, fills, layout_runs
 
+_FRAME_NAMES: tuple[str, ...] = FRAME.names or ()
 _ARRAY_SIZE = 2**21  # coefficients that share an array at most
 # The constructors of named tuples take twice as long.
 _COMPONENT = partial(tuple.__new__, JPEGComponent)
@@ -64,10 +65,29 @@ def read_coefficients(
         (10, (1, 2, 8, 8))
     """
     check_file(data, "JPEG")
-    images, error = _read([data], max_pixels, fills(on_truncation))
-    if error is not None:
-        raise ValueError(error[1])
-    return images[0]
+    fill = fills(on_truncation)
+    joined, bounds = join([data], STANDARD)
+    starts = np.zeros(2, np.int64)
+    measure_files(joined, bounds, starts, max_pixels, fill)
+    out = empty_coefficients(int(starts[1]))
+    frames, components = zero_records((1,), FRAME), zero_records((1, 4), COMPONENT)
+    latched = np.empty((1, 4, 64), np.uint16)
+    with kept_tables.taken() as tables:
+        decode_files(joined, bounds, frames, components, latched, tables, starts, out, max_pixels, fill)
+    frame = dict(zip(_FRAME_NAMES, frames.view(np.int64).tolist(), strict=True))
+    if frame["error"]:
+        raise ValueError(describe(frames[0], max_pixels))
+    parts = components.view(np.int64).reshape(4, -1)[: frame["num_components"], :5].tolist()
+    images = [
+        JPEGComponent(
+            out[start : start + 64 * rows * columns].reshape(rows, columns, 8, 8), table.reshape(8, 8), (h, v)
+        )
+        for (h, v, rows, columns, start), table in zip(parts, latched[0], strict=False)
+    ]
+    space = COLOR_SPACES[frame["color"]]
+    return JPEGCoefficients(
+        frame["width"], frame["height"], space, tuple(images), frame["precision"], frame["adobe"] >= 0
+    )
 
 
 def read_coefficients_batch(
