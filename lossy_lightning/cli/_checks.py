@@ -2,16 +2,19 @@
 
 import inspect
 import pickle
+import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from jsonargparse import Namespace
 from jsonargparse._util import import_object
 
 from lossy_lightning.core import InputError, MissingFileError, UserError
+
+_Made = TypeVar("_Made")
 
 
 def check_checkpoint(config: Namespace) -> None:
@@ -35,8 +38,8 @@ def check_checkpoint(config: Namespace) -> None:
         check_content("ckpt_path", path)
 
 
-def check_content(option: str, path: Path) -> None:
-    """Check that a file is a whole checkpoint of Lightning.
+def check_content(option: str, path: Path) -> dict[str, Any]:
+    """Check that a file is a whole checkpoint of Lightning; returns what it holds.
 
     Args:
         option: That names it.
@@ -50,10 +53,15 @@ def check_content(option: str, path: Path) -> None:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)  # reads no tensors
     except (pickle.UnpicklingError, RuntimeError) as error:
-        (last, *_) = reversed([line.strip() for line in str(error).splitlines() if "rror: " in line] or [str(error)])
-        raise InputError(f"{option} is {path}, which holds more than weights and plain values: {last}") from error
+        found = re.search(r"GLOBAL (\S+)", str(error))
+        what = f", {found[1]} among it" if found else ""
+        raise InputError(
+            f"{option} is {path}, which holds more than weights and plain values{what}, so it is not read: name a "
+            "checkpoint that lossy-lightning fit wrote"
+        ) from error
     if not isinstance(content, dict) or not {"state_dict", "pytorch-lightning_version"} <= content.keys():
         raise InputError(f"{option} is {path}, which is no checkpoint of Lightning: it lacks state_dict or a version")
+    return content
 
 
 def check_functions(config: Namespace) -> None:
@@ -87,7 +95,22 @@ def _made(config: Any, key: str) -> Iterator[tuple[str, str, Any]]:
             yield from _made(each, key if name == "init_args" else f"{key}.{name}".lstrip("."))
 
 
-def mistake_in(page: BaseException) -> UserError | None:
+def without_pages(make: Callable[[], _Made]) -> _Made:
+    """What the parser makes of a configuration.
+
+    Raises:
+        UserError: A mistake in the arguments of a class, without the parser's page around it.
+    """
+    try:
+        return make()
+    except (ValueError, ImportError) as page:
+        mistake = _mistake_in(page)
+        if mistake is None:
+            raise
+    raise mistake  # outside the handler, or the page would be its context
+
+
+def _mistake_in(page: BaseException) -> UserError | None:
     """The mistake that the parser's page is about, if it is one: an error of ours, or a package that is missing."""
     cause: BaseException | None = page
     while cause is not None:

@@ -102,6 +102,24 @@ def _nearest_class(name: str, asked: Any) -> str:
     return nearest(name, fitting) or nearest(name, others)
 
 
+def _place(ours: type, asked: Any) -> str:
+    """Where a class of the package fits that does not fit here: in another that does, or in what its room holds."""
+    wholes = [
+        name
+        for name, made in known_classes().items()
+        if issubclass(made, asked) and any(issubclass(ours, part) for part in _parts(made))
+    ]
+    if wholes:
+        return f"; it is a part of {' or '.join(wholes)}, so give that, with it as an argument"
+    return f"; it is one of the {ROOMS[ours.__module__.split('.')[1]]}"
+
+
+def _parts(made: type) -> list[type]:
+    """Classes of ours that the arguments of a class are of."""
+    annotations = [each.annotation for each in inspect.signature(made).parameters.values()]
+    return [each for each in annotations if isinstance(each, type) and each.__module__.startswith("lossy_lightning.")]
+
+
 @contextmanager
 def short_names() -> Iterator[None]:
     """Let a configuration name classes of the package without their path, wherever such a class fits.
@@ -117,7 +135,7 @@ def short_names() -> Iterator[None]:
             return f"{'.'.join(ours.__module__.split('.')[:2])}.{name}"
         path: str = original(asked, name)
         if "." not in path and ours is not None:
-            raise InputError(f"{NO_CLASS}{name}; it is one of the {ROOMS[ours.__module__.split('.')[1]]}")
+            raise InputError(f"{NO_CLASS}{name}{_place(ours, asked)}")
         if "." not in path:
             raise InputError(f"{NO_CLASS}{name}{_nearest_class(name, asked)}")  # as the parser itself, which reads on
         return path

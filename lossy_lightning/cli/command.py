@@ -21,7 +21,7 @@ from lossy_lightning.callbacks import (
     SpeedMonitor,
     TestedWeights,
 )
-from lossy_lightning.cli._checks import check_checkpoint, check_functions, mistake_in
+from lossy_lightning.cli._checks import check_checkpoint, check_functions, without_pages
 from lossy_lightning.cli._foreign import told
 from lossy_lightning.cli._names import short_names, show_classes
 from lossy_lightning.cli._parser import Parser
@@ -83,14 +83,7 @@ class LossyCLI(LightningCLI):
             UserError: A mistake in the arguments of a class, without the parser's page around it.
         """
         check_functions(self.config)
-        try:
-            super().instantiate_classes()
-            return
-        except (ValueError, ImportError) as page:
-            mistake = mistake_in(page)
-            if mistake is None:
-                raise
-        raise mistake  # outside the handler, or the page would be its context
+        without_pages(super().instantiate_classes)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Make the trainer, which keeps the best epoch if nothing else says what to keep.

@@ -1,9 +1,11 @@
 """``lossy-lightning encode``."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from lossy_lightning.cli._checks import without_pages
 from lossy_lightning.cli._names import short_names
 from lossy_lightning.cli._parser import Parser
 from lossy_lightning.core import Codec, FileCodec, InputError, MissingFileError
@@ -34,7 +36,8 @@ def encode(arguments: Sequence[str]) -> None:
     )
     parser.add_argument("--workers", metavar="N", type=int | None, default=None, help="processes that read and encode")
     with short_names():
-        options = parser.instantiate_classes(parser.parse_args(list(arguments)))
+        given = parser.parse_args(list(arguments))
+        options = without_pages(partial(parser.instantiate_classes, given))
     if (options.data is None) == (options.input is None) or (options.input is None) != (options.codec is None):
         raise InputError("encode takes --input FOLDER and --codec CODEC, or --data DATA_MODULE")
     data = options.data or _folder(options.codec, Path(options.input))

@@ -52,22 +52,31 @@ def export(arguments: Sequence[str]) -> None:
     )
 
 
-def trained_task(path: Path) -> ClassificationTask:
+def trained_task(path: Path, option: str = "--checkpoint") -> ClassificationTask:
     """The task of a checkpoint, ready for use.
+
+    Args:
+        path: Of the checkpoint.
+        option: That names it.
 
     Raises:
         InputError: If it is none of a classifier that the command line trained.
     """
     if not path.is_file():
-        raise MissingFileError(f"--checkpoint is {path}, but there is no such file")
-    check_content("--checkpoint", path)
+        raise MissingFileError(f"{option} is {path}, but there is no such file")
+    held = check_content(option, path).get("hyper_parameters", {})
+    if not {"stem", "backbone"} <= held.keys():
+        raise InputError(
+            f"{option} is {path}, which does not say what stem and backbone its network has, so lossy-lightning fit "
+            "did not train it: name a checkpoint that it wrote; in Python, lossy_lightning.deploy takes any network"
+        )
     try:
         task = ClassificationTask.load_from_checkpoint(path, map_location="cpu", weights_only=True)
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(
-            f"--checkpoint is {path}, which is none of a ClassificationTask that lossy-lightning fit trained: "
+            f"{option} is {path}, which is none of a ClassificationTask that lossy-lightning fit trained: "
             f"{' '.join(str(error).split())[:200]}"
         ) from error
     return task.eval()

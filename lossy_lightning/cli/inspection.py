@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lossy_lightning.cli._checks import without_pages
 from lossy_lightning.cli._names import short_names
 from lossy_lightning.cli._parser import Parser
 from lossy_lightning.core import Codec, InputError
@@ -67,4 +69,5 @@ def _parser(name: str, description: str) -> Parser:
 
 def _parse(parser: Parser, arguments: Sequence[str]) -> Any:
     with short_names():
-        return parser.instantiate_classes(parser.parse_args(list(arguments)))
+        given = parser.parse_args(list(arguments))
+        return without_pages(partial(parser.instantiate_classes, given))

@@ -50,7 +50,7 @@ def predict_files(arguments: Sequence[str]) -> None:
         "lossy-lightning predict-files",
         description="Tell the classes of files. Those that cannot be read are listed at the end; the status is then 1.",
     )
-    parser.add_argument("--network", type=Path, required=True, metavar="FILE", help=_NETWORK)
+    parser.add_argument("--network", required=True, metavar="FILE", help=_NETWORK)
     parser.add_argument("--json", action="store_true", help="print all probabilities, a line of JSON a file")
     parser.add_argument("files", nargs="+", metavar="FILE", help="that the network's codec reads or encodes")
     options = parser.parse_args(list(arguments))
@@ -91,16 +91,19 @@ def _probabilities(network: Network, path: str) -> list[float]:
     return [float(share) for share in logits[0].softmax(0)]
 
 
-def _network(path: Path) -> Network:
+def _network(name: str) -> Network:
+    path = Path(name)
+    if name and path.is_dir():
+        raise InputError(f"--network is {name}, a folder: name the file of a network in it")
     if not path.is_file():
-        return _shipped(str(path))
+        return _shipped(name)
     with path.open("rb") as file:
         start = file.read(9)
     if start.startswith(_ONNX) and not start.endswith(b"{"):  # safetensors may begin so, but have JSON there
         onnx = OnnxNetwork(path)
         return Network(lambda code: torch.from_numpy(onnx.predict(code)), onnx.codec(), onnx.form(), onnx.classes)
     if start.startswith(_ZIP):
-        task, data = trained_task(path), trained_on(path)
+        task, data = trained_task(path, "--network"), trained_on(path)
         return Network(torch.no_grad()(task), data.codec, data.form, data.classes)
     try:
         packed = PackedNetwork.load(path)
@@ -113,7 +116,7 @@ def _network(path: Path) -> Network:
 def _shipped(name: str) -> Network:
     if name not in weights.list():
         raise MissingFileError(
-            f"there is no network {name}; write one with lossy-lightning export, or name one that the package ships: "
+            f"there is no network {name!r}; write one with lossy-lightning export, or name one that the package ships: "
             f"{', '.join(weights.list())}"
         )
     task, codec, classes, _ = weights.load(name)

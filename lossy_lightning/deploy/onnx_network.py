@@ -50,6 +50,11 @@ class OnnxNetwork:
         try:
             self._session = onnxruntime.InferenceSession(path)
         except Exception as error:  # each mistake has a class of its own
+            if b"qonnx.custom_op" in Path(path).read_bytes():
+                raise InputError(
+                    f"{path} is a QONNX file, whose operations onnxruntime has not: export the network with --format "
+                    "onnx or packed, too, or run the file with qonnx"
+                ) from error
             raise InputError(f"onnxruntime runs no file {path}: {' '.join(str(error).split())[:200]}") from error
         told = self._session.get_modelmeta().custom_metadata_map.get(_KEY)
         if told is None:

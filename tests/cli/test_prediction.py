@@ -11,8 +11,10 @@ import torch
 from PIL import Image
 
 from lossy_lightning.cli import main
-from lossy_lightning.core import InputError
-from lossy_lightning.deploy import OnnxNetwork, PackedNetwork, network_codec
+from lossy_lightning.core import CodeSpec, InputError
+from lossy_lightning.deploy import OnnxNetwork, PackedNetwork, export_qonnx, network_codec
+from lossy_lightning.nn import MLP, Bits
+from lossy_lightning.tasks import ClassificationTask
 
 
 @pytest.fixture
@@ -78,6 +80,37 @@ def test_an_onnx_file_tells_files_as_its_checkpoint_does(checkpoint, digit, tmp_
     assert "is of another program than" in refused(["predict-files", "--network", str(foreign), digit], capsys)
     foreign.write_bytes(written.read_bytes()[:2000])
     assert "onnxruntime runs no file" in refused(["predict-files", "--network", str(foreign), digit], capsys)
+
+
+def test_a_qonnx_file_is_told(tmp_path, digit, capsys):
+    pytest.importorskip("onnxruntime", reason="needs lossy-lightning[onnx]")
+    spec = CodeSpec.uniform((1, 4, 4), 0, 7, ordinal=False)
+    export_qonnx(ClassificationTask(spec, 10, stem=Bits, backbone=MLP), tmp_path / "digits.qonnx")
+    told = refused(["predict-files", "--network", str(tmp_path / "digits.qonnx"), digit], capsys)
+    assert "is a QONNX file, whose operations onnxruntime has not: export the network with" in told
+
+
+VERSION = {"state_dict": {}, "pytorch-lightning_version": "2.6"}
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (VERSION | {"hyper_parameters": {"lr": 0.1}}, "does not say what stem and backbone its network has"),
+        (torch.nn.Linear(2, 2), r"plain values, torch.nn.modules.linear.Linear among it, so it is not read: name a"),
+        (torch.nn.Linear(2, 2).state_dict(), "is no checkpoint of Lightning"),
+    ],
+)
+def test_files_of_others_are_told(content, expected, tmp_path, digit, capsys):
+    torch.save(content, tmp_path / "module.pt")
+    told = refused(["predict-files", "--network", str(tmp_path / "module.pt"), digit], capsys)
+    assert told.startswith(f"lossy-lightning: --network is {tmp_path / 'module.pt'}, which ")
+    assert expected in told
+
+
+def test_names_of_no_network_are_told(tmp_path, digit, capsys):
+    assert "there is no network ''; write one" in refused(["predict-files", "--network", "", digit], capsys)
+    assert "a folder: name the file" in refused(["predict-files", "--network", str(tmp_path), digit], capsys)
 
 
 def test_mistakes_are_told_in_a_sentence(checkpoint, digit, tmp_path, capsys):

@@ -145,6 +145,10 @@ def test_the_commands(folder, tmp_path, capsys):
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
+NESTED = ["info", "photo.png", "--codec", "TransformCodec", "--codec.analysis", "Wavelet"]
+NESTED += ["--codec.analysis.levels", "3", "--codec.quantizer", "DeadZone", "--codec.quantizer.step", "1"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -161,6 +165,14 @@ def test_the_commands(folder, tmp_path, capsys):
         (["show", "photo.png", "--output", "a.png"], "photo.png is neither a JPEG nor an MP3 file"),
         (["show", "photo.png", "--output", "a.gif"], "--output is a.gif; a picture is a file that ends in .png or"),
         (["show", "photo.png"], "needs output"),
+        (
+            ["info", "photo.png", "--codec", "Wavelet"],
+            "codec is 'Wavelet', which names no class that fits; it is a part of TransformCodec, so give that, with it",
+        ),
+        (["info", "photo.png", "--codec", "MuLaw"], "it is a part of Companded, so give that, with it as an argument"),
+        ([*NESTED, "--codec.analysis.levels", "99"], "Wavelet has 1 to 6 levels, by '9/7' or '5/3'; got levels=99"),
+        ([*NESTED, "--codec.analysis.levels", "x"], "codec.analysis.levels is 'x'; it takes int"),
+        ([*NESTED, "--codec.quantizer.step", "1e-40"], "step is a number from 1e-30 to 1e+28; got 1e-40"),
     ],
 )
 def test_mistakes_are_one_sentence(folder, tmp_path, monkeypatch, arguments, told):
