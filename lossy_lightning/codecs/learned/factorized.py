@@ -77,4 +77,8 @@ class Factorized(NonlinearTransform):
         writer.write(latents, channel_numbers(tuple(latents.shape)), self.tables.cpu(), MOST)
 
     def _take(self, reader: RangeReader, spec: CodeSpec) -> dict[str, Tensor]:
-        return {"latents": reader.read(channel_numbers((self.dim, *(size or 0 for size in spec.grid))), self.tables.cpu(), MOST)}
+        return {
+            "latents": reader.read(
+                channel_numbers((self.dim, *(size or 0 for size in spec.grid))), self.tables.cpu(), MOST
+            )
+        }
