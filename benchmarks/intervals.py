@@ -3,7 +3,8 @@
 Values are differences already, paired by seed and by example, if two networks are compared.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,7 +66,15 @@ def within(groups: Sequence[Sequence[float] | np.ndarray[Any, Any]]) -> Interval
     return Interval(mean, mean - reach, mean + reach)
 
 
-def bootstrap(values: np.ndarray[Any, Any], nested: int = 0, draws: int = 2000) -> Interval:
+Statistic = Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
+"""Of all values along the last axis."""
+
+_MEAN: Statistic = partial(np.mean, axis=-1)
+
+
+def bootstrap(
+    values: np.ndarray[Any, Any], nested: int = 0, draws: int = 2000, statistic: Statistic = _MEAN
+) -> Interval:
     """Of the mean over all axes: quantiles of the means of draws with replacement, axis by axis.
 
     Args:
@@ -73,6 +82,7 @@ def bootstrap(values: np.ndarray[Any, Any], nested: int = 0, draws: int = 2000) 
         nested: Of so many first axes, each is drawn anew inside each one drawn of the axis before, such as seeds inside
             pairs. What the axes behind number, such as test images, is drawn once for all.
         draws: How many.
+        statistic: In place of the mean, such as a median, if all axes are nested.
 
     Example:
         >>> print(bootstrap(np.arange(100.0)))
@@ -85,9 +95,9 @@ def bootstrap(values: np.ndarray[Any, Any], nested: int = 0, draws: int = 2000) 
         size = drawn.shape[axis]
         index = generator.integers(size, size=drawn.shape[: axis + 1])
         drawn = np.take_along_axis(drawn, index.reshape(*index.shape, *[1] * (drawn.ndim - axis - 1)), axis)
-    means = drawn.reshape(draws, -1).mean(1)
-    low, high = np.quantile(means, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
-    return Interval(float(values.mean()), float(low), float(high))
+    each = statistic(drawn.reshape(draws, -1))
+    low, high = np.quantile(each, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
+    return Interval(float(statistic(values.ravel())), float(low), float(high))
 
 
 def _crossed(values: np.ndarray[Any, Any], nested: int, generator: np.random.Generator) -> np.ndarray[Any, Any]:

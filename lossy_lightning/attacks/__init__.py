@@ -4,6 +4,7 @@ from lossy_lightning.attacks.comparison import MASKING_THRESHOLD, Comparison, co
 from lossy_lightning.attacks.distillation import distilled_attack
 from lossy_lightning.attacks.fixed import Fixed, fixed_values
 from lossy_lightning.attacks.gradient_step import Bound, quantized_gradient_step
+from lossy_lightning.attacks.least import BudgetedAttack, Least, Size, Succeeds, least_budget, lower_budget
 from lossy_lightning.attacks.losses import Loss, at_temperature, cross_entropy, margin
 from lossy_lightning.attacks.projected import projected_attack, signal_budget, worst_case
 from lossy_lightning.attacks.self_check import (
@@ -23,17 +24,22 @@ from lossy_lightning.attacks.surrogates import (
     straight_through,
     through_stem,
 )
+from lossy_lightning.attacks.undoing import undo_needless
 
 __all__ = [
     "MASKING_THRESHOLD",
     "Attack",
     "Attacks",
     "Bound",
+    "BudgetedAttack",
     "Comparison",
     "Fixed",
     "Forward",
+    "Least",
     "Loss",
     "NoGradientError",
+    "Size",
+    "Succeeds",
     "at_temperature",
     "categorical_attacks",
     "compare_attacks",
@@ -43,6 +49,8 @@ __all__ = [
     "find_stem",
     "fixed_values",
     "is_right",
+    "least_budget",
+    "lower_budget",
     "margin",
     "ordinal_attacks",
     "projected_attack",
@@ -53,6 +61,7 @@ __all__ = [
     "substitution_attack",
     "substitution_scores",
     "through_stem",
+    "undo_needless",
     "uphill",
     "worst_case",
 ]

@@ -37,6 +37,7 @@ def projected_attack(
     random_start: bool = True,
     restarts: int = 1,
     within: Callable[[Tensor, Tensor], Tensor] | None = None,
+    cost: Tensor | None = None,
     fixed: Fixed | None = None,
     draws: int = 1,
     spread: int = 0,
@@ -68,6 +69,8 @@ def projected_attack(
         restarts: Number of runs; more than one is useful only with random starts.
         within: A further budget, such as a `signal_budget`: from clean and moved codes to whether each example meets
             it, ``(N,)``; the moves of least gain are undone until it is met.
+        cost: Of a move by one code value in the further budget, ``(C, *grid)`` or what broadcasts to it, positive; the
+            moves of least gain per cost, which grows with the move's square, are undone. None: of least gain.
         fixed: From codes to a mask of the values that stay, such as `fixed_values`; None: all may change.
         draws: Gradients that are averaged in each iteration, for models that draw random numbers.
         spread: How far from the code, at random and in code values, each gradient is taken, for models whose gradient
@@ -116,7 +119,7 @@ def projected_attack(
                 gradient = gradient.masked_fill(fixed(clean), 0)
             direction = momentum * direction + _unit(gradient) if momentum else gradient
             moved = quantized_gradient_step(current, direction, size, low_, high_, bits, k)
-            current = moved if within is None else _undo(clean, moved, gradient, within)
+            current = moved if within is None else _undo(clean, moved, gradient, within, cost)
         kept.offer(current, *judged(forward, current.float(), wanted, loss), wanted, targeted)
         best[left], done[left] = kept.code, kept.success
     return best
@@ -209,10 +212,17 @@ def _unit(gradient: Tensor) -> Tensor:
     return gradient / columns(size, gradient)
 
 
-def _undo(clean: Tensor, moved: Tensor, gradient: Tensor, within: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+def _undo(
+    clean: Tensor,
+    moved: Tensor,
+    gradient: Tensor,
+    within: Callable[[Tensor, Tensor], Tensor],
+    cost: Tensor | None,
+) -> Tensor:
     """As many moves of greatest first-order gain as the further budget allows, found by bisection."""
-    gain = (gradient * (moved.to(torch.int64) - clean)).flatten(1)
-    rank = gain.argsort(1, descending=True).argsort(1).view_as(clean)
+    move = moved.to(torch.int64) - clean
+    gain = gradient * move if cost is None else gradient * move / (cost * move.square()).clamp(min=1e-12)
+    rank = gain.flatten(1).argsort(1, descending=True).argsort(1).view_as(clean)
     kept = clean
     fewest = torch.zeros(len(clean), dtype=torch.int64, device=clean.device)
     most = torch.full_like(fewest, prod(clean.shape[1:]) + 1)

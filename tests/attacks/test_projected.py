@@ -282,3 +282,21 @@ def test_unfit_input_is_one_sentence(images):
         projected_attack(lambda x: torch.zeros(len(x), 5), images, target, 1, [1], 0, 255)
     with pytest.raises(ValueError, match="temperature is positive"):
         at_temperature(margin, 0)
+
+
+def test_cost_says_which_moves_a_further_budget_keeps():
+    weights = torch.tensor([4.0, 2.0, 1.0])
+
+    def forward(values):
+        gain = (values * weights.view(1, 3, 1)).sum((1, 2))
+        return torch.stack([-gain, gain], 1)
+
+    code, target = torch.zeros(1, 3, 1, dtype=torch.int16), torch.tensor([0])
+    kept = []
+    for cost in (None, torch.tensor([8.0, 1.0, 1.0]).view(3, 1)):
+        moved = projected_attack(
+            forward, code, target, 1, [1], -5, 5, random_start=False, cost=cost,
+            within=lambda clean, moved: (moved != clean).flatten(1).sum(1) <= 1,
+        )  # fmt: skip
+        kept.append(moved.flatten().tolist())
+    assert kept == [[1, 0, 0], [0, 1, 0]]
