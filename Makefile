@@ -45,12 +45,12 @@ package: .venv/.done
 	    --trainer.max_epochs 1 --trainer.enable_progress_bar false
 	@echo "The wheel and the source archive are in dist"
 
-# The package alone, with what it needs to train; a change of either file makes both marks old.
+# The package with what it needs to train and to report; a change of either file makes both marks old.
 .venv/.demo: pyproject.toml constraints.txt
 	@echo "Installing into .venv: on Linux 2.9 GB to download, of which 2.2 GB are CUDA's libraries that PyTorch brings;"
 	@echo "a PyTorch without CUDA makes it 0.4 GB: see docs/getting_started.md"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -c constraints.txt -e .
+	$(BIN)/python -m pip install -c constraints.txt -e ".[report]"
 	@touch $@
 
 .venv/.done: .venv/.demo
