@@ -181,8 +181,6 @@ def _pair(singles, needed, fast):
         together = length + (after & 63)
         if entry == 0 or entry & 64 or after == 0 or needed[rest] > FAST_BITS - length or together > FAST_READ:
             continue
-        value, run = entry >> 48, (entry >> 12) & 31
-        if after & 64:
-            fast[index] = _entry(value, value, run, run, together, True)
-        else:
-            fast[index] = _entry(value, after >> 48, run, run + 1 + ((after >> 12) & 31), together, False)
+        value, run, ends = entry >> 48, (entry >> 12) & 31, after & 64 != 0
+        last, last_run = (value, run) if ends else (after >> 48, run + 1 + ((after >> 12) & 31))
+        fast[index] = _entry(value, last, run, last_run, together, ends)

@@ -13,7 +13,7 @@ import numpy as np
 
 from .._bits import borrowed, lowest_one, nonzero64, permutation64, refill, top_bits
 from .._status import OK
-from ..compile import inlined, kernel
+from ..compile import inlined, kernel, merged
 from ._blocks import FAST_SHIFT, LOOKUPS, dc_difference, last_value
 from ._huffman import extend, next_symbol
 from ._records import BAD_CODE, BAD_RUN, TRUNCATED
@@ -107,7 +107,7 @@ def decode_ac(stream, size, mcu, stop, per_row, units, tables, out, start, last,
     return OK, position
 
 
-@inlined
+@merged
 def _first(stream, bits, count, index, table, out, base, k, end, limit, low):
     """First scan of a block's band: running window behind it, further blocks that end here, status.
 
@@ -149,7 +149,7 @@ def _first(stream, bits, count, index, table, out, base, k, end, limit, low):
     return bits, count, index, np.int64(0), OK
 
 
-@inlined
+@merged
 def _refine(stream, bits, count, index, table, out, base, rest, end, low, ended):
     """One more bit for a block's band ``rest``: running window behind it, further blocks that end here, status.
 
@@ -211,7 +211,7 @@ def _correct(stream, bits, count, index, out, base, places, low):
     return bits, count, index
 
 
-@inlined
+@merged
 def begin_band(component, start, end):
     """Note that a scan of a band of AC coefficients begins, and whether one of them may hold something already."""
     band = np.int64(_ones(start, end))

@@ -157,7 +157,7 @@ def decode_scan(
         restart += 1
 
 
-@inlined
+@merged
 def _decode_interval(stream, size, mcu, stop, per_row, units, tables, out, scratch, clear, frame, components, fill):
     """MCUs ``mcu`` to ``stop``, which no restart marker divides: status, and position in bits.
 
