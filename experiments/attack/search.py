@@ -7,10 +7,12 @@ from torch import Generator, Tensor
 
 from experiments.attack.routes import Route
 from lossy_lightning.attacks import (
+    BudgetedAttack,
     Least,
     Loss,
     Size,
     at_temperature,
+    by_budget,
     cross_entropy,
     least_budget,
     lower_budget,
@@ -26,7 +28,6 @@ TOLERANCE = 0.05
 """Of squared errors; other budgets are found to the integer."""
 
 MOST = {"greatest": 64, "number": 3072, "error": 2**20, "seen": 64}
-Within = Callable[[Tensor, Tensor], Tensor]
 
 
 def greatest_change(clean: Tensor, moved: Tensor) -> Tensor:
@@ -62,17 +63,17 @@ def replacing(route: Route, budget: int, strong: bool) -> Iterator[Callable[...,
     stem, losses = route.stem, [margin] if not strong else [at_temperature(cross_entropy, t) for t in (0.1, 1.0, 10.0)]
     assert stem is not None
     for loss in losses:
-        yield lambda code, target, loss=loss: substitution_attack(
+        yield lambda code, target, within, loss=loss: substitution_attack(
             route.forward, stem, code, target, budget, route.low, route.high, candidates=24 if strong else 8, loss=loss
         )
 
 
-def tries(route: Route, reach: int, within: Within | None, seed: int, strong: bool) -> Iterator[Callable[..., Tensor]]:
-    """Attacks of one budget, the likeliest to succeed first."""
+def tries(route: Route, reach: int, free: bool, seed: int, strong: bool) -> Iterator[Callable[..., Tensor]]:
+    """Attacks of one reach, within a further budget or free of any, the likeliest to succeed first."""
 
     def projected(loss: Loss, start: bool, iterations: int = ITERATIONS, draws: int = 1) -> Callable[..., Tensor]:
         steps = [max(1, reach // 3)] * (iterations // 2) + [max(1, reach // 8)] * (iterations - iterations // 2)
-        return lambda code, target: projected_attack(
+        return lambda code, target, within: projected_attack(
             route.forward, code, target, reach, steps, route.low, route.high, loss=loss, momentum=MOMENTUM,
             random_start=start, draws=draws, spread=int(draws > 1), within=within, cost=route.cost,
             fixed=route.fixed, generator=Generator().manual_seed(seed),
@@ -80,38 +81,41 @@ def tries(route: Route, reach: int, within: Within | None, seed: int, strong: bo
 
     if not strong:
         yield projected(margin, False)
-        yield projected(cross_entropy, within is None)
+        yield projected(cross_entropy, free)
         return
-    yield projected(margin, within is None, 2 * ITERATIONS)
+    yield projected(margin, free, 2 * ITERATIONS)
     yield from (projected(at_temperature(cross_entropy, temperature), False) for temperature in (0.1, 10.0))
     yield projected(margin, False, draws=2)
-    if within is None:
-        yield lambda code, target: square_attack(
+    if free:
+        yield lambda code, target, within: square_attack(
             lambda moved: route.forward(moved.float()), code, target, reach, route.low, route.high, queries=QUERIES,
             fixed=route.fixed,
             generator=Generator().manual_seed(seed),
         )  # fmt: skip
 
 
-def attack_of(route: Route, measure: str, reach: int, seed: int, strong: bool = False) -> Callable[..., Tensor]:
-    """Attacks in turn, each on the examples that still hold; a budget of any measure."""
+def attack_of(route: Route, measure: str, reach: int, seed: int, strong: bool = False) -> BudgetedAttack:
+    """Attacks in turn, each on the examples that still hold; budgets of any measure."""
     size = sizes(route)[measure]
 
-    def attack(code: Tensor, target: Tensor, budget: int) -> Tensor:
-        within = None if measure == "greatest" else (lambda clean, moved: size(clean, moved) <= budget)
-        moved, left = code.clone(), torch.arange(len(code))
-        reached = budget if measure == "greatest" else reach
-        every = tries(route, reached, within, seed, strong) if route.stem is None else replacing(route, budget, strong)
+    def in_turn(code: Tensor, target: Tensor, budgets: Tensor, own: int) -> Tensor:
+        moved, left, free = code.clone(), torch.arange(len(code)), measure == "greatest"
+        every = tries(route, own, free, seed, strong) if route.stem is None else replacing(route, own, strong)
         for one in every:
-            moved[left] = one(code[left], target[left])
+            part = budgets[left]
+            within = None if free else (lambda clean, changed, part=part: size(clean, changed) <= part)
+            moved[left] = one(code[left], target[left], within)
             left = left[~route.fooled(moved[left], target[left])]
             if not len(left):
                 break
-        if measure != "greatest":
-            moved = undone(route, code, moved, target, trials=8)
-        return moved
+        return moved if free else undone(route, code, moved, target, trials=4)
 
-    return attack
+    def of_one(code: Tensor, target: Tensor, budget: int) -> Tensor:
+        return in_turn(code, target, torch.full((len(code),), budget), budget)
+
+    if measure == "greatest" or route.stem is not None:
+        return by_budget(of_one)
+    return lambda code, target, budgets: in_turn(code, target, budgets, reach)
 
 
 def undone(route: Route, code: Tensor, moved: Tensor, target: Tensor, trials: int = 48) -> Tensor:

@@ -4,7 +4,7 @@ from lossy_lightning.attacks.comparison import MASKING_THRESHOLD, Comparison, co
 from lossy_lightning.attacks.distillation import distilled_attack
 from lossy_lightning.attacks.fixed import Fixed, fixed_values
 from lossy_lightning.attacks.gradient_step import Bound, quantized_gradient_step
-from lossy_lightning.attacks.least import BudgetedAttack, Least, Size, Succeeds, least_budget, lower_budget
+from lossy_lightning.attacks.least import BudgetedAttack, Least, Size, Succeeds, by_budget, least_budget, lower_budget
 from lossy_lightning.attacks.losses import Loss, at_temperature, cross_entropy, margin
 from lossy_lightning.attacks.projected import projected_attack, signal_budget, worst_case
 from lossy_lightning.attacks.self_check import (
@@ -41,6 +41,7 @@ __all__ = [
     "Size",
     "Succeeds",
     "at_temperature",
+    "by_budget",
     "categorical_attacks",
     "compare_attacks",
     "cross_entropy",

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from lossy_lightning.core import InputError
 
-BudgetedAttack = Callable[[Tensor, Tensor, int], Tensor]
-"""Codes, targets and a budget to adversarial codes."""
+BudgetedAttack = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Codes, targets and the budget of each example, int64 ``(N,)``, to adversarial codes."""
 
 Succeeds = Callable[[Tensor, Tensor], Tensor]
 """Adversarial codes and targets to whether each counts as a success, ``(N,)``, such as after a file was written."""
@@ -50,11 +50,12 @@ def least_budget(
 ) -> Least:
     """Bisection over whole budgets: first doubled until the attack succeeds, then halved between.
 
-    Examples of equal budget are attacked together. A success counts with the size that its change has, which may be
+    All examples are attacked together, each with its own budget; `by_budget` makes that of an attack that takes one
+    budget for all. A success counts with the size that its change has, which may be
     less than the budget. An attack need not succeed at each budget above its least, so what is found is an upper bound.
 
     Args:
-        attack: Of any budget from 1 to ``most``.
+        attack: Of any budgets from 1 to ``most``.
         code: ``(N, C, *grid)``, integer.
         target: ``(N,)``.
         succeeds: What counts as a success.
@@ -71,7 +72,7 @@ def least_budget(
         >>> code, target = torch.zeros(2, 1, 3, dtype=torch.int64), torch.tensor([7, 16])
         >>> size = lambda clean, moved: (moved - clean).flatten(1).amax(1)
         >>> falls = lambda moved, target: moved.flatten(1).sum(1) > target
-        >>> least_budget(lambda code, target, budget: code + budget, code, target, falls, size, 99).size
+        >>> least_budget(lambda code, target, budget: code + budget.view(-1, 1, 1), code, target, falls, size, 99).size
         tensor([3, 6])
     """
     if most < 1 or tolerance < 0:
@@ -90,14 +91,13 @@ def least_budget(
         doubled = (2 * failed).clamp(1, most)
         # From a bound that was known, doubling up is as good as halving, and small budgets are cheap to rule out.
         budgets = torch.where(found, torch.minimum((failed + least.size) // 2, doubled), doubled)
-        for budget in sorted({*budgets[left].tolist()}):
-            index = everything[left & (budgets == budget)]
-            moved = attack(code[index], target[index], budget)
-            success = succeeds(moved, target[index])
-            least = least.offer(index, moved, success, size(code[index], moved))
-            failed[index[~success]] = budget
-            # A change that is larger than its budget leaves the search no way down.
-            failed[index[success & (least.size[index] > budget)]] = budget
+        index = torch.nonzero(left).squeeze(1)
+        moved = attack(code[index], target[index], budgets[index])
+        success = succeeds(moved, target[index])
+        least = least.offer(index, moved, success, size(code[index], moved))
+        # A change that is larger than its budget leaves the search no way down.
+        stuck = ~success | (least.size[index] > budgets[index])
+        failed[index[stuck]] = budgets[index[stuck]]
 
 
 def lower_budget(
@@ -126,14 +126,34 @@ def lower_budget(
     """
     if not 0 <= tolerance < 1:
         raise InputError(f"a budget goes down by a share of 0 to less than 1; got {tolerance=}")
-    everything = torch.arange(len(code), device=code.device)
     left = least.size > 1
     while bool(left.any()):
         budgets = least.size - (tolerance * least.size).long().clamp(min=1)
         before = least.size
-        for budget in sorted({*budgets[left].tolist()}):
-            index = everything[left & (budgets == budget)]
-            moved = attack(code[index], target[index], budget)
-            least = least.offer(index, moved, succeeds(moved, target[index]), size(code[index], moved))
+        index = torch.nonzero(left).squeeze(1)
+        moved = attack(code[index], target[index], budgets[index])
+        least = least.offer(index, moved, succeeds(moved, target[index]), size(code[index], moved))
         left &= (least.size < before) & (least.size > 1)
     return least
+
+
+def by_budget(attack: Callable[[Tensor, Tensor, int], Tensor]) -> BudgetedAttack:
+    """An attack of one budget as one of many: examples of equal budget go together.
+
+    Args:
+        attack: Codes, targets and one budget to adversarial codes.
+
+    Example:
+        >>> attack = by_budget(lambda code, target, budget: code + budget)
+        >>> attack(torch.zeros(3, 1, dtype=torch.int64), torch.zeros(3), torch.tensor([2, 5, 2])).flatten()
+        tensor([2, 5, 2])
+    """
+
+    def each(code: Tensor, target: Tensor, budgets: Tensor) -> Tensor:
+        moved = code.clone()
+        for budget in sorted({*budgets.tolist()}):
+            index = torch.nonzero(budgets == budget).squeeze(1)
+            moved[index] = attack(code[index], target[index], budget)
+        return moved
+
+    return each

@@ -49,6 +49,8 @@ def straight_through(function: Forward, surrogate: Forward = identity) -> Forwar
     def call(x: Tensor) -> Tensor:
         with torch.no_grad():
             value = function(x.detach())
+        if not torch.is_grad_enabled():
+            return value
         smooth = surrogate(x)
         return smooth + (value - smooth).detach()
 

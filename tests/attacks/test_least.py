@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lossy_lightning.attacks import least_budget, lower_budget
+from lossy_lightning.attacks import by_budget, least_budget, lower_budget
 
 CODE, TARGET = torch.zeros(4, 1, 3, dtype=torch.int64), torch.tensor([1, 5, 17, 1000])
 
@@ -17,12 +17,12 @@ def falls(moved, target):
 
 
 def up(code, target, budget):
-    return code + budget
+    return code + budget.view(-1, 1, 1)
 
 
 def half(code, target, budget):
     """Changes less than it may, as real attacks do."""
-    return code + (budget + 1) // 2
+    return code + (budget.view(-1, 1, 1) + 1) // 2
 
 
 def test_it_finds_the_least_change():
@@ -41,9 +41,10 @@ def test_examples_of_one_budget_go_together():
 
     def attack(code, target, budget):
         asked.append((len(code), budget))
-        return up(code, target, budget)
+        return code + budget
 
-    least_budget(attack, CODE, TARGET, falls, greatest, 64)
+    found = least_budget(by_budget(attack), CODE, TARGET, falls, greatest, 64)
+    assert found.size.tolist() == [1, 5, 17, -1]
     assert asked[:3] == [(4, 1), (3, 2), (3, 4)]
     assert len(asked) <= 16
 
@@ -53,7 +54,7 @@ def test_what_is_known_is_an_upper_bound():
     tried = []
 
     def attack(code, target, budget):
-        tried.append(budget)
+        tried.extend(budget.tolist())
         return up(code, target, budget)
 
     found = least_budget(attack, CODE, TARGET, falls, greatest, 64, known=known)
@@ -63,7 +64,7 @@ def test_what_is_known_is_an_upper_bound():
 
 def test_a_weak_attack_is_lowered_by_a_strong_one():
     def weak(code, target, budget):
-        return code + budget * (budget > 3 * target).long().view(-1, 1, 1)
+        return code + (budget * (budget > 3 * target)).view(-1, 1, 1)
 
     least = least_budget(weak, CODE, TARGET, falls, greatest, 64)
     assert least.size.tolist() == [4, 16, 52, -1]

@@ -43,3 +43,11 @@ def test_images_are_drawn_once_for_all_seeds():
     images = np.random.default_rng(0).normal(0, 1, 100)
     alone, many = bootstrap(images), bootstrap(np.stack([images] * 5), nested=1)
     assert many.high - many.low == pytest.approx(alone.high - alone.low, rel=0.1)
+
+
+def test_bootstrap_of_another_statistic():
+    values = np.random.default_rng(0).normal(size=(4, 50))
+    found = bootstrap(values, nested=2, statistic=lambda drawn: np.median(drawn, axis=-1))
+    assert found.mean == np.median(values)
+    assert found.low < found.mean < found.high
+    assert found != bootstrap(values, nested=2)
