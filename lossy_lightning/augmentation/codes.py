@@ -60,6 +60,11 @@ class Chain(nn.Sequential):
 
     Raises:
         ValueError: If they are no list of modules.
+
+    Example:
+        >>> flips = Chain([BitFlip(1.0, 4), BitFlip(1.0, 4)])
+        >>> flips(torch.tensor([[3, 12]]))
+        tensor([[ 3, 12]])
     """
 
     def __init__(self, modules: list[nn.Module]) -> None:

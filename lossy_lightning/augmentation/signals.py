@@ -50,6 +50,11 @@ class RandomGain(nn.Module):
 
     Raises:
         ValueError: If ``min_gain > max_gain``.
+
+    Example:
+        >>> sound = torch.tensor([[1000, -30000]], dtype=torch.int16)
+        >>> RandomGain(min_gain=20, max_gain=20)(sound)
+        tensor([[ 10000, -32768]], dtype=torch.int16)
     """
 
     def __init__(self, min_gain: float = -6.0, max_gain: float = 6.0) -> None:
@@ -76,6 +81,11 @@ class AddNoise(nn.Module):
 
     Raises:
         ValueError: If ``min_ratio > max_ratio``.
+
+    Example:
+        >>> noise = AddNoise(min_ratio=100, max_ratio=100)  # too soft to change a sample
+        >>> noise(torch.full((1, 3), 1000, dtype=torch.int16))
+        tensor([[1000, 1000, 1000]], dtype=torch.int16)
     """
 
     def __init__(self, min_ratio: float = 10.0, max_ratio: float = 40.0) -> None:

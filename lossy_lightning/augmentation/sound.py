@@ -165,6 +165,13 @@ class TimeMask(_Filling):
         ValueError: If a number is negative.
 
     Source: Park et al., SpecAugment, arXiv:1904.08779, 2019, section 2.
+
+    Example:
+        >>> from lossy_lightning.codecs import PCM
+        >>> mask = TimeMask(max_frames=2)
+        >>> mask.adapt([PCM(16)], PCM(16).spec((1, 100)), None)
+        >>> bool((mask(torch.ones(4, 1, 100, dtype=torch.int16)) == 0).sum(-1).max() <= 2)
+        True
     """
 
     def __init__(self, max_frames: int, count: int = 1) -> None:
@@ -194,6 +201,11 @@ class FrequencyMask(_FrequencyFilling):
         ValueError: If a number is negative.
 
     Source: Park et al., SpecAugment, arXiv:1904.08779, 2019, section 2.
+
+    Example:
+        >>> mask = FrequencyMask(max_bins=8, count=2)
+        >>> mask
+        FrequencyMask(max_bins=8, count=2)
     """
 
     def __init__(self, max_bins: int, count: int = 1) -> None:
@@ -224,6 +236,10 @@ class FrequencyStretch(_FrequencyFilling):
         ValueError: If that is not in [0, 1).
 
     Source: Jaitly & Hinton, Vocal tract length perturbation, ICML workshop on deep learning for audio, 2013.
+
+    Example:
+        >>> FrequencyStretch(max_stretch=0.1)
+        FrequencyStretch(max_stretch=0.1)
     """
 
     moves_places = True

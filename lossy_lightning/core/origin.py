@@ -10,6 +10,11 @@ class Origin:
         state: What the datamodule says of itself in a checkpoint, without fitted tensors; None if it is not known.
         loaded: Whether a checkpoint gave the weights.
         epoch: The last epoch that they were trained in, counted from 0; None if they were not trained.
+
+    Example:
+        >>> origin = Origin()
+        >>> origin.state, origin.loaded, origin.epoch
+        (None, False, None)
     """
 
     def __init__(self) -> None:

@@ -74,6 +74,13 @@ class MCUTurn(StepsAugmentation):
     4:2:0.
 
     Source: as `MCUFlip`.
+
+    Example:
+        >>> from lossy_lightning.codecs import JPEG
+        >>> turn = MCUTurn()
+        >>> turn.adapt([JPEG()], JPEG().spec((3, 32, 32)), None)
+        >>> turn(torch.zeros(4, 384, 2, 2, dtype=torch.int16)).shape
+        torch.Size([4, 384, 2, 2])
     """
 
     def adapt(self, codecs: Sequence[Codec], spec: CodeSpec, statistics: CodeStatistics) -> None:
@@ -133,9 +140,14 @@ class MCUShift(BlockAugmentation):
 
     Raises:
         ValueError: If the move is negative.
-    """
 
-    moves_places = True
+    Example:
+        >>> from lossy_lightning.codecs import JPEG
+        >>> shift = MCUShift(max_mcus=1)
+        >>> shift.adapt([JPEG()], JPEG().spec((3, 32, 32)), None)
+        >>> shift(torch.ones(4, 384, 2, 2, dtype=torch.int16)).shape
+        torch.Size([4, 384, 2, 2])
+    """
 
     moves_places = True
 

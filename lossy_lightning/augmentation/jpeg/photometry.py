@@ -27,6 +27,14 @@ class CoefficientBrightness(StepsAugmentation):
         ValueError: If the number is negative.
 
     Source: Park, Johnson, RGB no more, CVPR 2023, section 4.
+
+    Example:
+        >>> from lossy_lightning.codecs import JPEG
+        >>> brightness = CoefficientBrightness(max_change=16)
+        >>> brightness.adapt([JPEG()], JPEG().spec((3, 32, 32)), None)
+        >>> code = torch.zeros(4, 384, 2, 2, dtype=torch.int16)
+        >>> brightness(code)[:, 1:64].any()  # only means change
+        tensor(False)
     """
 
     def __init__(self, max_change: float = 32.0) -> None:
@@ -83,6 +91,14 @@ class CoefficientContrast(BlockAugmentation):
         ValueError: If ``max_change`` is not from 0 to 1.
 
     Source: as `CoefficientBrightness`.
+
+    Example:
+        >>> from lossy_lightning.codecs import JPEG
+        >>> contrast = CoefficientContrast(max_change=0.5)
+        >>> contrast.adapt([JPEG()], JPEG().spec((3, 32, 32)), None)
+        >>> changed = contrast(torch.full((4, 384, 2, 2), 8, dtype=torch.int16))
+        >>> bool(((changed >= 4) & (changed <= 12)).all())
+        True
     """
 
     def __init__(self, max_change: float = 0.25) -> None:
@@ -116,6 +132,13 @@ class FrequencyDropout(BlockAugmentation):
         ValueError: If the probability is not from 0 to 1.
 
     Source: Park, Johnson, RGB no more, CVPR 2023, section 4.
+
+    Example:
+        >>> from lossy_lightning.codecs import JPEG
+        >>> dropout = FrequencyDropout(probability=1.0)
+        >>> dropout.adapt([JPEG()], JPEG().spec((3, 32, 32)), None)
+        >>> dropout(torch.ones(4, 384, 2, 2, dtype=torch.int16))[0, :64].sum((1, 2)).tolist()[:3]
+        [4, 0, 0]
     """
 
     def __init__(self, probability: float = 0.1) -> None:

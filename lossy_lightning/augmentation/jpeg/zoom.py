@@ -28,6 +28,13 @@ class MCUZoom(StepsAugmentation):
         ValueError: If the probabilities, or their sum, are not from 0 to 1.
 
     Source: as `halve_blocks`; Park, Johnson, RGB no more, CVPR 2023, section 4 (resizing by sub-block conversion).
+
+    Example:
+        >>> from lossy_lightning.codecs import JPEG
+        >>> zoom = MCUZoom(enlarge_probability=0.5, reduce_probability=0.5)
+        >>> zoom.adapt([JPEG()], JPEG().spec((3, 32, 32)), None)
+        >>> zoom(torch.zeros(4, 384, 2, 2, dtype=torch.int16)).shape
+        torch.Size([4, 384, 2, 2])
     """
 
     moves_places = True

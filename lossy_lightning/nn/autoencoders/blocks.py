@@ -66,6 +66,11 @@ class BlockDecoder(nn.Sequential):
 
     Raises:
         ValueError: If the block has not one or two axes, or the grid another number of them.
+
+    Example:
+        >>> import torch
+        >>> BlockDecoder((4, 4), dim=4)(torch.zeros(1, 4, 7, 7)).shape
+        torch.Size([1, 1, 28, 28])
     """
 
     def __init__(

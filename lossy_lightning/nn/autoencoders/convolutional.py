@@ -52,6 +52,11 @@ class ConvDecoder(nn.Sequential):
 
     Raises:
         ValueError: If ``dimensions`` is neither, or there is no hidden width.
+
+    Example:
+        >>> import torch
+        >>> ConvDecoder(dim=4)(torch.zeros(1, 4, 7, 7)).shape
+        torch.Size([1, 1, 28, 28])
     """
 
     def __init__(self, dim: int, hidden: Sequence[int] = (64, 32), channels: int = 1, dimensions: int = 2) -> None:

@@ -53,6 +53,11 @@ class GDNDecoder(nn.Sequential):
 
     Raises:
         ValueError: If ``dimensions`` is neither, or a width is no whole number above 0.
+
+    Example:
+        >>> import torch
+        >>> GDNDecoder(dim=12, hidden=[16])(torch.zeros(1, 12, 8, 8)).shape
+        torch.Size([1, 3, 32, 32])
     """
 
     def __init__(self, dim: int, hidden: Sequence[int] = (64, 64, 64), channels: int = 3, dimensions: int = 2) -> None:

@@ -21,6 +21,13 @@ class BinaryNet(ConvNet):
 
     Source:
         Hubara et al., Binarized Neural Networks, NeurIPS 2016; Larq documentation, "BinaryNet on CIFAR10".
+
+    Example:
+        >>> import torch
+        >>> with torch.device("meta"):  # without memory for the weights
+        ...     net = BinaryNet((4, 64, 64), num_classes=8)
+        >>> net(torch.empty(2, 4, 64, 64, device="meta")).shape
+        torch.Size([2, 8])
     """
 
     def __init__(self, shape: FeatureShape, num_classes: int, first_input_bit_width: int = 1) -> None:

@@ -69,6 +69,11 @@ class LearnedBits(ValueStem):
 
     Raises:
         ValueError: If the channels are not of one range.
+
+    Example:
+        >>> stem = LearnedBits(CodeSpec.uniform((1, 5), 0, 15, ordinal=False))
+        >>> stem(torch.zeros(1, 1, 5, dtype=torch.uint8)).shape
+        torch.Size([1, 4, 5])
     """
 
     start: Tensor

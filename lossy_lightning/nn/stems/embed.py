@@ -23,6 +23,12 @@ class Embed(ValueStem):
     Raises:
         ValueError: If ``dim`` is below 1, ``shared`` is asked for channels of unequal range, or there are more than
             65 535 rows.
+
+    Example:
+        >>> import torch
+        >>> stem = Embed(CodeSpec.uniform((2, 5), 0, 15, ordinal=False), dim=8)
+        >>> stem(torch.zeros(1, 2, 5, dtype=torch.uint8)).shape
+        torch.Size([1, 16, 5])
     """
 
     start: Tensor

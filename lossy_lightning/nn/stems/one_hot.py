@@ -20,6 +20,11 @@ class OneHot(ValueStem):
 
     Raises:
         ValueError: If there would be more than 65 535 channels.
+
+    Example:
+        >>> stem = OneHot(CodeSpec.uniform((1, 1), 0, 3, ordinal=False))
+        >>> stem(torch.tensor([[[2]]])).flatten()
+        tensor([0., 0., 1., 0.])
     """
 
     start: Tensor

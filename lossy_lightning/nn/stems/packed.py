@@ -26,6 +26,11 @@ class Packed(ValueStem):
 
     Raises:
         ValueError: If the block does not divide the grid, or the number would need more than 63 bits.
+
+    Example:
+        >>> stem = Packed(CodeSpec.uniform((1, 4), 0, 1, ordinal=False), block=(2,))
+        >>> stem(torch.tensor([[[0, 0, 1, 1]]]))
+        tensor([[[-1.,  1.]]])
     """
 
     weight: Tensor
