@@ -160,6 +160,10 @@ class SimilarityLabels(Labels):
     Source:
         Zeger & Gersho, Pseudo-Gray coding, IEEE Trans. Communications 38(12), 1990 (labels for words, by swaps);
         Vogelstein et al., Fast approximate quadratic programming for graph matching, PLoS ONE 10(4), 2015 (starts).
+
+    Example:
+        >>> SimilarityLabels(weighted=True)
+        SimilarityLabels(weighted=True, starts=10, seed=0)
     """
 
     def __init__(self, weighted: bool = False, starts: int = 10, seed: int = 0) -> None:

@@ -206,6 +206,12 @@ class JPEGFolder(CodedFolder):
 
     Raises:
         ValueError: As of `CodedFolder`.
+
+    Example:
+        >>> from lossy_lightning.codecs import JPEG
+        >>> data = JPEGFolder(JPEG(), "photos", crop=224)  # doctest: +SKIP
+        >>> data.spec.shape  # doctest: +SKIP
+        (384, 14, 14)
     """
 
     def __init__(

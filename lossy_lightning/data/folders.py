@@ -160,6 +160,12 @@ class ImageFolder(FileDataModule):
     Raises:
         ValueError: If the size is no pair of positive numbers, or the limit or the policy is out of range.
         FileNotFoundError: If the folders are missing.
+
+    Example:
+        >>> from lossy_lightning.codecs import JPEG
+        >>> data = ImageFolder(JPEG(), "photos", size=(224, 224))  # doctest: +SKIP
+        >>> data.spec.shape  # doctest: +SKIP
+        (384, 14, 14)
     """
 
     def __init__(

@@ -58,6 +58,12 @@ class MNIST(EncodedDataModule):
     Args: as of `EncodedDataModule`.
 
     Source: LeCun et al., Gradient-based learning applied to document recognition, Proc. IEEE 86(11), 1998.
+
+    Example:
+        >>> from lossy_lightning.codecs import PCM
+        >>> data = MNIST(PCM(8))
+        >>> data.spec.shape
+        (1, 28, 28)
     """
 
     signal_shape = (1, 28, 28)
@@ -92,6 +98,12 @@ class FashionMNIST(MNIST):
     Args: as of `EncodedDataModule`.
 
     Source: Xiao et al., Fashion-MNIST, arXiv:1708.07747, 2017.
+
+    Example:
+        >>> from lossy_lightning.codecs import PCM
+        >>> data = FashionMNIST(PCM(8))
+        >>> data.spec.shape
+        (1, 28, 28)
     """
 
     classes = tuple(datasets.FashionMNIST.classes)
@@ -107,6 +119,12 @@ class CIFAR10(EncodedDataModule):
     Args: as of `EncodedDataModule`.
 
     Source: Krizhevsky, Learning multiple layers of features from tiny images, 2009.
+
+    Example:
+        >>> from lossy_lightning.codecs import PCM
+        >>> data = CIFAR10(PCM(8))
+        >>> data.spec.shape
+        (3, 32, 32)
     """
 
     signal_shape = (3, 32, 32)

@@ -43,6 +43,12 @@ class SpeechCommands(SoundDataModule):
         MisconfigurationException: If a codec expects another rate, or a fold is named though there are lists.
 
     Source: Warden, Speech Commands: a dataset for limited-vocabulary speech recognition, arXiv:1804.03209, 2018.
+
+    Example:
+        >>> from lossy_lightning.codecs import PCM
+        >>> data = SpeechCommands(PCM(16), words=["yes", "no"])  # doctest: +SKIP
+        >>> data.spec.shape  # doctest: +SKIP
+        (1, 16000)
     """
 
     def __init__(
