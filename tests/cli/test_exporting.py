@@ -32,7 +32,7 @@ def test_a_trained_network_is_exported(run, tmp_path, capsys):
         ({"weights": 1}, "--checkpoint is {path}, which is no checkpoint of Lightning: it lacks state_dict"),
         (
             {"state_dict": {}, "pytorch-lightning_version": "2.6", "hyper_parameters": {}},
-            "the checkpoint of a task that was made in Python does not hold",
+            "--checkpoint is {path}, which does not say what stem and backbone its network has",
         ),
         (
             {
@@ -43,7 +43,7 @@ def test_a_trained_network_is_exported(run, tmp_path, capsys):
                     "_instantiator": "lightning.pytorch.cli.instantiate_module",
                 },
             },
-            "--checkpoint is {path}, which is none of a ClassificationTask that lossy-lightning fit trained",
+            "--checkpoint is {path}, which does not say what stem and backbone its network has",
         ),
     ],
     ids=["missing", "no checkpoint", "other content", "made in Python", "another model"],
