@@ -25,7 +25,7 @@ from lossy_lightning.attacks import (
 
 ITERATIONS, MOMENTUM, QUERIES = 12, 0.75, 100
 TOLERANCE = 0.05
-"""Of squared errors; other budgets are found to the integer."""
+"""Share of squared errors and of numbers of values that is left open; other budgets are found to the integer."""
 
 MOST = {"greatest": 64, "number": 3072, "error": 2**20, "seen": 64}
 
@@ -151,19 +151,23 @@ def search(route: Route, target: Tensor, measures: list[str], known: Tensor | No
 
 
 def _few(route: Route, target: Tensor, first: Least, seed: int) -> Least:
-    """The fewest changed values, each by no more than the least greatest change of that example."""
-    size = sizes(route)["number"]
+    """The fewest changed values, each by no more than the least greatest change of that example.
+
+    Of samples, which are no codes, by undoing alone: there the greatest change is what is asked for.
+    """
+    size, fooled = sizes(route)["number"], route.fooled_by_files
     known = undone(route, route.clean, first.code, target)
+    if route.name != "codes":
+        found = (first.size >= 0) & fooled(known, target)
+        none = Least(route.clean.clone(), torch.full_like(first.size, -1))
+        return none.offer(torch.arange(len(target)), known, found, size(route.clean, known))
     code, sizes_ = first.code.clone(), torch.full_like(first.size, -1)
-    fine = route.name == "codes"  # of samples the number is not what is asked for, so a quarter is near enough
-    tolerance = 0.05 if fine else 0.25
     for reach in first.size[first.size > 0].unique().tolist():
         index = torch.nonzero(first.size == reach).squeeze(1)
         part, wanted = route.clean[index], target[index]
         attack, strong = (attack_of(route, "number", reach, seed, strong) for strong in (False, True))
-        most, fooled = min(MOST["number"], part[0].numel()), route.fooled_by_files
-        least = least_budget(attack, part, wanted, fooled, size, most, known=known[index], tolerance=tolerance)
-        if fine:
-            least = lower_budget(strong, part, wanted, fooled, size, least, tolerance=tolerance)
+        most = min(MOST["number"], part[0].numel())
+        least = least_budget(attack, part, wanted, fooled, size, most, known=known[index], tolerance=TOLERANCE)
+        least = lower_budget(strong, part, wanted, fooled, size, least, tolerance=TOLERANCE)
         code[index], sizes_[index] = least.code, least.size
     return Least(code, sizes_)
