@@ -27,7 +27,7 @@ ITERATIONS, MOMENTUM, QUERIES = 12, 0.75, 100
 TOLERANCE = 0.05
 """Share of squared errors and of numbers of values that is left open; other budgets are found to the integer."""
 
-MOST = {"greatest": 64, "number": 3072, "error": 2**20, "seen": 64}
+MOST = {"greatest": 255, "number": 3072, "error": 2**20, "seen": 64}
 
 
 def greatest_change(clean: Tensor, moved: Tensor) -> Tensor:
@@ -68,14 +68,16 @@ def replacing(route: Route, budget: int, strong: bool) -> Iterator[Callable[...,
         )
 
 
-def tries(route: Route, reach: int, free: bool, seed: int, strong: bool) -> Iterator[Callable[..., Tensor]]:
+def tries(
+    route: Route, reach: int, cost: Tensor | None, free: bool, seed: int, strong: bool
+) -> Iterator[Callable[..., Tensor]]:
     """Attacks of one reach, within a further budget or free of any, the likeliest to succeed first."""
 
     def projected(loss: Loss, start: bool, iterations: int = ITERATIONS, draws: int = 1) -> Callable[..., Tensor]:
         steps = [max(1, reach // 3)] * (iterations // 2) + [max(1, reach // 8)] * (iterations - iterations // 2)
         return lambda code, target, within: projected_attack(
             route.forward, code, target, reach, steps, route.low, route.high, loss=loss, momentum=MOMENTUM,
-            random_start=start, draws=draws, spread=int(draws > 1), within=within, cost=route.cost,
+            random_start=start, draws=draws, spread=int(draws > 1), within=within, cost=cost,
             fixed=route.fixed, generator=Generator().manual_seed(seed),
         )  # fmt: skip
 
@@ -96,11 +98,11 @@ def tries(route: Route, reach: int, free: bool, seed: int, strong: bool) -> Iter
 
 def attack_of(route: Route, measure: str, reach: int, seed: int, strong: bool = False) -> BudgetedAttack:
     """Attacks in turn, each on the examples that still hold; budgets of any measure."""
-    size = sizes(route)[measure]
+    size, cost = sizes(route)[measure], None if measure == "number" else route.cost
 
     def in_turn(code: Tensor, target: Tensor, budgets: Tensor, own: int) -> Tensor:
         moved, left, free = code.clone(), torch.arange(len(code)), measure == "greatest"
-        every = tries(route, own, free, seed, strong) if route.stem is None else replacing(route, own, strong)
+        every = tries(route, own, cost, free, seed, strong) if route.stem is None else replacing(route, own, strong)
         for one in every:
             part = budgets[left]
             within = None if free else (lambda clean, changed, part=part: size(clean, changed) <= part)
