@@ -1,8 +1,8 @@
 """YAMNet: tags of sounds."""
 
 from collections import OrderedDict
-from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from lossy_lightning.core import FeatureShape, InputError, valid_positions
@@ -64,7 +64,7 @@ class YAMNet(nn.Module):
         """Waveforms ``(N, 1, samples)`` to features of each patch, ``(N, patches, 1024)``; a patch every 0.48 s."""
         patches = self.log_mel(features.flatten(1))
         found = self.avgpool(self.features(patches.flatten(0, 1).unsqueeze(1)))
-        return cast(Tensor, found).flatten(1).unflatten(0, patches.shape[:2])
+        return torch.unflatten(found.flatten(1), 0, (patches.shape[0], patches.shape[1]))
 
     def scores(self, features: Tensor) -> Tensor:
         """Scores of each tag and patch, from 0 to 1: ``(N, 1, samples)`` to ``(N, patches, num_classes)``."""
