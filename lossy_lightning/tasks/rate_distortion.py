@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 from torchmetrics import Metric
@@ -16,9 +15,9 @@ from lossy_lightning.codecs.learned import Compressed
 from lossy_lightning.codecs.learned._signals import to_unit
 from lossy_lightning.core import CodeSpec
 from lossy_lightning.core.arguments import check_numbers
-from lossy_lightning.tasks._origin import OriginTask
-from lossy_lightning.tasks._wiring import check_optimizers, make_optimizers, save_plain_hyperparameters
-from lossy_lightning.tasks.reconstruction import check_samples, show
+from lossy_lightning.tasks._codec_training import CodecTask
+from lossy_lightning.tasks._wiring import check_optimizers, save_plain_hyperparameters
+from lossy_lightning.tasks.reconstruction import check_samples
 
 _LEAST_SIZE = 176  # five scales of MS-SSIM, the coarsest not smaller than its window of 11
 
@@ -73,7 +72,7 @@ class RateDistortion(Metric):
         return {**found, "ms_ssim": self.similarity / self.large} if self.large else found
 
 
-class RateDistortionTask(OriginTask):
+class RateDistortionTask(CodecTask):
     """Trains a `Factorized` or `Hyperprior` codec on any `EncodedDataModule` whose codec is `PCM`.
 
     The loss is ``bits per sample + rate_weight * 255^2 * mse``, the error being of samples scaled to [0, 1]. Logged
@@ -123,59 +122,14 @@ class RateDistortionTask(OriginTask):
         self.rate_weight = rate_weight
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
-        self.train_figures = RateDistortion()
-        self.val_figures = RateDistortion()
-        self.test_figures = RateDistortion()
-
-    def setup(self, stage: str) -> None:
-        """Check the datamodule against the spec.
-
-        Raises:
-            MisconfigurationException: If its codes are not what the task was built for.
-        """
-        spec = getattr(getattr(self.trainer, "datamodule", None), "spec", self.spec)
-        if spec != self.spec:
-            raise MisconfigurationException(
-                f"this task was built for samples of {self.spec}, but the datamodule gives {spec}; "
-                "build the task with spec=datamodule.spec"
-            )
-        super().setup(stage)
+        self.train_reconstruction = RateDistortion()
+        self.val_reconstruction = RateDistortion()
+        self.test_reconstruction = RateDistortion()
 
     def forward(self, signal: Tensor) -> Tensor:
         """Reconstruction in [-1, 1] of signals ``(N, channels, *size)``, not rounded."""
         reconstruction: Tensor = self.codec(signal).reconstruction
         return reconstruction
-
-    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
-        """Loss of a training batch."""
-        return self._step(batch, "train", self.train_figures)[0]
-
-    def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
-        """Add a validation batch to the figures, and show its first images."""
-        _, reconstruction = self._step(batch, "val", self.val_figures)
-        if batch_idx == 0:
-            show(self, to_unit(batch[0]), reconstruction)
-
-    def test_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
-        """Add a test batch to the figures."""
-        self._step(batch, "test", self.test_figures)
-
-    def predict_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
-        """Reconstructions of a batch in [-1, 1]."""
-        reconstruction: Tensor = self(batch[0])
-        return reconstruction
-
-    def on_train_epoch_end(self) -> None:
-        """Log the figures."""
-        self._log_figures("train", self.train_figures)
-
-    def on_validation_epoch_end(self) -> None:
-        """Log the figures."""
-        self._log_figures("val", self.val_figures)
-
-    def on_test_epoch_end(self) -> None:
-        """Log the figures."""
-        self._log_figures("test", self.test_figures)
 
     def on_train_end(self) -> None:
         """Make the tables of the codec's files anew."""
@@ -185,22 +139,14 @@ class RateDistortionTask(OriginTask):
         """Make the tables anew; those in the checkpoint share their memory."""
         self.codec.update_tables()
 
-    def configure_optimizers(self) -> Any:
-        """The optimizer, and the scheduler if there is one."""
-        return make_optimizers(self.parameters(), self.optimizer, self.lr_scheduler)
-
-    def _step(self, batch: tuple[Tensor, ...], split: str, figures: RateDistortion) -> tuple[Tensor, Tensor]:
-        """Loss and reconstruction."""
+    def evaluate(self, batch: tuple[Tensor, ...], split: str) -> tuple[Tensor, Tensor]:
+        """Loss and reconstruction of a batch of "train", "val" or "test"."""
         signal = batch[0]
         unit = to_unit(signal)
         compressed = self.codec(signal)
         rate = compressed.bits.mean() / math.prod(signal.shape[2:])
         # Samples in [-1, 1] differ twice as much as those in [0, 1].
         loss: Tensor = rate + self.rate_weight * 255**2 / 4 * F.mse_loss(compressed.reconstruction, unit)
-        figures.update(unit, compressed)
+        getattr(self, f"{split}_reconstruction").update(unit, compressed)
         self.log(f"{split}_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(signal))
         return loss, compressed.reconstruction
-
-    def _log_figures(self, split: str, figures: RateDistortion) -> None:
-        self.log_dict({f"{split}_{name}": value.float() for name, value in figures.compute().items()})
-        figures.reset()

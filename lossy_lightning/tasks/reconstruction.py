@@ -94,7 +94,7 @@ def check_samples(spec: CodeSpec, codec: Any, kind: type[VQVAE | NonlinearTransf
     codec.spec(spec.shape)
 
 
-def log_figures(task: LightningModule, split: str, measure: Reconstruction) -> None:
+def log_figures(task: LightningModule, split: str, measure: Metric) -> None:
     """Log the figures of a split at the end of its epoch, and start anew."""
     task.log_dict({f"{split}_{name}": value.float() for name, value in measure.compute().items()})
     measure.reset()

@@ -1,10 +1,7 @@
 """Training of learned codecs for reconstruction."""
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 from torchmetrics import MeanMetric, Metric
@@ -12,12 +9,12 @@ from torchmetrics import MeanMetric, Metric
 from lossy_lightning.codecs import VQVAE
 from lossy_lightning.codecs.learned._signals import to_unit
 from lossy_lightning.core import CodeSpec
-from lossy_lightning.tasks._origin import OriginTask
-from lossy_lightning.tasks._wiring import check_optimizers, make_optimizers, save_plain_hyperparameters
-from lossy_lightning.tasks.reconstruction import Reconstruction, check_samples, log_figures, show
+from lossy_lightning.tasks._codec_training import CodecTask
+from lossy_lightning.tasks._wiring import check_optimizers, save_plain_hyperparameters
+from lossy_lightning.tasks.reconstruction import Reconstruction, check_samples
 
 
-class VQVAETask(OriginTask):
+class VQVAETask(CodecTask):
     """Trains a `VQVAE` to reconstruct signals, on any `EncodedDataModule` whose codec is `PCM`.
 
     The loss is the mean squared error of samples scaled to [-1, 1], plus the quantizer's own. Logged for ``train``,
@@ -68,66 +65,18 @@ class VQVAETask(OriginTask):
         self.val_reconstruction = Reconstruction(codec.levels)
         self.test_reconstruction = Reconstruction(codec.levels)
 
-    def setup(self, stage: str) -> None:
-        """Check the datamodule against the spec.
-
-        Raises:
-            MisconfigurationException: If its codes are not what the task was built for.
-        """
-        spec = getattr(getattr(self.trainer, "datamodule", None), "spec", self.spec)
-        if spec != self.spec:
-            raise MisconfigurationException(
-                f"this task was built for samples of {self.spec}, but the datamodule gives {spec}; "
-                "build the task with spec=datamodule.spec"
-            )
-        super().setup(stage)
-
     def forward(self, signal: Tensor) -> Tensor:
         """Reconstruction in [-1, 1] of signals ``(N, channels, *size)``, not rounded."""
         return self.codec.reconstruct(self.codec(signal).values, tuple(signal.shape))
 
-    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
-        """Loss of a training batch."""
-        return self._step(batch, "train", self.train_loss, self.train_reconstruction)[0]
-
-    def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
-        """Add a validation batch to the figures, and show its first images."""
-        _, reconstruction = self._step(batch, "val", self.val_loss, self.val_reconstruction)
-        if batch_idx == 0:
-            show(self, to_unit(batch[0]), reconstruction)
-
-    def test_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
-        """Add a test batch to the figures."""
-        self._step(batch, "test", self.test_loss, self.test_reconstruction)
-
-    def predict_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
-        """Reconstructions of a batch in [-1, 1]."""
-        reconstruction: Tensor = self(batch[0])
-        return reconstruction
-
-    def on_train_epoch_end(self) -> None:
-        """Log the figures."""
-        log_figures(self, "train", self.train_reconstruction)
-
-    def on_validation_epoch_end(self) -> None:
-        """Log the figures."""
-        log_figures(self, "val", self.val_reconstruction)
-
-    def on_test_epoch_end(self) -> None:
-        """Log the figures."""
-        log_figures(self, "test", self.test_reconstruction)
-
-    def configure_optimizers(self) -> Any:
-        """The optimizer, and the scheduler if there is one."""
-        return make_optimizers(self.parameters(), self.optimizer, self.lr_scheduler)
-
-    def _step(self, batch: tuple[Tensor, ...], split: str, mean_loss: Metric, measure: Metric) -> tuple[Tensor, Tensor]:
-        """Loss and reconstruction."""
+    def evaluate(self, batch: tuple[Tensor, ...], split: str) -> tuple[Tensor, Tensor]:
+        """Loss and reconstruction of a batch of "train", "val" or "test"."""
+        mean_loss: Metric = getattr(self, f"{split}_loss")
         signal = batch[0]
         latents = self.codec(signal)
         reconstruction = self.codec.reconstruct(latents.values, tuple(signal.shape))
         loss = F.mse_loss(reconstruction, to_unit(signal)) + latents.loss
         mean_loss.update(loss.detach(), len(signal))
-        measure.update(to_unit(signal), reconstruction, latents.indices)
+        getattr(self, f"{split}_reconstruction").update(to_unit(signal), reconstruction, latents.indices)
         self.log(f"{split}_loss", mean_loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(signal))
         return loss, reconstruction

@@ -74,9 +74,7 @@ def test_the_loss_is_the_published_one(digits):
     mse = ((reconstruction + 1) / 2 - image / 255).square().mean()
     expected = bits[0] / 64 + 0.02 * 255**2 * mse
     task.log = lambda *args, **kwargs: None
-    assert float(task._step((image,), "test", task.test_figures)[0].detach()) == pytest.approx(
-        float(expected), rel=1e-5
-    )
+    assert float(task.evaluate((image,), "test")[0].detach()) == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_figures_are_means_over_examples():

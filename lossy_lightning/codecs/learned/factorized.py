@@ -1,10 +1,7 @@
 """Latents whose channels have a learned density each."""
 
-from pathlib import Path
-
 from torch import Tensor, nn
 
-from lossy_lightning.codecs.learned._checkpoints import codec_of
 from lossy_lightning.codecs.learned._densities import FactorizedDensity
 from lossy_lightning.codecs.learned._range_coding import RangeReader, RangeWriter, whole_table
 from lossy_lightning.codecs.learned.nonlinear import MOST, NonlinearTransform, bits_of, channel_numbers, rounded
@@ -43,18 +40,6 @@ class Factorized(NonlinearTransform):
         super().__init__(encoder, decoder, dim, channels, sample_rate)
         self.density = FactorizedDensity(dim)
         self.register_buffer("tables", whole_table(self.density.table(MOST)))
-
-    @classmethod
-    def from_checkpoint(cls, path: str | Path) -> "Factorized":
-        """The codec in the checkpoint of a `RateDistortionTask` that the command line ran.
-
-        Args:
-            path: Of the checkpoint.
-
-        Raises:
-            ValueError: If there is no such file, it is no checkpoint, or it holds no such codec.
-        """
-        return codec_of(path, cls, "a RateDistortionTask")
 
     def update_tables(self) -> None:
         """Make the tables of files anew, from what has been learned."""

@@ -1,11 +1,8 @@
 """Latents whose scale is sent along."""
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 
-from lossy_lightning.codecs.learned._checkpoints import codec_of
 from lossy_lightning.codecs.learned._densities import (
     SCALES,
     FactorizedDensity,
@@ -72,18 +69,6 @@ class Hyperprior(NonlinearTransform):
         self.density = FactorizedDensity(hyper_dim)
         self.register_buffer("latent_tables", whole_table(normal_table(MOST)))
         self.register_buffer("hyper_tables", whole_table(self.density.table(MOST)))
-
-    @classmethod
-    def from_checkpoint(cls, path: str | Path) -> "Hyperprior":
-        """The codec in the checkpoint of a `RateDistortionTask` that the command line ran.
-
-        Args:
-            path: Of the checkpoint.
-
-        Raises:
-            ValueError: If there is no such file, it is no checkpoint, or it holds no such codec.
-        """
-        return codec_of(path, cls, "a RateDistortionTask")
 
     def update_tables(self) -> None:
         """Make the tables of hyper-latents anew, from what has been learned; those of latents are fixed."""

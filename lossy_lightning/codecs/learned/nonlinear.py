@@ -3,11 +3,13 @@
 import hashlib
 from abc import abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from lossy_lightning.codecs.learned._checkpoints import codec_of
 from lossy_lightning.codecs.learned._container import Container, from_bytes, to_bytes
 from lossy_lightning.codecs.learned._doubles import in_double
 from lossy_lightning.codecs.learned._range_coding import RangeReader, RangeWriter
@@ -77,6 +79,18 @@ class NonlinearTransform(FileCodec, nn.Module):
         self.sample_rate = sample_rate
         self.stride = stride_of(encoder, type(self).__name__)
         self.signal_shape = (channels, *[None] * len(self.stride))
+
+    @classmethod
+    def from_checkpoint(cls, path: str | Path) -> "NonlinearTransform":
+        """The codec in the checkpoint of a `RateDistortionTask` that the command line ran.
+
+        Args:
+            path: Of the checkpoint.
+
+        Raises:
+            ValueError: If there is no such file, it is no checkpoint, or it holds no such codec.
+        """
+        return codec_of(path, cls, "a RateDistortionTask")
 
     @property
     def dtype(self) -> torch.dtype:
