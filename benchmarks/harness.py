@@ -144,6 +144,17 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
+def study_parser(description: str | None) -> argparse.ArgumentParser:
+    """Arguments that studies have, whose finished runs are kept in a folder; explained by the script's docstring."""
+    given = parser(description)
+    given.add_argument("--precision", default=precision(), help="Lightning's, of training; default here: %(default)s")
+    given.add_argument("--folder", type=Path, help="where networks, codes and figures are kept")
+    given.add_argument("--finished", action="store_true", help="run nothing; show what is there")
+    given.add_argument("--results", type=Path, metavar="FILE", help="figures, in place of those in the folder")
+    given.add_argument("--update", type=Path, metavar="FILE", help="put the tables into this document, too")
+    return given
+
+
 def seconds(call: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
     """Time that a call takes, by default by the clock; `time.process_time` counts that of the processor."""
     start = clock()

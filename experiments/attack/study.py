@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.harness import fit, inside, kept, machine, once, parser, positive, precision, recipe, show
+from benchmarks.harness import fit, inside, kept, machine, once, positive, recipe, show, study_parser
 from experiments.attack.batch import attack_batch
 from experiments.attack.checks import self_check
 from experiments.attack.claim import claims
@@ -101,17 +101,12 @@ def batches(settings: list[str], seeds: list[int] | None, images: int | None) ->
 
 def options() -> argparse.ArgumentParser:
     """Of the command line."""
-    given = parser(__doc__)
+    given = study_parser(__doc__)
     given.add_argument("--settings", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
     given.add_argument("--seeds", nargs="+", type=int, help="default: all of each setting")
     given.add_argument("--images", type=positive, help="examples of each seed; default: all of each setting")
-    given.add_argument("--precision", default=precision(), help="Lightning's, of training; default here: %(default)s")
-    given.add_argument("--folder", type=Path, help="where networks, signals and figures are kept")
     given.add_argument("--held-out", action="store_true", help="attack training examples that are left out")
-    given.add_argument("--finished", action="store_true", help="run nothing; show what is there")
-    given.add_argument("--results", type=Path, metavar="FILE", help="figures, in place of those in the folder")
     given.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw the pictures into this folder")
-    given.add_argument("--update", type=Path, metavar="FILE", help="put the tables into this document, too")
     return given
 
 

@@ -6,15 +6,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from experiments.smaller import Smaller
 from lossy_lightning.augmentation import PixelFlip, PixelShift
 from lossy_lightning.augmentation._adapted import Adapted
-from lossy_lightning.codecs import JPEG, PCM
+from lossy_lightning.codecs import JPEG
 from lossy_lightning.core import Codec, CodeSpec, CodeStatistics
 from lossy_lightning.functional import idct, ycbcr_to_rgb
 from lossy_lightning.nn.stems._coefficients import CoefficientStem
 
 
-class Scaled(Codec):
+class Scaled(Smaller):
     """Pixels of JPEG 4:4:4 files at 1/2 or 1/4 of their size, as libjpeg decodes them: means of squares, before RGB.
 
     Args:
@@ -25,8 +26,8 @@ class Scaled(Codec):
     idempotent = False
 
     def __init__(self, quality: int, factor: int) -> None:
+        super().__init__(factor)
         self.quality = quality
-        self.factor = factor
         self._jpeg = JPEG(quality, "4:4:4", dequantize=True)
 
     def encode(self, signal: Tensor) -> Tensor:
@@ -35,17 +36,6 @@ class Scaled(Codec):
         ycbcr = (F.avg_pool2d(samples, self.factor) + 128).round().clamp(0, 255)
         rgb = ycbcr_to_rgb(ycbcr).round().clamp(0, 255).to(torch.uint8)
         return rgb.view(*signal.shape[:-2], *rgb.shape[-2:])
-
-    def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
-        """An image of the original's size, by bilinear interpolation."""
-        batch = code.float().view(-1, *code.shape[-3:])
-        large = F.interpolate(batch, scale_factor=self.factor, mode="bilinear").round()
-        return large.to(torch.uint8).view(*code.shape[:-2], *large.shape[-2:])
-
-    def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
-        """8-bit pixels."""
-        channels, *size = shape
-        return PCM().spec((channels, *(None if side is None else side // self.factor for side in size)))
 
 
 def images(coefficients: Tensor, size: int = 8) -> Tensor:

@@ -26,7 +26,7 @@ from typing import Any
 import yaml
 
 from benchmarks.accuracy.paired import Right
-from benchmarks.harness import fit, inside, kept, once, parser, precision, recipe
+from benchmarks.harness import fit, inside, kept, once, recipe, study_parser
 from experiments.complexity.costs import measure
 from experiments.complexity.tables import Tested, draw, write
 from experiments.complexity.trials import BUDGETS, EPOCHS, FORMS, HELD_OUT, Recipe, best, changes, fitted, sequence
@@ -128,19 +128,14 @@ def tests(given: argparse.Namespace, folder: Path, extra: list[str]) -> Tested:
 
 def options() -> argparse.ArgumentParser:
     """Of the command line."""
-    given = parser(__doc__)
+    given = study_parser(__doc__)
     given.add_argument("--trials", action="store_true", help="run the trials, on held-out training images")
     given.add_argument("--choose", action="store_true", help="write the best of the trials into recipes.json")
     given.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     given.add_argument("--budgets", nargs="+", type=float, default=[*BUDGETS, WIDE], help="millions of MACs")
     given.add_argument("--arms", nargs="+", choices=list(FORMS), default=list(FORMS))
-    given.add_argument("--precision", default=precision(), help="Lightning's; default here: %(default)s")
-    given.add_argument("--folder", type=Path, help="where codes, runs and figures are kept")
-    given.add_argument("--finished", action="store_true", help="run nothing; show what is there")
-    given.add_argument("--results", type=Path, metavar="FILE", help="figures, in place of those in the folder")
     given.add_argument("--costs", action="store_true", help="measure times on this machine")
     given.add_argument("--draw", type=Path, metavar="FOLDER", help="draw accuracy over each cost into this folder")
-    given.add_argument("--update", type=Path, metavar="FILE", help="put the tables into this document, too")
     return given
 
 

@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import config, fit, inside, kept, machine, once, parser, precision, recipe, show
+from benchmarks.harness import config, fit, inside, kept, machine, once, recipe, show, study_parser
 from experiments.drift.tables import Found, accuracies, proxies, swapped
 from lossy_lightning.callbacks import DriftMonitor
 from lossy_lightning.data import CIFAR10
@@ -102,16 +102,11 @@ def complete(found: Found, arms: list[str], pairs: list[str], seeds: list[int]) 
 
 def options() -> argparse.ArgumentParser:
     """Of the command line."""
-    given = parser(__doc__)
+    given = study_parser(__doc__)
     given.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     given.add_argument("--pairs", nargs="+", choices=PAIRS, default=[*PAIRS], help="poor class and fine class")
     given.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
-    given.add_argument("--precision", default=precision(), help="Lightning's; default here: %(default)s")
-    given.add_argument("--folder", type=Path, help="where images, runs and counts are kept")
     given.add_argument("--held-out", action="store_true", help="test on training images that are left out")
-    given.add_argument("--finished", action="store_true", help="run nothing; show what is there")
-    given.add_argument("--results", type=Path, metavar="FILE", help="counts, in place of those in the folder")
-    given.add_argument("--update", type=Path, metavar="FILE", help="put the tables into this document, too")
     return given
 
 
