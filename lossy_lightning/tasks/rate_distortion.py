@@ -75,9 +75,9 @@ class RateDistortion(Metric):
 class RateDistortionTask(CodecTask):
     """Trains a `Factorized` or `Hyperprior` codec on any `EncodedDataModule` whose codec is `PCM`.
 
-    The loss is ``bits per sample + rate_weight * 255^2 * mse``, the error being of samples scaled to [0, 1]. Logged
-    for ``train``, ``val`` and ``test``: ``…_loss``, and the figures of `RateDistortion`; in training with noise in
-    place of rounding. At the end of each validation, images and their reconstructions stand in TensorBoard as
+    The loss is ``bits per sample + reconstruction_weight * 255^2 * mse``, the error being of samples scaled to [0, 1].
+    Logged for ``train``, ``val`` and ``test``: ``…_loss``, and the figures of `RateDistortion`; in training with noise
+    in place of rounding. At the end of each validation, images and their reconstructions stand in TensorBoard as
     ``reconstruction``. The tables of the codec's files are made anew whenever a checkpoint is written, and at the end.
 
     The trained codec is ``task.codec``; its class's ``from_checkpoint`` takes it from the checkpoint.
@@ -85,7 +85,8 @@ class RateDistortionTask(CodecTask):
     Args:
         spec: Of the samples, from the datamodule.
         codec: The codec to train.
-        rate_weight: Of the distortion: greater for more bits and a better picture; 0.0018 to 0.18 in the literature.
+        reconstruction_weight: Of the distortion: greater for more bits and a better picture; 0.0018 to 0.18 in the
+            literature.
         optimizer: Makes the optimizer from the parameters.
         lr_scheduler: Makes the learning rate scheduler from the optimizer; it is stepped after each epoch.
 
@@ -99,7 +100,7 @@ class RateDistortionTask(CodecTask):
         >>> from lossy_lightning.codecs import PCM, Factorized
         >>> from lossy_lightning.nn import GDNDecoder, GDNEncoder
         >>> codec = Factorized(GDNEncoder(12, hidden=[16]), GDNDecoder(12, hidden=[16]), dim=12)
-        >>> task = RateDistortionTask(PCM().spec((3, 32, 32)), codec, rate_weight=0.01)
+        >>> task = RateDistortionTask(PCM().spec((3, 32, 32)), codec, reconstruction_weight=0.01)
         >>> task(torch.zeros(2, 3, 32, 32, dtype=torch.uint8)).shape
         torch.Size([2, 3, 32, 32])
     """
@@ -108,18 +109,18 @@ class RateDistortionTask(CodecTask):
         self,
         spec: CodeSpec,
         codec: NonlinearTransform,
-        rate_weight: float = 0.01,
+        reconstruction_weight: float = 0.01,
         optimizer: OptimizerCallable = torch.optim.Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
         super().__init__()
         check_samples(spec, codec, NonlinearTransform)
-        check_numbers(0, rate_weight=rate_weight)
+        check_numbers(0, reconstruction_weight=reconstruction_weight)
         check_optimizers(optimizer, lr_scheduler)
         save_plain_hyperparameters(self)
         self.spec = spec
         self.codec = codec
-        self.rate_weight = rate_weight
+        self.reconstruction_weight = reconstruction_weight
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
         self.train_reconstruction = RateDistortion()
@@ -146,7 +147,7 @@ class RateDistortionTask(CodecTask):
         compressed = self.codec(signal)
         rate = compressed.bits.mean() / math.prod(signal.shape[2:])
         # Samples in [-1, 1] differ twice as much as those in [0, 1].
-        loss: Tensor = rate + self.rate_weight * 255**2 / 4 * F.mse_loss(compressed.reconstruction, unit)
+        loss: Tensor = rate + self.reconstruction_weight * 255**2 / 4 * F.mse_loss(compressed.reconstruction, unit)
         getattr(self, f"{split}_reconstruction").update(unit, compressed)
         self.log(f"{split}_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(signal))
         return loss, compressed.reconstruction

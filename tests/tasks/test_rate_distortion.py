@@ -149,8 +149,8 @@ def test_the_command_line_trains_a_codec_that_its_checkpoint_gives_back(tmp_path
 def test_mistakes(digits):
     with pytest.raises(ValueError, match="the codec to train is a NonlinearTransform"):
         RateDistortionTask(digits.spec, VQVAE)
-    with pytest.raises(ValueError, match="rate_weight is a number of at least 0"):
-        RateDistortionTask(digits.spec, make_codec(), rate_weight=-1)
+    with pytest.raises(ValueError, match="reconstruction_weight is a number of at least 0"):
+        RateDistortionTask(digits.spec, make_codec(), reconstruction_weight=-1)
     with pytest.raises(ValueError, match=r"give the datamodule the codec PCM\(bit_width=8\)"):
         RateDistortionTask(make_codec().spec((1, 8, 8)), make_codec())
     with pytest.raises(MisconfigurationException, match="this task was built for samples of"):

@@ -165,7 +165,7 @@ class NonlinearTransform(FileCodec, nn.Module):
         Raises:
             ValueError: If the file is damaged, or another codec wrote it.
         """
-        container = self._container(data)
+        container = _checked(data, self._key())
         spec = self.spec(container.shape)
         with undisturbed(self):
             levels = self._take(RangeReader(container.values), spec)
@@ -187,9 +187,10 @@ class NonlinearTransform(FileCodec, nn.Module):
     def measure(self, files: Sequence[bytes], lenient: bool = False) -> list[FileInfo | ValueError]:
         """Look at the headers of files; the checksum is of the whole file, so all bytes are needed."""
         found: list[FileInfo | ValueError] = []
+        key = self._key()
         for data in files:
             try:
-                shape = self._container(data).shape
+                shape = _checked(data, key).shape
                 found.append(FileInfo(shape, tuple(size or 0 for size in self.spec(shape).grid)))
             except ValueError as error:
                 found.append(error)
@@ -226,15 +227,6 @@ class NonlinearTransform(FileCodec, nn.Module):
     def _key(self) -> bytes:
         return hashlib.sha256(self.fingerprint().encode()).digest()[:8]
 
-    def _container(self, data: bytes) -> Container:
-        container = from_bytes(data)
-        if container.key != self._key():
-            raise InputError(
-                "another codec wrote this file, or this one before it was trained further: read it with the checkpoint "
-                "that wrote it"
-            )
-        return container
-
 
 def rounded(latents: Tensor) -> Tensor:
     """Whole numbers from -127 to 127."""
@@ -249,3 +241,14 @@ def bits_of(probabilities: Tensor) -> Tensor:
 def channel_numbers(shape: tuple[int, ...]) -> Any:
     """For values ``(channels, *grid)``, the number of each one's channel."""
     return torch.arange(shape[0]).view(-1, *[1] * (len(shape) - 1)).expand(shape)
+
+
+def _checked(data: bytes, key: bytes) -> Container:
+    """What a file holds that the codec of a key wrote."""
+    container = from_bytes(data)
+    if container.key != key:
+        raise InputError(
+            "another codec wrote this file, or this one before it was trained further: read it with the checkpoint "
+            "that wrote it"
+        )
+    return container
