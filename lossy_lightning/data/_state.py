@@ -3,23 +3,37 @@
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from lossy_lightning.core import InputError, MissingFileError, data_state
+from lossy_lightning.core import Codec, CodeSpec, InputError, MissingFileError, SignalForm, data_state
 from lossy_lightning.core.errors import MissingClassesError
+from lossy_lightning.data._chosen_codecs import ChosenCodecs
 from lossy_lightning.data._remaking import described
-
-if TYPE_CHECKING:
-    from lossy_lightning.data._checkpointed import CheckpointedDataModule
 
 _SHOWN = 30
 """Names of classes that an error lists; the others are counted."""
 
 
-def state_of(data: "CheckpointedDataModule", arguments: dict[str, Any]) -> dict[str, Any]:
+class Stated(Protocol):
+    """What a datamodule states of its data."""
+
+    codecs: ChosenCodecs[Codec]
+    classes: tuple[str, ...] | None
+    sample_rate: int | None
+
+    @property
+    def spec(self) -> CodeSpec:
+        """Of the codes."""
+
+    @property
+    def signal_form(self) -> SignalForm:
+        """What files' signals are brought to."""
+
+
+def state_of(data: Stated, arguments: dict[str, Any]) -> dict[str, Any]:
     """What a checkpoint keeps of a datamodule: codecs with their tensors, classes, spec, rate, and our version.
 
     Args:
@@ -59,7 +73,7 @@ def read_state(path: str | Path, name: str) -> dict[str, Any]:
     return state
 
 
-def check_classes(data: "CheckpointedDataModule", state: dict[str, Any]) -> None:
+def check_classes(data: Stated, state: dict[str, Any]) -> None:
     """Check that numbers of classes, and samples of sounds, mean what they did in training.
 
     Raises:
@@ -90,7 +104,7 @@ def check_classes(data: "CheckpointedDataModule", state: dict[str, Any]) -> None
         )
 
 
-def check_fields(data: "CheckpointedDataModule", state: dict[str, Any]) -> None:
+def check_fields(data: Stated, state: dict[str, Any]) -> None:
     """Check that codes are made of the same fields; their grid may be another, as that of a crop is.
 
     Raises:
@@ -103,7 +117,7 @@ def check_fields(data: "CheckpointedDataModule", state: dict[str, Any]) -> None:
         )
 
 
-def num_classes(data: "CheckpointedDataModule") -> int | None:
+def num_classes(data: Stated) -> int | None:
     """Number of classes; None if it is not stated, as if targets are no classes."""
     return getattr(data, "num_classes", None)
 
@@ -127,7 +141,7 @@ def _version() -> str | None:
 class NotStated:
     """A number of classes that a datamodule does not state."""
 
-    def __get__(self, data: "CheckpointedDataModule | None", kind: type) -> NoReturn:
+    def __get__(self, data: Stated | None, kind: type) -> NoReturn:
         """Say what to do.
 
         Raises:
