@@ -30,7 +30,6 @@ class Setting(NamedTuple):
         seeds: Of the networks.
         examples: Of each seed.
         claims: Whether attacks in floats are repeated, too.
-        checks: Whether the attack is checked by others of the same budget.
     """
 
     arms: dict[str, str]
@@ -41,7 +40,6 @@ class Setting(NamedTuple):
     seeds: tuple[int, ...] = (0,)
     examples: int = 200
     claims: bool = False
-    checks: bool = True
 
 
 def cifar10(seed: int, held_out: Path | None) -> tuple[Tensor, Tensor]:
@@ -94,6 +92,6 @@ SETTINGS = {
     ),
     "vq": Setting(
         {"samples": "attack_vq_pixels", "codes": "attack_vq_codes"},
-        Digits, mnist, hold_out_digits, _root, checks=False,
+        Digits, mnist, hold_out_digits, _root,
     ),
 }  # fmt: skip

@@ -223,11 +223,11 @@ def checks(figures: Figures) -> list[list[str]]:
         for key in dict.fromkeys(key for check in found for key in check):
             each = [check[key] for check in found if key in check]
             network, route = key.split(": ")
-            names = ("budget", "accuracy", "strongest", "masking_index", "uphill")
-            told = [mean(one[name] for one in each) for name in names]
+            told = [mean(one[name] for one in each) for name in ("budget", "accuracy", "strongest", "masking_index")]
+            slope = f"{mean(one['uphill'] for one in each):.2f}" if "uphill" in each[0] else ""
             rows.append([
                 setting, NETWORKS[network], route, f"{told[0]:.1f}", f"{100 * told[1]:.1f}", f"{100 * told[2]:.1f}",
-                f"{told[3]:.2f}", f"{told[4]:.2f}",
+                f"{told[3]:.2f}", slope,
             ])  # fmt: skip
     return rows
 

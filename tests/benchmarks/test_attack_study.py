@@ -78,6 +78,12 @@ def test_digits():
     signal, own, other = right_examples(nets, medium, images)
     signal, target = signal[own == other][:4], own[own == other][:4]
     columns, _ = attack_batch(medium, nets, signal, target, 0)
+    check = checks.self_check(medium, nets, signal, target, columns, 0)
+    assert set(check) == {key.rsplit(": ", 1)[0] for key in columns}
+    figures = {("vq", 0, 0): {"columns": columns, "claims": {}, "check": check, "seconds": 0.0}}
+    told = {row[1] + row[2]: row for row in TABLES["checks"](figures)}
+    assert told["codescodes"][-1] == ""
+    assert float(told["codescoded samples"][-1]) >= 0
     assert set(columns) == {
         "samples: samples: greatest", "samples: samples: number", "samples: coded samples: greatest",
         "samples: codes: number", "codes: coded samples: greatest", "codes: codes: number",
