@@ -7,6 +7,8 @@ from lossy_lightning.callbacks.complexity import ComplexityMonitor
 from lossy_lightning.callbacks.confusion import ConfusionMonitor
 from lossy_lightning.callbacks.drift import DriftMonitor
 from lossy_lightning.callbacks.inputs import first_tensor
+from lossy_lightning.callbacks.judge import JudgeMonitor
+from lossy_lightning.callbacks.judging import judge_codecs
 from lossy_lightning.callbacks.mistakes import MistakeMonitor
 from lossy_lightning.callbacks.predictions import PredictionTable
 from lossy_lightning.callbacks.provenance import Provenance
@@ -25,6 +27,7 @@ __all__ = [
     "ConfusionMonitor",
     "DriftMonitor",
     "GradientAttackMonitor",
+    "JudgeMonitor",
     "MistakeMonitor",
     "PredictionTable",
     "Provenance",
@@ -36,4 +39,5 @@ __all__ = [
     "TestedWeights",
     "WarmStart",
     "first_tensor",
+    "judge_codecs",
 ]
