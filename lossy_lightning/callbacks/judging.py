@@ -80,7 +80,7 @@ def judge_codecs(
 def _each(signals: Any) -> Iterator[Tensor]:
     """Signals without what comes with them."""
     by_index = isinstance(signals, Dataset) and not isinstance(signals, IterableDataset)
-    for example in (signals[i] for i in range(len(signals))) if by_index else signals:  # type: ignore[arg-type]
+    for example in (signals[i] for i in range(len(signals))) if by_index else signals:
         yield example if isinstance(example, Tensor) else example[0]
 
 
