@@ -37,7 +37,7 @@ def check_codec(
     - `CodeSpec.split` takes codes apart into the fields of the spec, and `CodeSpec.join` puts them together again; all
       values count for the container's bits but those that are absent.
     - ``steps`` has one positive float32 for each channel of the fields that it names.
-    - Leading batch dimensions commute with ``encode`` and ``decode``.
+    - Leading batch dimensions commute with ``encode`` and ``decode``, but for what ``codec.exact`` lets them change.
     - ``decode(code, shape)`` restores shape and dtype of the signal; ``round_trip`` does what both do.
     - Encoding the decoded signal gives the code again, if ``codec.idempotent``.
     - File codecs: bytes to code to bytes is exact; the headers of a file tell shape and grid; whole codes and windows
@@ -151,11 +151,23 @@ def _check_steps(codec: Codec, spec: CodeSpec) -> None:
 
 
 def _check_batches(codec: Codec, signals: Tensor) -> None:
-    code = codec.encode(signals)
+    code, spec = codec.encode(signals), codec.spec(tuple(signals.shape[1:]))
     single = torch.stack([codec.encode(signal) for signal in signals])
     nested = codec.encode(signals[None])[0]
-    assert torch.equal(code, single), "encode must give a batch the codes of its signals one by one"
-    assert torch.equal(code, nested), "encode must take any number of batch dimensions"
+    assert _alike(codec, spec, code, single), "encode must give a batch the codes of its signals one by one"
+    assert _alike(codec, spec, code, nested), "encode must take any number of batch dimensions"
+
+
+def _alike(codec: Codec, spec: CodeSpec, code: Tensor, other: Tensor) -> bool:
+    """Whether codes of the same signals, batched otherwise, are as alike as the codec says."""
+    mine, theirs = spec.split(code), spec.split(other)
+    near = all(_most(mine[field.name], theirs[field.name]) <= 1 for field in spec.fields if field.ordinal)
+    near = near and int((code != other).sum()) <= max(1, code.numel() // 100)
+    return torch.equal(code, other) or (near and not codec.exact)
+
+
+def _most(values: Tensor, others: Tensor) -> int:
+    return int((values.long() - others.long()).abs().max())
 
 
 def _check_decoded(codec: Codec, signals: Tensor) -> None:
@@ -165,11 +177,11 @@ def _check_decoded(codec: Codec, signals: Tensor) -> None:
     assert decoded.shape == signals.shape, f"decode must give the shape {shape}; got {tuple(decoded.shape[1:])}"
     assert decoded.dtype == signals.dtype, f"decode must give {signals.dtype}, the signal's; got {decoded.dtype}"
     single = torch.stack([codec.decode(one, shape) for one in code])
-    assert torch.equal(decoded, single), "decode must give a batch the signals of its codes one by one"
+    same = torch.equal(decoded, single) or (_most(decoded, single) <= 1 and not codec.exact)
+    assert same, "decode must give a batch the signals of its codes one by one"
     batched = codec.decode(code, tuple(signals.shape))
     assert torch.equal(decoded, batched), "decode must take the signal's shape with its batch dimensions too"
-    gone_through = codec.round_trip(signals)
-    steps = int((gone_through.long() - decoded.long()).abs().max())
+    steps = _most(codec.round_trip(signals), decoded)
     assert steps <= (decoded.dtype == torch.int16), (
         f"round_trip must give decode(encode(signal), signal.shape), 16-bit sound within one step; {steps} steps differ"
     )

@@ -194,6 +194,42 @@ def test_codes_are_integers():
     refuse(FloatCode(), "integer dtype; got torch.float32")
 
 
+class Batched(Raw):
+    """Values that the number of signals moves: the first of each code, by ``far``, and ``more`` of them."""
+
+    exact = False
+    far, more = 1, 0
+
+    def encode(self, signal):
+        code = super().encode(signal).clone()
+        if signal.ndim == 3:
+            code.flatten()[: 1 + self.more].clamp_(max=255 - self.far).add_(self.far)
+        return code
+
+
+class FarFromExact(Batched):
+    far = 2
+
+
+class MuchMoved(Batched):
+    more = 3
+
+
+@pytest.mark.usefixtures("same_process")
+def test_what_is_not_exact_may_move_a_rounding():
+    check_codec(Batched(), SHAPE)
+
+
+@pytest.mark.parametrize("codec", [FarFromExact(), MuchMoved()], ids=lambda value: type(value).__name__)
+def test_what_is_not_exact_is_so_within_bounds(codec):
+    refuse(codec, "a batch the codes of its signals one by one")
+
+
+def test_what_is_exact_moves_no_rounding(monkeypatch):
+    monkeypatch.setattr(Batched, "exact", True)
+    refuse(Batched(), "a batch the codes of its signals one by one")
+
+
 def test_codes_have_the_shape_of_the_spec():
     refuse(OneRowLess(), r"shape \(4, 3, 8, 6\) of the spec; got \(4, 3, 7, 6\)")
 

@@ -30,6 +30,10 @@ class Codec(ABC):
     """Sound: False if decoding makes up the phase, so that samples cannot be compared with the original's."""
     learned: bool = False
     """Whether encoding multiplies with weights that were trained or fitted, so that its MACs count."""
+    exact: bool = True
+    """Whether a signal's code does not depend on the batch that it comes in. False of codecs that compute in float32:
+    batching may then move a rounding, of one value in a hundred at most, by one level in ordinal fields; the same batch
+    always gives the same code."""
     idempotent: bool
     """Whether ``encode(decode(encode(x))) == encode(x)``."""
 

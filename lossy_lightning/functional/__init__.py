@@ -87,6 +87,10 @@ from lossy_lightning.functional.transforms.wavelet import (
     inverse_wavelet,
     wavelet,
 )
+from lossy_lightning.functional.transforms.wavelet_packet import (
+    inverse_wavelet_packet,
+    wavelet_packet,
+)
 from lossy_lightning.functional.vq import (
     nearest_codewords,
     sum_codewords,
@@ -124,6 +128,7 @@ __all__ = [
     "inverse_hevc_transform",
     "inverse_jpeg_transform",
     "inverse_wavelet",
+    "inverse_wavelet_packet",
     "jpeg_transform",
     "masking_thresholds",
     "mdct",
@@ -159,6 +164,7 @@ __all__ = [
     "undisturbed",
     "upsample",
     "wavelet",
+    "wavelet_packet",
     "ycbcr_to_rgb",
     "zigzag",
 ]

@@ -8,6 +8,8 @@ from lossy_lightning.nn.autoencoders import (
     DenseDecoder,
     GDNDecoder,
     GDNEncoder,
+    WaveletDecoder,
+    WaveletEncoder,
 )
 from lossy_lightning.nn.backbones import (
     MLP,
@@ -93,6 +95,8 @@ __all__ = [
     "UpSampling",
     "VisionTransformer",
     "Wav2Vec2",
+    "WaveletDecoder",
+    "WaveletEncoder",
     "YAMNet",
     "load_rgb_weights",
     "load_tflite_weights",

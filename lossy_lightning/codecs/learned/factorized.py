@@ -19,6 +19,7 @@ class Factorized(NonlinearTransform):
         dim: Number of latents of a cell.
         channels: Of the signal.
         sample_rate: Sound: the rate in Hz that it is trained for.
+        exact: Whether to compute in float64, as of `NonlinearTransform`.
 
     Source:
         Ballé, Laparra and Simoncelli, End-to-end optimized image compression, ICLR 2017; the density of Ballé et al.,
@@ -35,9 +36,15 @@ class Factorized(NonlinearTransform):
     tables: Tensor
 
     def __init__(
-        self, encoder: nn.Module, decoder: nn.Module, dim: int, channels: int = 3, sample_rate: int | None = None
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        dim: int,
+        channels: int = 3,
+        sample_rate: int | None = None,
+        exact: bool = True,
     ) -> None:
-        super().__init__(encoder, decoder, dim, channels, sample_rate)
+        super().__init__(encoder, decoder, dim, channels, sample_rate, exact)
         self.density = FactorizedDensity(dim)
         self.register_buffer("tables", whole_table(self.density.table(MOST)))
 

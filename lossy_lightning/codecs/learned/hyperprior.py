@@ -10,7 +10,6 @@ from lossy_lightning.codecs.learned._densities import (
     normal_table,
     scale_of,
 )
-from lossy_lightning.codecs.learned._doubles import in_double
 from lossy_lightning.codecs.learned._integer_network import IntegerNetwork
 from lossy_lightning.codecs.learned._range_coding import RangeReader, RangeWriter, whole_table
 from lossy_lightning.codecs.learned.nonlinear import MOST, NonlinearTransform, bits_of, channel_numbers, rounded
@@ -33,6 +32,7 @@ class Hyperprior(NonlinearTransform):
         hyper_dim: Number of hyper-latents of 4 by 4 cells.
         channels: Of the signal.
         sample_rate: Sound: the rate in Hz that it is trained for.
+        exact: Whether to compute in float64, as of `NonlinearTransform`.
 
     Raises:
         ValueError: If the encoder tells no stride, or an argument is of another kind.
@@ -59,8 +59,9 @@ class Hyperprior(NonlinearTransform):
         hyper_dim: int = 32,
         channels: int = 3,
         sample_rate: int | None = None,
+        exact: bool = True,
     ) -> None:
-        super().__init__(encoder, decoder, dim, channels, sample_rate)
+        super().__init__(encoder, decoder, dim, channels, sample_rate, exact)
         check_integers(1, hyper_dim=hyper_dim)
         self.hyper_dim = hyper_dim
         axes = len(self.stride)
@@ -85,7 +86,7 @@ class Hyperprior(NonlinearTransform):
     def _levels(self, latents: Tensor) -> dict[str, Tensor]:
         return {
             "latents": rounded(latents),
-            "hyper_latents": rounded(in_double(self.hyper_encoder, latents.abs())),
+            "hyper_latents": rounded(self._run(self.hyper_encoder, latents.abs())),
         }
 
     def _bits(self, latents: Tensor, values: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lossy_lightning.codecs.learned._checkpoints import codec_of
 from lossy_lightning.codecs.learned._container import Container, from_bytes, to_bytes
-from lossy_lightning.codecs.learned._doubles import in_double
+from lossy_lightning.codecs.learned._doubles import in_double, in_single
 from lossy_lightning.codecs.learned._range_coding import RangeReader, RangeWriter
 from lossy_lightning.codecs.learned._signals import from_unit, stride_of, to_unit
 from lossy_lightning.core import CodeSpec, FileCodec, FileInfo, InputError
@@ -41,8 +41,7 @@ class NonlinearTransform(FileCodec, nn.Module):
     files hold the shape and the latents, range-coded with whole-numbered tables that a checkpoint keeps, and a
     checksum; the same codec reads them in any process, with any number of threads. Files need the extra ``learned``.
 
-    `encode` and `decode` never train anything, whatever mode the codec is in, and compute in float64, so that a code
-    does not depend on the batch that its signal came in.
+    `encode` and `decode` never train anything, whatever mode the codec is in.
 
     Args:
         encoder: Signal ``(N, channels, *size)`` to latents ``(N, dim, *grid)``. Its attribute ``stride`` tells the
@@ -51,6 +50,8 @@ class NonlinearTransform(FileCodec, nn.Module):
         dim: Number of latents of a cell.
         channels: Of the signal.
         sample_rate: Sound: the rate in Hz that it is trained for.
+        exact: Compute in float64, so that a code does not depend on the batch that its signal came in. False: in
+            float32, several times faster, and batching may move a rounding (`Codec.exact`).
 
     Raises:
         ValueError: If the encoder tells no stride, or an argument is of another kind.
@@ -64,7 +65,13 @@ class NonlinearTransform(FileCodec, nn.Module):
     extensions = (".llnc",)
 
     def __init__(
-        self, encoder: nn.Module, decoder: nn.Module, dim: int, channels: int = 3, sample_rate: int | None = None
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        dim: int,
+        channels: int = 3,
+        sample_rate: int | None = None,
+        exact: bool = True,
     ) -> None:
         super().__init__()
         check_module("encoder", encoder)
@@ -77,6 +84,7 @@ class NonlinearTransform(FileCodec, nn.Module):
         self.dim = dim
         self.channels = channels
         self.sample_rate = sample_rate
+        self.exact = exact
         self.stride = stride_of(encoder, type(self).__name__)
         self.signal_shape = (channels, *[None] * len(self.stride))
 
@@ -126,8 +134,8 @@ class NonlinearTransform(FileCodec, nn.Module):
             )
         spec, batch = self.spec(tuple(signal.shape[-axes:])), signal.shape[:-axes]
         with undisturbed(self):
-            unit = to_unit(signal.reshape(-1, *signal.shape[-axes:]), torch.float64)
-            levels = self._levels(in_double(self.encoder, pad_to_multiple(unit, self.pitch)))
+            unit = to_unit(signal.reshape(-1, *signal.shape[-axes:]), torch.float64 if self.exact else torch.float32)
+            levels = self._levels(self._run(self.encoder, pad_to_multiple(unit, self.pitch)))
         code = spec.join({name: part.to(spec.dtype) for name, part in levels.items()})
         return code.view(*batch, *code.shape[1:])
 
@@ -137,7 +145,7 @@ class NonlinearTransform(FileCodec, nn.Module):
         batch = code.shape[:-axes]
         latents = self._spec((None,) * len(self.stride)).split(code.reshape(-1, *code.shape[-axes:]))["latents"]
         with undisturbed(self):
-            signal = from_unit(in_double(self.decoder, latents), self.dtype)
+            signal = from_unit(self._run(self.decoder, latents), self.dtype)
         signal = signal.view(*batch, *signal.shape[1:])
         return signal if shape is None else crop(signal, shape[-len(self.stride) :])
 
@@ -220,6 +228,9 @@ class NonlinearTransform(FileCodec, nn.Module):
 
     @abstractmethod
     def _take(self, reader: RangeReader, spec: CodeSpec) -> dict[str, Tensor]: ...
+
+    def _run(self, module: nn.Module, x: Tensor) -> Tensor:
+        return in_double(module, x) if self.exact else in_single(module, x)
 
     def _noisy(self, x: Tensor) -> Tensor:
         return x + torch.empty_like(x).uniform_(-0.5, 0.5) if self.training else rounded(x)

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from lossy_lightning.functional import wavelet_packet
 from lossy_lightning.nn import (
     BlockDecoder,
     BlockEncoder,
@@ -9,6 +10,8 @@ from lossy_lightning.nn import (
     DenseDecoder,
     GDNDecoder,
     GDNEncoder,
+    WaveletDecoder,
+    WaveletEncoder,
 )
 from lossy_lightning.profiling import count_macs
 
@@ -27,6 +30,8 @@ from lossy_lightning.profiling import count_macs
         (ConvEncoder(5, (8, 8, 8), dimensions=1), ConvDecoder(5, (8, 8, 8), dimensions=1), (1, 40), (5,)),
         (GDNEncoder(5, (8,)), GDNDecoder(5, (8,)), (3, 16, 20), (4, 5)),
         (GDNEncoder(5, (), 1, 1), GDNDecoder(5, (), 1, 1), (1, 40), (20,)),
+        (WaveletEncoder(5), WaveletDecoder(5, (8, 8)), (3, 16, 24), (2, 3)),
+        (WaveletEncoder(5, 4, 1, 1), WaveletDecoder(5, (), 4, 1, 1), (1, 64), (4,)),
     ],
 )
 def test_shapes(encoder, decoder, shape, grid):
@@ -114,3 +119,24 @@ def test_mistakes():
         DenseDecoder((4, 4), 4, grid=(7, 7))(torch.zeros(1, 4, 7, 8))
     with pytest.raises(ValueError, match=r"flip_probability is a number from 0 to 1; got 1\.5"):
         DenseDecoder((4, 4), 4, grid=(7, 7), flip_probability=1.5)
+
+
+def test_linear_analysis_is_companded_to_8_bits_and_expanded_again():
+    encoder, decoder = WaveletEncoder(192), WaveletDecoder(192, hidden=())
+    with torch.no_grad():
+        for layer in (encoder.linear, decoder.linear):
+            layer.weight.copy_(torch.eye(192)[..., None, None])
+            layer.bias.zero_()
+    image = 0.1 * torch.randn(2, 3, 16, 24)
+    latents = encoder(image)
+    expected = 2 * torch.distributions.Normal(0, 1).cdf(wavelet_packet(image, 3, 2)) - 1
+    assert torch.allclose(latents / 127.499, expected, atol=1e-5)
+    assert torch.allclose(decoder(latents), image, atol=1e-4)
+    assert encoder(100 * image).abs().max() < 127.5
+    assert decoder(torch.full((1, 192, 1, 1), 127.0)).isfinite().all()
+
+
+def test_cost_of_linear_analysis():
+    # Both axes of 32x32 pixels in 3 channels by a matrix of 32x32, and 4x4 cells of 192 x 12.
+    assert count_macs(WaveletEncoder(12), torch.zeros(1, 3, 32, 32)) == {32: 2 * 32**3 * 3 + 16 * 192 * 12}
+    assert sum(parameter.numel() for parameter in WaveletEncoder(12).parameters()) == 192 * 12 + 12
