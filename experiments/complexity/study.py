@@ -32,8 +32,6 @@ from experiments.complexity.tables import Tested, draw, write
 from experiments.complexity.trials import BUDGETS, EPOCHS, FORMS, HELD_OUT, Recipe, best, changes, fitted, sequence
 
 RECIPES = Path(__file__).with_name("recipes.json")
-WIDE = 10.0
-"""A budget without trials of its own: it takes the recipes of the greatest that has them, wider."""
 
 
 def run(arm: str, chosen: Recipe, budget: float, extra: list[str], tested: bool = True) -> dict[str, Any]:
@@ -98,7 +96,7 @@ def choose(folder: Path, extra: list[str]) -> None:
 def chosen(arm: str, budget: float) -> Recipe:
     """The recipe of an arm and budget."""
     recipes = json.loads(RECIPES.read_text())["recipes"]
-    return Recipe(**recipes[f"{min(budget, max(BUDGETS)):g}"][arm])
+    return Recipe(**recipes[f"{budget:g}"][arm])
 
 
 def known(done: Path) -> dict[str, Any]:
@@ -112,8 +110,6 @@ def tests(given: argparse.Namespace, folder: Path, extra: list[str]) -> Tested:
     done, found = given.results and given.results.absolute(), Tested({})
     done = done or folder / "figures.json"
     for seed, budget, arm in product(given.seeds, given.budgets, given.arms):
-        if budget > max(BUDGETS) and seed > 0:
-            continue
         told = chosen(arm, budget)
         name = f"{key(arm, told, budget, extra)} {budget:g} MMAC, seed {seed}"
         if given.finished and name not in known(done):
@@ -132,7 +128,7 @@ def options() -> argparse.ArgumentParser:
     given.add_argument("--trials", action="store_true", help="run the trials, on held-out training images")
     given.add_argument("--choose", action="store_true", help="write the best of the trials into recipes.json")
     given.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    given.add_argument("--budgets", nargs="+", type=float, default=[*BUDGETS, WIDE], help="millions of MACs")
+    given.add_argument("--budgets", nargs="+", type=float, choices=BUDGETS, default=BUDGETS, help="millions of MACs")
     given.add_argument("--arms", nargs="+", choices=list(FORMS), default=list(FORMS))
     given.add_argument("--costs", action="store_true", help="measure times on this machine")
     given.add_argument("--draw", type=Path, metavar="FOLDER", help="draw accuracy over each cost into this folder")
