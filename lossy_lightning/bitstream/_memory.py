@@ -1,8 +1,8 @@
 """Memory that calls take over from one another."""
 
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -75,14 +75,25 @@ class Kept(Generic[_Value]):
         self._make = make
         self._idle: list[_Value] = []
 
-    @contextmanager
-    def taken(self) -> Iterator[_Value]:
-        """A value that no other call uses meanwhile."""
+    def taken(self) -> "_Taken[_Value]":
+        """A value, behind ``with``, that no other call uses meanwhile."""
+        return _Taken(self._idle, self._make)
+
+
+class _Taken(Generic[_Value]):
+    """Gives a value back at the end of ``with``; a generator would take three times as long."""
+
+    __slots__ = ("_idle", "_value")
+
+    def __init__(self, idle: list[_Value], make: Callable[[], _Value]) -> None:
+        self._idle = idle
         try:
-            value = self._idle.pop()
+            self._value = idle.pop()
         except IndexError:
-            value = self._make()
-        try:
-            yield value
-        finally:
-            self._idle.append(value)
+            self._value = make()
+
+    def __enter__(self) -> _Value:
+        return self._value
+
+    def __exit__(self, *error: object) -> None:
+        self._idle.append(self._value)

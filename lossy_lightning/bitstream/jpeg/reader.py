@@ -3,26 +3,44 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise, repeat
+from operator import itemgetter
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._batch import check_file, check_files, join, split, zero_records
-from .._memory import empty_coefficients
+from .._memory import Kept, empty_coefficients
 from ..pool import check_threads, in_threads
 from ._errors import describe
 from ._files import decode_files, measure_files
-from ._huffman import kept_tables
+from ._huffman import SLOTS, TABLE, kept_tables
 from ._records import COMPONENT, FRAME
 from .coefficients import JPEGCoefficients, JPEGComponent
 from .headers import COLOR_SPACES, STANDARD, fills, layout_runs
 
-_FRAME_NAMES: tuple[str, ...] = FRAME.names or ()
+_FRAME_NUMBERS = itemgetter(
+    *map(list(FRAME.names or ()).index, ("error", "width", "height", "color", "precision", "adobe"))
+)
 _ARRAY_SIZE = 2**21  # coefficients that share an array at most
 # The constructors of named tuples take twice as long.
 _COMPONENT = partial(tuple.__new__, JPEGComponent)
 _IMAGE: Callable[[tuple[object, ...]], JPEGCoefficients] = partial(tuple.__new__, JPEGCoefficients)
+
+
+class _OneFile:
+    """What compiled code needs of one file besides the results, and its numbers: made once, since making takes long."""
+
+    def __init__(self) -> None:
+        size = FRAME.itemsize // 8
+        self.numbers = np.zeros(size + 4 * COMPONENT.itemsize // 8, np.int64)
+        self.frame_numbers, component_numbers = self.numbers[:size], self.numbers[size:].reshape(4, -1)
+        self.layouts = component_numbers[:, :5]
+        self.frames, self.components = self.frame_numbers.view(FRAME), component_numbers.view(COMPONENT).reshape(1, 4)
+        self.tables = np.zeros(SLOTS, TABLE)
+
+
+_kept_records = Kept(_OneFile)
 
 
 def read_coefficients(
@@ -66,28 +84,24 @@ def read_coefficients(
     """
     check_file(data, "JPEG")
     fill = fills(on_truncation)
-    joined, bounds = join([data], STANDARD)
-    starts = np.zeros(2, np.int64)
+    joined = np.frombuffer(b"".join((STANDARD, data)), np.uint8)
+    bounds, starts = np.array((len(STANDARD), len(joined))), np.zeros(2, np.int64)
     measure_files(joined, bounds, starts, max_pixels, fill)
     out = empty_coefficients(int(starts[1]))
-    frames, components = zero_records((1,), FRAME), zero_records((1, 4), COMPONENT)
     latched = np.empty((1, 4, 64), np.uint16)
-    with kept_tables.taken() as tables:
-        decode_files(joined, bounds, frames, components, latched, tables, starts, out, max_pixels, fill)
-    frame = dict(zip(_FRAME_NAMES, frames.view(np.int64).tolist(), strict=True))
-    if frame["error"]:
-        raise ValueError(describe(frames[0], max_pixels))
-    parts = components.view(np.int64).reshape(4, -1)[: frame["num_components"], :5].tolist()
+    with _kept_records.taken() as one:
+        one.numbers.fill(0)
+        decode_files(joined, bounds, one.frames, one.components, latched, one.tables, starts, out, max_pixels, fill)
+        error, width, height, color, precision, adobe = _FRAME_NUMBERS(one.frame_numbers.tolist())
+        if error:
+            raise ValueError(describe(one.frames[0], max_pixels))
+        layouts = one.layouts.tolist()
     images = [
-        JPEGComponent(
-            out[start : start + 64 * rows * columns].reshape(rows, columns, 8, 8), table.reshape(8, 8), (h, v)
-        )
-        for (h, v, rows, columns, start), table in zip(parts, latched[0], strict=False)
+        _COMPONENT((np.ndarray((rows, columns, 8, 8), np.int16, out, 2 * start), table, (h, v)))
+        for (h, v, rows, columns, start), table in zip(layouts, latched.reshape(4, 8, 8), strict=True)
+        if rows > 0
     ]
-    space = COLOR_SPACES[frame["color"]]
-    return JPEGCoefficients(
-        frame["width"], frame["height"], space, tuple(images), frame["precision"], frame["adobe"] >= 0
-    )
+    return _IMAGE((width, height, COLOR_SPACES[color], tuple(images), precision, adobe >= 0))
 
 
 def read_coefficients_batch(
