@@ -86,8 +86,8 @@ def cases(figures: Figures, setting: str, folder: Path, file: Path) -> None:
             continue
         similar.sort(key=lambda case: case[0])
         for name, (value, batch, i) in (("median", similar[len(similar) // 2]), ("worst", similar[0])):
-            shown = _beside(batches[batch]["clean"][i], batches[batch][key][i])
-            rows.append((f"{title}\n{name}: SSIM {value:.3f}", shown))
+            shown = _beside(batches[batch]["clean"][i], batches[batch][key][i]).repeat_interleave(3, 1)
+            rows.append((f"{title}\n{name}: SSIM {value:.3f}", shown.repeat_interleave(3, 2)))
     if rows:
         picture = captioned(rows, vertical=True)
         file.parent.mkdir(parents=True, exist_ok=True)
