@@ -5,8 +5,10 @@
 The photos of `imagenet_samples` are read as they are, and resized and written by Pillow with 4:2:0 subsampling. Every
 reader reads every file of a set in turn, as often as it takes to read a megabyte; a reader's figures are its mean time
 a file, by the clock (median over rounds) and of the processor (least of all rounds, which other processes disturb
-less). Eighth-scale decoding makes one pixel of each block. Peers that are not installed are left out (simplejpeg,
-PyTurboJPEG<2 with libturbojpeg0, jpeglib).
+less). Scaled decoding makes fewer pixels of each block, one at eighth scale; half and quarter scale are printed and not
+in the table. Peers that are not installed are left out (simplejpeg, PyTurboJPEG<2 with libturbojpeg0, jpeglib, and
+torchcodec==0.17, which is no dependency, for torchaudio would change with it: unpack its wheel and name the folder in
+``PYTHONPATH``).
 
 How much faster two threads are than one says little where other processes load the machine; so the same is measured of
 pure arithmetic, in turn. Ratios are by the clock / in processor time.
@@ -21,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -38,7 +41,8 @@ HEAD = [
     "against eighth-scale RGB, batch", "against jpeglib, one by one", "against jpeglib, batch", "two threads",
     "arithmetic alone",
 ]  # fmt: skip
-PIXEL_READERS = ("simplejpeg", "PyTurboJPEG", "torchvision", "Pillow")
+PIXEL_READERS = ("simplejpeg", "PyTurboJPEG", "torchvision", "torchcodec", "Pillow")
+SCALES = {"half": 2, "quarter": 4, "eighth": 8}
 EIGHTH_READERS = ("simplejpeg, eighth", "Pillow, eighth")
 
 
@@ -72,10 +76,18 @@ def sets() -> Iterator[tuple[str, list[bytes]]]:
     yield "as they are", [path.read_bytes() for path in photos()]
 
 
-def pillow_eighth(data: bytes) -> object:
+def pillow_scaled(data: bytes, scale: int) -> object:
     image = Image.open(io.BytesIO(data))
-    image.draft("RGB", (image.width // 8, image.height // 8))
+    image.draft("RGB", (image.width // scale, image.height // scale))
     return np.asarray(image)
+
+
+def simplejpeg_scaled(data: bytes, scale: int) -> object:
+    """Of all scales simplejpeg takes the least that keeps the sides asked for, so they are asked for exactly."""
+    import simplejpeg
+
+    height, width, *_ = simplejpeg.decode_jpeg_header(data)
+    return simplejpeg.decode_jpeg(data, "RGB", min_height=height // scale, min_width=width // scale)
 
 
 def readers(folder: Path) -> dict[str, Callable[[list[bytes]], object]]:
@@ -85,12 +97,15 @@ def readers(folder: Path) -> dict[str, Callable[[list[bytes]], object]]:
         "ours, batch": read_coefficients_batch,
         "torchvision": each(lambda data: decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8))),
         "Pillow": each(lambda data: np.asarray(Image.open(io.BytesIO(data)))),
-        "Pillow, eighth": each(pillow_eighth),
     }
+    for name, scale in SCALES.items():
+        found[f"Pillow, {name}"] = each(partial(pillow_scaled, scale=scale))
     if find_spec("simplejpeg"):
         import simplejpeg
 
         found["simplejpeg"] = each(lambda data: simplejpeg.decode_jpeg(data, "RGB"))
+        for name in ("half", "quarter"):
+            found[f"simplejpeg, {name}"] = each(partial(simplejpeg_scaled, scale=SCALES[name]))
         smallest = {"min_height": 1, "min_width": 1}
         found["simplejpeg, eighth"] = each(lambda data: simplejpeg.decode_jpeg(data, "RGB", **smallest))
     if find_spec("turbojpeg"):
@@ -102,6 +117,13 @@ def readers(folder: Path) -> dict[str, Callable[[list[bytes]], object]]:
             print(f"PyTurboJPEG is left out: {error}")
         else:
             found["PyTurboJPEG"] = each(lambda data: turbo.decode(data, pixel_format=turbojpeg.TJPF_RGB))
+    if find_spec("torchcodec"):
+        try:
+            from torchcodec.decoders import decode_jpeg as decode  # needs a torch of its own choice
+        except (ImportError, RuntimeError, OSError) as error:
+            print(f"torchcodec is left out: {str(error).splitlines()[0]}")
+        else:
+            found["torchcodec"] = each(lambda data: decode(torch.frombuffer(bytearray(data), dtype=torch.uint8)))
     if find_spec("jpeglib"):
         import jpeglib
 
