@@ -1,13 +1,14 @@
 """What is the best way to train on quantized data? Codec by representation by network, test accuracy on MNIST.
 
     python -m benchmarks.accuracy.representations [codec ...] [--seeds 0 1 2] [--epochs 10] [--folder FOLDER]
-        [--fashion] [--update docs/numbers.md]
+        [--stems NAME ...] [--fashion] [--update docs/numbers.md] [--table representations]
 
 Each cell is the run `mnist_vq_binary` of `experiments/mnist/` with codec, stem and network exchanged: 196 bits an
 image, three linear layers of 64, 64 and 10 outputs, batches of 256, the last epoch, mean and standard deviation over
 seeds of codec and network. The binary network has 1-bit weights and inputs in all layers; if the representation is made
-of real numbers (packed, embedding), its first layer takes them as they are. Prints a table in Markdown. A folder keeps
-runs, codecs and accuracies, and what it holds already is not run again.
+of real numbers (packed, embedding, feature hash), its first layer takes them as they are. Prints a table in Markdown. A
+folder keeps runs, codecs and accuracies, and what it holds already is not run again. `--stems` takes a few columns,
+for a table in another place.
 """
 
 import json
@@ -24,7 +25,9 @@ STEMS: dict[str, SPEC] = {
     "similarity": ("Bits", {}),
     "one-hot look-up": ("LookupLinear", {"out_features": 64}),
     "embedding": ("Embed", {"dim": 4}),
+    "feature hash": ("FeatureHash", {"buckets": 4}),
 }
+REAL = ("packed", "embedding", "feature hash")
 LEARNED = {"VQ-VAE": "mnist_vqvae", "task-aware": "mnist_joint"}
 CODECS = ["k-means", *LEARNED]
 NETWORKS = {"all binary": 1, "float": 32}
@@ -46,7 +49,7 @@ def codec(name: str, similar: bool, seed: int, extra: list[str]) -> dict[str, ob
 
 
 def network(representation: str, bit_width: int) -> dict[str, object]:
-    looked_up, real = representation == "one-hot look-up", representation in ("packed", "embedding")
+    looked_up, real = representation == "one-hot look-up", representation in REAL
     return made(
         "nn",
         "MLP",
@@ -83,23 +86,25 @@ def main() -> None:
     arguments.add_argument("codecs", nargs="*", metavar="codec", help=f"codecs to run; default all of {CODECS}")
     arguments.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     arguments.add_argument("--epochs", type=int, default=10)
+    arguments.add_argument("--stems", nargs="+", choices=list(STEMS), default=list(STEMS), help="default all")
+    arguments.add_argument("--table", default="representations", help="name of its place in the document")
     arguments.add_argument("--fashion", action="store_true", help="Fashion-MNIST in place of MNIST")
     arguments.add_argument("--folder", type=Path, help="where runs, codecs and accuracies are kept")
     arguments.add_argument("--update", type=Path, metavar="FILE", help="put the table into this document, too")
     given = arguments.parse_args()
     extra = FASHION if given.fashion else []
-    rows = [["codec", "network", *STEMS]]
+    rows = [["codec", "network", *given.stems]]
     with kept(given.folder) as folder:
         for name in given.codecs or CODECS:
             for title, bit_width in NETWORKS.items():
-                cells: dict[str, list[float]] = {representation: [] for representation in STEMS}
+                cells: dict[str, list[float]] = {representation: [] for representation in given.stems}
                 for seed in given.seeds:
                     with inside(folder / f"seed{seed}"):
                         for representation, found in cells.items():
                             found.append(cell(name, representation, bit_width, seed, given.epochs, extra))
                 rows.append([name, title, *map(spread, cells.values())])
                 print(rows[-1], flush=True)
-    show(rows, f"Trained in 32-true on {machine()}.", given.update, "representations")
+    show(rows, f"Trained in 32-true on {machine()}.", given.update, given.table)
 
 
 if __name__ == "__main__":
