@@ -190,7 +190,7 @@ def speech_embedding(sounds: Tensor) -> Tensor:
     front, network = _sessions()
     found = []
     for sound in sounds:
-        mel = front.run(None, {"input": sound.float().numpy()})[0][0, 0] / 10 + 2
+        mel = front.run(None, {"input": sound.float().numpy() / 2**15})[0][0, 0] / 10 + 2
         windows = np.stack([mel[i : i + 76] for i in range(0, len(mel) - 75, 8)])[..., None].astype(np.float32)
         found.append(network.run(None, {"input_1": windows})[0].reshape(len(windows), -1).mean(0))
     return torch.from_numpy(np.stack(found))
