@@ -45,7 +45,7 @@ class CodedFile(NamedTuple):
 def open_file(path: str | Path, codec: Codec | None = None) -> CodedFile:
     """Read the code in a JPEG or MP3 file, or encode what any image or sound file decodes to.
 
-    A file is told by its first bytes, not by its name.
+    A file is told by its first bytes, and by its name only if they are of no known kind, as those of learned codecs.
 
     Args:
         path: Of the file.
@@ -75,7 +75,7 @@ def open_file(path: str | Path, codec: Codec | None = None) -> CodedFile:
         raise InputError(f"{type(codec).__name__} is fitted to data first; it cannot encode one file by itself")
     try:
         own = codec_of(data) if codec is None else codec
-        if isinstance(own, FileCodec) and type(codec_of(data)) is type(own):
+        if isinstance(own, FileCodec) and _is_own(data, path, own):
             return CodedFile(path, own, *own.read(data))
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
@@ -85,6 +85,13 @@ def open_file(path: str | Path, codec: Codec | None = None) -> CodedFile:
         )
     signal = read_sound(path, SoundFormat(own.sample_rate or SAMPLE_RATE)) if is_sound(data) else read_image(path)
     return CodedFile(path, own, own.encode(signal), tuple(signal.shape))
+
+
+def _is_own(data: bytes, path: Path, codec: FileCodec) -> bool:
+    """Whether a codec reads a file as it is; what the first bytes do not tell, the name does."""
+    if kind_of(data):
+        return type(codec_of(data)) is type(codec)
+    return path.suffix.lower() in codec.extensions
 
 
 def check_file(path: Path) -> None:

@@ -1,0 +1,64 @@
+"""Files of learned codecs in the rest of the package: folders, and what the command line tells and draws of them."""
+
+import json
+
+import pytest
+import torch
+
+from lossy_lightning.cli import main
+from lossy_lightning.codecs import Factorized
+from lossy_lightning.data import CodedFolder
+from lossy_lightning.inspection import open_file
+from lossy_lightning.nn import WaveletDecoder, WaveletEncoder
+
+MADE = {
+    "class_path": "lossy_lightning.codecs.Factorized",
+    "init_args": {
+        "encoder": {"class_path": "lossy_lightning.nn.WaveletEncoder", "init_args": {"dim": 12}},
+        "decoder": {"class_path": "lossy_lightning.nn.WaveletDecoder", "init_args": {"dim": 12, "hidden": []}},
+        "dim": 12,
+        "exact": False,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A checkpoint, and folders of files that its codec wrote."""
+    torch.manual_seed(0)
+    codec = Factorized(WaveletEncoder(12), WaveletDecoder(12, hidden=()), dim=12, exact=False)
+    folder = tmp_path_factory.mktemp("learned")
+    state = {f"codec.{name}": tensor for name, tensor in codec.state_dict().items()}
+    torch.save({"hyper_parameters": {"codec": MADE}, "state_dict": state}, folder / "codec.ckpt")
+    images = torch.randint(0, 256, (4, 3, 32, 40), dtype=torch.uint8)
+    codes = codec.encode(images)
+    for i, code in enumerate(codes):
+        path = folder / "photos" / ("train", "test")[i // 2] / f"class{i % 2}" / f"{i}.llnc"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(codec.write(code, (3, 32, 40)))
+    return folder, codes
+
+
+def test_a_folder_of_files_is_read_to_codes(written):
+    folder, codes = written
+    codec = Factorized.from_checkpoint(folder / "codec.ckpt")
+    data = CodedFolder(codec, folder / "photos", batch_size=2)
+    data.prepare_data()
+    data.setup("test")
+    code, target, *_ = next(iter(data.test_dataloader()))
+    assert torch.equal(code, codes[2:])
+    assert target.tolist() == [0, 1]
+
+
+def test_the_command_line_tells_and_draws_files(written, capsys):
+    folder, codes = written
+    file = str(folder / "photos" / "train" / "class0" / "0.llnc")
+    codec = ["--codec", "lossy_lightning.codecs.Factorized.from_checkpoint", "--codec.path", str(folder / "codec.ckpt")]
+    main(["info", file, "--json", *codec])
+    (told,) = json.loads(capsys.readouterr().out)
+    assert told["signal"] == [3, 32, 40]
+    assert told["code"]["shape"] == [12, 4, 5]
+    assert [field["name"] for field in told["code"]["fields"]] == ["latents"]
+    main(["show", file, "--output", str(folder / "code.png"), *codec])
+    assert (folder / "code.png").stat().st_size
+    assert torch.equal(open_file(file, Factorized.from_checkpoint(folder / "codec.ckpt")).code, codes[0])
