@@ -60,8 +60,9 @@ def write_page(path: Path, file: CodedFile, text: str) -> None:
         path,
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         f"<title>{name}</title><style>:root{{color-scheme:light dark}}body{{font:16px/1.5 system-ui;margin:1rem auto;"
-        "max-width:75rem;padding:0 1rem}img{max-width:100%;background:#fff}pre{overflow-x:auto}</style>"
-        f"<h1>{name}</h1><img alt='The decoded signal and its code' src='data:image/png;base64,{picture}'>"
+        "max-width:75rem;padding:0 1rem}h1{overflow-wrap:anywhere}div,pre{overflow-x:auto}"
+        "img{width:100%;min-width:48rem;max-width:60rem;background:#fff}</style>"
+        f"<h1>{name}</h1><div><img alt='The decoded signal and its code' src='data:image/png;base64,{picture}'></div>"
         f"<pre>{html.escape(text)}</pre></html>\n",
     )
 

@@ -1,5 +1,6 @@
 """The report as one self-contained HTML page."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
@@ -107,11 +108,16 @@ def _differences(groups: Sequence[Group]) -> str:
         return ""
     cells = "".join(f"<th>{_number(i)}</th>" for i in range(len(groups)))
     body = "".join(
-        f"<tr><td>{escape(key)}</td>{''.join(f'<td>{escape(value)}</td>' for value in values)}</tr>"
+        f"<tr><td>{_breakable(key)}</td>{''.join(f'<td>{escape(value)}</td>' for value in values)}</tr>"
         for key, values in found.items()
     )
     head = f"<thead><tr><th>setting</th>{cells}</tr></thead>"
     return f'<h2>What differs</h2><div class="scroll"><table>{head}<tbody>{body}</tbody></table></div>'
+
+
+def _breakable(name: str) -> str:
+    """A setting's name that a narrow page breaks between its words."""
+    return re.sub(r"(?<=[._])", "<wbr>", escape(name))
 
 
 def _unsound(group: Group) -> str:
