@@ -106,18 +106,18 @@ def sound_rows(found: Found) -> list[list[str]]:
 
 
 def compared(found: Found) -> list[list[str]]:
-    """Lyra less others at its rates, if they reach them: on each kind, and on others less on speech."""
+    """Lyra less others at its rates, on the kinds on which they reach them; and on these less on speech."""
     head = ["less", "kbit/s", "measure", *KINDS, "surroundings less speech", "music less speech"]
     rows = [head]
     for other in OTHERS:
         for rate in RATES:
             for measure in ("cosine", "top_5"):
                 differences = dict(_differences(found, other, rate, measure))
-                if len(differences) < len(KINDS):
+                if "speech" not in differences or len(differences) == 1:
                     continue
                 speech = differences["speech"][0]
-                cells = [str(interval(*differences[kind])) for kind in KINDS]
-                further = [str(excess(*differences[kind], speech)) for kind in KINDS[1:]]
+                cells = [str(interval(*differences[kind])) if kind in differences else "" for kind in KINDS]
+                further = [str(excess(*differences[kind], speech)) if kind in differences else "" for kind in KINDS[1:]]
                 rows.append([other, f"{rate:g}", MEASURES[measure], *cells, *further])
     return rows
 
