@@ -51,7 +51,7 @@ def figure(figures: Figures, setting: str, file: Path) -> None:
         right.set_xscale("log")
         right.axvline(1 - VISIBLE_SSIM, color="grey", linewidth=0.8)
         right.set_xlabel("1 - SSIM of the files' images")
-        left.legend(fontsize=7, frameon=False)
+        drawn.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8, frameon=False)
         for axes in (left, right):
             axes.grid(alpha=0.25)
             axes.spines[["top", "right"]].set_visible(False)
