@@ -68,7 +68,7 @@ def as_html(groups: Sequence[Group], names: Sequence[str], metric: str = "test_a
     unsound = sum(run.state is not State.FINISHED for run in runs)
     parts = [
         f"<h1>{_TITLE}</h1>",
-        f"<p>{len(groups)} experiments, {len(runs)} runs"
+        f"<p>{len(groups)} experiment{'s' * (len(groups) != 1)}, {len(runs)} run{'s' * (len(runs) != 1)}"
         f"{f', {unsound} of them not finished or foreign' if unsound else ''}. Made {made}. "
         "Figures are mean ± standard deviation over the seeds of finished (and foreign) runs; "
         "a row with neither shows what there is.</p>",
