@@ -48,7 +48,7 @@ def draw(file: CodedFile) -> bytes:
     for place, field in zip(np.atleast_1d(axes)[1:], fields, strict=True):
         _draw_field(place, field, parts[field.name], file)
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=120, metadata={"Software": None})
+    figure.savefig(picture, format="png", dpi=120, bbox_inches="tight", metadata={"Software": None})
     return picture.getvalue()
 
 
@@ -106,6 +106,7 @@ def _draw_field(axes: Any, field: Field, values: Tensor, file: CodedFile) -> Non
         options |= {"cmap": "viridis"}
     if not image:
         options["origin"] = "lower"
+        axes.set_ylabel("channel" if values.ndim == 2 else "channel, row", fontsize=8)
     axes.imshow(picture, **options)
     shape = " x ".join(map(str, values.shape))
     _label(axes, field.name, f"{str(file.code.dtype).removeprefix('torch.')} {shape}")
