@@ -97,6 +97,8 @@ def test_every_stem_and_every_backbone_is_tried():
         "DenseDecoder",
         "GDNDecoder",
         "GDNEncoder",
+        "WaveletDecoder",
+        "WaveletEncoder",
     }
     assert stems | backbones == classes - others
     tried = [param.id for param in PAIRS]
