@@ -55,9 +55,10 @@ def _checked(route: Route, net: nn.Module, budget: int, target: Tensor, seed: in
         return route.forward(code.float())
 
     if route.stem is None:
+        few = route.queries
         attacks = ordinal_attacks(
-            forward, net, route.clean, budget, route.low, route.high, student_queries=STUDENT_QUERIES, queries=QUERIES,
-            fixed=route.fixed, seed=seed,
+            forward, net, route.clean, budget, route.low, route.high, queries=few or QUERIES,
+            student_queries=STUDENT_QUERIES if few is None else len(target) * few, fixed=route.fixed, seed=seed,
         )  # fmt: skip
     else:
         attacks = replacing_attacks(route, budget, seed)

@@ -53,9 +53,11 @@ class Route(NamedTuple):
         net: From what it reads to logits.
         encode: Signals to codes; None if samples are changed.
         decode: Codes to the signal; None if samples are changed.
-        cost: Squared change of the signal by a step of each value, ``(C, 1, ...)``; None: all alike.
+        cost: Squared change of the signal by a step of each value, ``(C, 1, ...)`` or of each example; None: all alike.
         fixed: Values that stay.
         stem: Of categories, the module that reads them, by which replacements are chosen.
+        queries: Of a black box, if each is dear; None: as elsewhere.
+        undoing: Whether the fewest changed values are found by undoing alone.
     """
 
     name: str
@@ -71,6 +73,8 @@ class Route(NamedTuple):
     cost: Tensor | None = None
     fixed: Fixed | None = None
     stem: nn.Module | None = None
+    queries: int | None = None
+    undoing: bool = False
 
     @torch.no_grad()
     def fooled(self, moved: Tensor, target: Tensor) -> Tensor:

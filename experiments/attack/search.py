@@ -25,9 +25,11 @@ from lossy_lightning.attacks import (
 
 ITERATIONS, MOMENTUM, QUERIES = 12, 0.75, 100
 TOLERANCE = 0.05
-"""Share of squared errors and of numbers of values that is left open; other budgets are found to the integer."""
+"""Share of squared errors, numbers of values and changes of 16-bit samples that is left open; others are exact."""
 
 MOST = {"greatest": 255, "number": 3072, "error": 2**20, "seen": 64}
+LOUDEST = 2**13
+"""As ``greatest``, of 16-bit samples."""
 
 
 def greatest_change(clean: Tensor, moved: Tensor) -> Tensor:
@@ -90,8 +92,8 @@ def tries(
     yield projected(margin, False, draws=2)
     if free:
         yield lambda code, target, within: square_attack(
-            lambda moved: route.forward(moved.float()), code, target, reach, route.low, route.high, queries=QUERIES,
-            fixed=route.fixed,
+            lambda moved: route.forward(moved.float()), code, target, reach, route.low, route.high,
+            queries=route.queries or QUERIES, fixed=route.fixed,
             generator=Generator().manual_seed(seed),
         )  # fmt: skip
 
@@ -140,13 +142,14 @@ def search(route: Route, target: Tensor, measures: list[str], known: Tensor | No
     found: dict[str, Least] = {}
     for measure in measures:
         size, fooled = sizes(route)[measure], route.fooled_by_files
-        tolerance = TOLERANCE if measure == "error" else 0.0
+        sound = route.name != "codes" and route.clean.dtype == torch.int16
+        tolerance, most = (TOLERANCE if sound or measure == "error" else 0.0), LOUDEST if sound else MOST[measure]
         first = found.get("greatest")
         if measure == "number" and first is not None:
             found[measure] = _few(route, target, first, seed)
             continue
         attack = attack_of(route, measure, 2, seed)
-        least = least_budget(attack, route.clean, target, fooled, size, MOST[measure], known=known, tolerance=tolerance)
+        least = least_budget(attack, route.clean, target, fooled, size, most, known=known, tolerance=tolerance)
         strong = attack_of(route, measure, 2, seed, strong=True)
         found[measure] = lower_budget(strong, route.clean, target, fooled, size, least, tolerance=tolerance)
     return found
@@ -158,8 +161,8 @@ def _few(route: Route, target: Tensor, first: Least, seed: int) -> Least:
     Of samples, which are no codes, by undoing alone: there the greatest change is what is asked for.
     """
     size, fooled = sizes(route)["number"], route.fooled_by_files
-    known = undone(route, route.clean, first.code, target)
-    if route.name != "codes":
+    known = undone(route, route.clean, first.code, target, trials=16 if route.undoing else 48)
+    if route.undoing or route.name != "codes":
         found = (first.size >= 0) & fooled(known, target)
         none = Least(route.clean.clone(), torch.full_like(first.size, -1))
         return none.offer(torch.arange(len(target)), known, found, size(route.clean, known))

@@ -1,6 +1,7 @@
 """What is attacked: data, codec, and the two networks of each."""
 
 import os
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,12 +11,15 @@ import torch
 from torch import Tensor
 
 from experiments.attack.routes import Images, Medium
+from experiments.attack.sound import Sounds
 from experiments.attack.vq import Digits
 from experiments.drift.study import hold_out
 from lossy_lightning.codecs import PCM
-from lossy_lightning.data import CIFAR10, MNIST
+from lossy_lightning.data import CIFAR10, MNIST, SpeechCommands, speaker_of
 
 SEEDS = (0, 1, 2, 3, 4)
+HELD_FOLD = 1
+"""Of the training speakers, those that are tested on while the recipe is chosen."""
 
 
 class Setting(NamedTuple):
@@ -81,6 +85,30 @@ def hold_out_digits(folder: Path) -> Path:
     return root
 
 
+def speech(seed: int, held_out: Path | None) -> tuple[Tensor, Tensor]:
+    """Clips of the speakers that are left out, in random order."""
+    root, fold = (held_out, HELD_FOLD) if held_out else (Path(os.environ["LOSSY_DATA"]), 0)
+    source = SpeechCommands(codec=PCM(16), root=str(root), test_fold=fold).signals("test")
+    assert source is not None
+    pairs = [source[int(i)] for i in np.random.default_rng(seed).permutation(len(source))]
+    return torch.stack([pair[0] for pair in pairs]), torch.tensor([int(pair[1]) for pair in pairs])
+
+
+def hold_out_speakers(folder: Path) -> Path:
+    """Links to the clips of training speakers alone, of which another fold is tested on."""
+    name = Path("SpeechCommands") / "speech_commands_v0.02"
+    for file in sorted((Path(os.environ["LOSSY_DATA"]) / name).glob("*/*.wav")):
+        link = folder / "held_out_speakers" / name / file.parent.name / file.name
+        if zlib.crc32(speaker_of(file).encode()) % 5 and not link.exists():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(file)
+    return folder / "held_out_speakers"
+
+
+def _fold(folder: Path) -> list[str]:
+    return [*_root(folder), "--data.init_args.test_fold", str(HELD_FOLD)]
+
+
 SETTINGS = {
     "q75": Setting(
         {"samples": "attack_pixels", "codes": "attack_codes"},
@@ -93,5 +121,9 @@ SETTINGS = {
     "vq": Setting(
         {"samples": "attack_vq_pixels", "codes": "attack_vq_codes"},
         Digits, mnist, hold_out_digits, _root,
+    ),
+    "speech": Setting(
+        {"samples": "attack_speech_samples", "codes": "attack_speech_codes"},
+        Sounds, speech, hold_out_speakers, _fold, examples=50,
     ),
 }  # fmt: skip

@@ -9,11 +9,12 @@ from experiments.attack.batch import attack_batch
 from experiments.attack.claim import claims
 from experiments.attack.pictures import draw
 from experiments.attack.routes import Images
+from experiments.attack.sound import SHAPE, Sounds
 from experiments.attack.tables import TABLES
 from experiments.attack.vq import Digits
-from lossy_lightning.codecs import VQ
+from lossy_lightning.codecs import MP3, VQ
 from lossy_lightning.core import CodeSpec
-from lossy_lightning.nn import OneHot
+from lossy_lightning.nn import OneHot, SpectralBands
 
 
 @pytest.fixture(autouse=True)
@@ -89,3 +90,38 @@ def test_digits():
         "samples: codes: number", "codes: coded samples: greatest", "codes: codes: number",
     }  # fmt: skip
     assert all(float(size) > 0 for size in columns["codes: codes: number"]["size"].split())
+
+
+@pytest.fixture(scope="module")
+def sounds():
+    """The medium, and noises that fade in."""
+    noise = torch.randn(12, *SHAPE, generator=torch.Generator().manual_seed(0))
+    return Sounds(MP3(32, 16_000)), (noise * torch.linspace(0, 3000, SHAPE[1])).to(torch.int16)
+
+
+def test_levels_of_sounds_that_are_not_rounded_are_near_those_of_the_file(sounds):
+    medium, signal = sounds
+    code = medium.encode(signal)
+    levels = code[:, :576].float()
+    loud = levels.abs() > 3
+    assert (medium.fold(signal.float(), code)[:, :576] - levels)[loud].abs().median() < 0.5
+    assert (medium.at_gains(code, medium.decode(code)) == code).float().mean() > 0.98
+    assert (medium.unfold(code.float()) - medium.decode(code)).abs().max() < 0.51
+
+
+@pytest.mark.slow
+def test_sounds(sounds):
+    medium, signal = sounds
+    torch.manual_seed(0)
+    stem = SpectralBands(medium.spec, 16_000, 64, 7000)
+    nets = {"samples": linear(16_000), "codes": nn.Sequential(stem, linear(64 * 30)).eval().requires_grad_(False)}
+    signal, own, other = right_examples(nets, medium, signal)
+    signal, target = signal[own == other][:2], own[own == other][:2]
+    columns, signals = attack_batch(medium, nets, signal, target, 0)
+    assert {key for key in columns if key.startswith("codes")} == {
+        "codes: coded samples: greatest", "codes: codes: greatest", "codes: codes: number",
+    }  # fmt: skip
+    assert all({"snr", "lsd"} <= set(column) for column in columns.values())
+    assert all(found.dtype == torch.int16 for found in signals.values())
+    figures = {("speech", 0, 0): {"columns": columns, "claims": {}, "check": {}, "seconds": 0.0}}
+    assert {name: len(table(figures)) for name, table in TABLES.items()}["sounds"] == 1 + len(columns)
