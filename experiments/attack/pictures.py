@@ -1,7 +1,8 @@
 """The figure of the attack study, and pictures of its median and worst cases."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from experiments.attack.tables import (
     VISIBLE_LEVELS,
     VISIBLE_SSIM,
+    Array,
     Figures,
     columns,
     is_sound,
@@ -17,6 +19,7 @@ from experiments.attack.tables import (
     settings,
 )
 from lossy_lightning.callbacks._captions import captioned
+from lossy_lightning.callbacks._signals import spectrograms
 
 SHOWN = {
     "samples: samples: greatest": "pixels, pixels changed",
@@ -25,7 +28,49 @@ SHOWN = {
     "codes: coded samples: greatest": "codes, pixels changed and coded",
     "codes: codes: seen": "codes, levels changed",
 }
-"""Searches that the figure shows: what the network reads, and what is changed."""
+"""Searches that the figure of images shows: what the network reads, and what is changed."""
+
+HEARD = {
+    "samples: samples: greatest": "samples, samples changed",
+    "samples: coded samples: greatest": "samples, samples changed and coded",
+    "samples: codes: number": "samples, levels changed",
+    "codes: coded samples: greatest": "codes, samples changed and coded",
+    "codes: codes: number": "codes, levels changed",
+}
+"""The same of sounds."""
+
+
+class Panel(NamedTuple):
+    """A measure in the figure.
+
+    Attributes:
+        name: Of its column.
+        label: Of its axis.
+        along: From the measure to what grows with how much is seen or heard.
+        base: Of a logarithmic axis; None: linear.
+        threshold: From which on a change counts as visible, as it stands on the axis.
+    """
+
+    name: str
+    label: str
+    along: Callable[[Array], Array]
+    base: int | None = None
+    threshold: float | None = None
+
+
+_SEEN = (
+    Panel("linf", "greatest change of a pixel, levels of 255", lambda values: values, 2, VISIBLE_LEVELS),
+    Panel("ssim", "1 - SSIM of the files' images", lambda values: 1 - values, 10, 1 - VISIBLE_SSIM),
+)
+_HEARD = (
+    Panel("snr", "power of the change over that of the sound, dB", lambda values: -values),
+    Panel("lsd", "log-spectral distance, dB", lambda values: values),
+)
+
+
+def shown(figures: Figures, setting: str) -> dict[str, str]:
+    """Searches in the pictures of a setting, and their titles."""
+    return HEARD if is_sound(figures, setting) else SHOWN
 
 
 def figure(figures: Figures, setting: str, file: Path) -> None:
@@ -33,34 +78,36 @@ def figure(figures: Figures, setting: str, file: Path) -> None:
     import matplotlib
     from matplotlib.figure import Figure
 
+    sound = is_sound(figures, setting)
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "attack", "font.family": "sans-serif"}):
         drawn = Figure(figsize=(8.4, 3.6), layout="constrained")
         left, right = drawn.subplots(1, 2, sharey=True)
-        for i, (key, title) in enumerate(SHOWN.items()):
-            style = "-" if key.startswith("samples") else "--"
-            for axes, name in ((left, "linf"), (right, "ssim")):
-                values = np.sort(columns(figures, setting, key, name).ravel())
-                if name == "ssim":
-                    values = 1 - values[::-1]
-                share = 100 * np.arange(1, len(values) + 1) / max(len(values), 1)
-                axes.step(np.maximum(values, 1e-5), share, style, where="post", color=f"C{i}", label=title)
-        left.set_xscale("log", base=2)
-        left.axvline(VISIBLE_LEVELS, color="grey", linewidth=0.8)
-        left.set_xlabel("greatest change of a pixel, levels of 255")
-        left.set_ylabel("images fooled, %")
-        right.set_xscale("log")
-        right.axvline(1 - VISIBLE_SSIM, color="grey", linewidth=0.8)
-        right.set_xlabel("1 - SSIM of the files' images")
-        drawn.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8, frameon=False)
-        for axes in (left, right):
+        for axes, panel in zip((left, right), _HEARD if sound else _SEEN, strict=True):
+            for i, (key, title) in enumerate(shown(figures, setting).items()):
+                found = columns(figures, setting, key, "size").ravel() >= 0
+                values = np.sort(panel.along(columns(figures, setting, key, panel.name).ravel()[found]))
+                share = 100 * np.arange(1, len(values) + 1) / max(len(found), 1)
+                x = values if panel.base is None else np.maximum(values, 1e-5)
+                style = "-" if key.startswith("samples") else "--"
+                axes.step(x, share, style, where="post", color=f"C{i}", label=title)
+            if panel.base is not None:
+                axes.set_xscale("log", base=panel.base)
+            if panel.threshold is not None:
+                axes.axvline(panel.threshold, color="grey", linewidth=0.8)
+            axes.set_xlabel(panel.label)
             axes.grid(alpha=0.25)
             axes.spines[["top", "right"]].set_visible(False)
+        left.set_ylabel("sounds that fool, %" if sound else "images fooled, %")
+        drawn.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8, frameon=False)
         file.parent.mkdir(parents=True, exist_ok=True)
         drawn.savefig(file, format="svg", metadata={"Date": None})
 
 
 def cases(figures: Figures, setting: str, folder: Path, file: Path) -> None:
-    """Clean, adversarial and ten times the difference of the median and the worst image of each search, by similarity.
+    """The median and the worst case of each search: clean, adversarial, and their difference.
+
+    Images are sorted by similarity, and their difference is ten times itself; sounds by the signal-to-noise ratio, and
+    they are shown as spectrograms.
 
     Args:
         figures: Of batches.
@@ -75,19 +122,25 @@ def cases(figures: Figures, setting: str, folder: Path, file: Path) -> None:
         for own, seed, number in figures
         if own == setting and isinstance(number, int) and figures[own, seed, number]["columns"]
     }
+    sound = is_sound(figures, setting)
+    measure = "snr" if sound else "ssim"
     rows = []
-    for key, title in SHOWN.items():
+    for key, title in shown(figures, setting).items():
         similar: list[tuple[float, Any, int]] = []
         for (seed, number), stored in batches.items():
             column = figures[setting, seed, number]["columns"].get(key)
             if column is not None and key in stored:
-                similar += [(float(text), (seed, number), i) for i, text in enumerate(column["ssim"].split())]
+                pairs = zip(column[measure].split(), column["size"].split(), strict=True)
+                similar += [
+                    (float(text), (seed, number), i) for i, (text, size) in enumerate(pairs) if float(size) >= 0
+                ]
         if not similar:
             continue
         similar.sort(key=lambda case: case[0])
-        for name, (value, batch, i) in (("median", similar[len(similar) // 2]), ("worst", similar[0])):
-            shown = _beside(batches[batch]["clean"][i], batches[batch][key][i]).repeat_interleave(3, 1)
-            rows.append((f"{title}\n{name}: SSIM {value:.3f}", shown.repeat_interleave(3, 2)))
+        for case, (value, batch, i) in (("median", similar[len(similar) // 2]), ("worst", similar[0])):
+            clean, moved = batches[batch]["clean"][i], batches[batch][key][i]
+            told = f"SNR {value:.1f} dB" if sound else f"SSIM {value:.3f}"
+            rows.append((f"{title}\n{case}: {told}", _spectra(clean, moved) if sound else _beside(clean, moved)))
     if rows:
         picture = captioned(rows, vertical=True)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +149,11 @@ def cases(figures: Figures, setting: str, folder: Path, file: Path) -> None:
 
 def _beside(clean: Tensor, moved: Tensor) -> Tensor:
     difference = (128 + 10 * (moved.int() - clean.int())).clamp(0, 255).to(torch.uint8)
-    return torch.cat([clean, moved, difference], -1)
+    return torch.cat([clean, moved, difference], -1).repeat_interleave(3, 1).repeat_interleave(3, 2)
+
+
+def _spectra(clean: Tensor, moved: Tensor) -> Tensor:
+    return torch.cat(spectrograms([clean, moved, moved.int() - clean.int()]), -1)
 
 
 def draw(figures: Figures, folder: Path, place: Path) -> None:
@@ -108,7 +165,7 @@ def draw(figures: Figures, folder: Path, place: Path) -> None:
         place: Where pictures go, as ``attack_<setting>.svg`` and ``attack_<setting>_cases.png``.
     """
     for setting in settings(figures):
-        if is_sound(figures, setting) or not {*SHOWN} <= {*keys(figures, setting)}:
+        if not {*shown(figures, setting)} <= {*keys(figures, setting)}:
             continue
         figure(figures, setting, place / f"attack_{setting}.svg")
         if list((folder / setting).glob("seed*/batch*.pt")):

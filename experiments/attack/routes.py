@@ -58,6 +58,7 @@ class Route(NamedTuple):
         stem: Of categories, the module that reads them, by which replacements are chosen.
         queries: Of a black box, if each is dear; None: as elsewhere.
         undoing: Whether the fewest changed values are found by undoing alone.
+        fits: Which changed values a file can hold, ``(N,)``; None: all.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Route(NamedTuple):
     stem: nn.Module | None = None
     queries: int | None = None
     undoing: bool = False
+    fits: Callable[[Tensor], Tensor] | None = None
 
     @torch.no_grad()
     def fooled(self, moved: Tensor, target: Tensor) -> Tensor:
@@ -83,8 +85,10 @@ class Route(NamedTuple):
 
     @torch.no_grad()
     def fooled_by_files(self, moved: Tensor, target: Tensor) -> Tensor:
-        """The same after real files were written and read; only what fools it by arithmetic is written."""
+        """The same after real files were written and read; only what fools it by arithmetic, and fits, is written."""
         found = self.fooled(moved, target)
+        if self.fits is not None:
+            found[found.clone()] = self.fits(moved[found])
         index = torch.nonzero(found).squeeze(1)
         if len(index):
             read = self.read(self.write(moved[index]))

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from experiments.attack.routes import Route, Stored
 from lossy_lightning.attacks import fixed_values, straight_through
 from lossy_lightning.codecs import MP3
+from lossy_lightning.core import InputError
 from lossy_lightning.functional.mp3 import line_gains, lines_to_sound, sound_to_lines
 
 RATE, SHAPE, FULL = 16_000, (1, 16_000), 2**15
@@ -104,6 +105,18 @@ class Sounds:
         """What the network on samples, or that on codes, reads of files."""
         return stored.signal.float() if samples else stored.code
 
+    def fits(self, code: Tensor) -> Tensor:
+        """Which codes a file can hold, ``(N,)``: a granule has 4095 bits at most."""
+        return torch.tensor([self._fits(each) for each in code], dtype=torch.bool)
+
+    def _fits(self, code: Tensor) -> bool:
+        self.spec.check(code)
+        try:
+            self.codec.write(code, SHAPE)
+        except InputError:
+            return False
+        return True
+
     def write(self, code: Tensor) -> Stored:
         """MP3 files, read again."""
         files = [self.codec.write(each, SHAPE) for each in code]
@@ -141,7 +154,7 @@ class Sounds:
                 (lambda values: net(through(values))) if samples else rising,
                 *(self.write, read, net),
                 encode=partial(self.at_gains, code), cost=self._cost(code),
-                fixed=fixed_values(self.spec, ["levels"]), undoing=True,
+                fixed=fixed_values(self.spec, ["levels"]), undoing=True, fits=self.fits,
             ),
         ]  # fmt: skip
         if samples:

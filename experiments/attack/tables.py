@@ -39,7 +39,13 @@ _DETAILS = (
     "log-spectral distance, dB",
     "bytes of the file",
 )
-_SOUNDS = (*_ROUTE, "SNR, median, dB", "SNR, worst tenth, dB", "log-spectral distance, median, dB")
+_SOUNDS = (
+    *_ROUTE,
+    "SNR, median, dB",
+    "SNR, worst tenth, dB",
+    "log-spectral distance, median, dB",
+    "log-spectral distance, worst tenth, dB",
+)
 
 
 def settings(figures: Figures) -> list[str]:
@@ -121,6 +127,7 @@ _MEASURES = {
     "error": "squared error",
     "seen": "greatest change of a sample",
     "least seen": "what is seen",
+    "least heard": "what is heard",
 }
 
 
@@ -238,13 +245,17 @@ def sounds(figures: Figures) -> list[list[str]]:
     for setting in settings(figures):
         if not is_sound(figures, setting):
             continue
-        for key in keys(figures, setting):
-            network, route, measure = key.split(": ")
-            ratio, distance = (columns(figures, setting, key, name) for name in ("snr", "lsd"))
-            rows.append([
-                setting, NETWORKS[network], route, _MEASURES[measure], interval(ratio, partial(quantile, 0.5)),
-                interval(ratio, partial(quantile, 0.1)), interval(distance, partial(quantile, 0.5)),
-            ])  # fmt: skip
+        for network in NETWORKS:
+            own = [key for key in keys(figures, setting) if key.startswith(f"{network}: ")]
+            groups = {tuple(key.split(": ")[1:]): [key] for key in own}
+            groups["any but samples", "least heard"] = [key for key in own if ": samples:" not in key]
+            for (route, measure), of in groups.items():
+                ratio, distance = (least_seen(figures, setting, network, name, of) for name in ("snr", "lsd"))
+                rows.append([
+                    setting, NETWORKS[network], route, _MEASURES[measure], interval(ratio, partial(quantile, 0.5)),
+                    interval(ratio, partial(quantile, 0.1)), interval(distance, partial(quantile, 0.5)),
+                    interval(distance, partial(quantile, 0.9)),
+                ])  # fmt: skip
     return rows
 
 

@@ -42,7 +42,7 @@ def log_signals(loggers: list[Any], tag: str, shown: Sequence[Shown], sample_rat
     if is_image(signal):
         log_image(loggers, tag, captioned([(each.caption, _picture(each.signal)) for each in shown]), step)
     elif is_sound(signal):
-        pictures = zip([each.caption for each in shown], _spectrograms([each.signal for each in shown]), strict=True)
+        pictures = zip([each.caption for each in shown], spectrograms([each.signal for each in shown]), strict=True)
         log_image(loggers, f"{tag}/spectrogram", captioned(list(pictures), vertical=True), step)
         for each in shown if sample_rate else ():
             log_audio(loggers, f"{tag}/{each.name}", each.signal, sample_rate or 0, step)
@@ -53,7 +53,7 @@ def _picture(image: Tensor) -> Tensor:
     return image if len(image) == 3 else image[:1]
 
 
-def _spectrograms(sounds: list[Tensor]) -> list[Tensor]:
+def spectrograms(sounds: list[Tensor]) -> list[Tensor]:
     """Log power of sounds ``(channels, samples)`` on one scale: grey, each ``(1, H, W)`` uint8.
 
     Low frequencies are at the bottom; white is the loudest of all, black 80 dB below.

@@ -109,8 +109,22 @@ def test_levels_of_sounds_that_are_not_rounded_are_near_those_of_the_file(sounds
     assert (medium.unfold(code.float()) - medium.decode(code)).abs().max() < 0.51
 
 
+def test_levels_that_no_file_holds_fool_nothing(sounds):
+    medium, signal = sounds
+    code = medium.encode(signal[:2])
+    moved = code.clone()
+    moved[1, :576, 10] = 8000
+    assert medium.fits(moved).tolist() == [True, False]
+    net = nn.Sequential(SpectralBands(medium.spec, 16_000, 64, 7000), linear(64 * 30)).eval()
+    (route,) = [found for found in medium.routes(False, net, signal[:2]) if found.name == "codes"]
+    with torch.no_grad():
+        wrong = (net(moved).argmax(1) + 1) % 3
+    assert route.fooled(moved, wrong).tolist() == [True, True]
+    assert route.fooled_by_files(moved, wrong).tolist() == [True, False]
+
+
 @pytest.mark.slow
-def test_sounds(sounds):
+def test_sounds(sounds, tmp_path):
     medium, signal = sounds
     torch.manual_seed(0)
     stem = SpectralBands(medium.spec, 16_000, 64, 7000)
@@ -124,4 +138,9 @@ def test_sounds(sounds):
     assert all({"snr", "lsd"} <= set(column) for column in columns.values())
     assert all(found.dtype == torch.int16 for found in signals.values())
     figures = {("speech", 0, 0): {"columns": columns, "claims": {}, "check": {}, "seconds": 0.0}}
-    assert {name: len(table(figures)) for name, table in TABLES.items()}["sounds"] == 1 + len(columns)
+    assert {name: len(table(figures)) for name, table in TABLES.items()}["sounds"] == 3 + len(columns)
+    folder = tmp_path / "speech" / "seed0"
+    folder.mkdir(parents=True)
+    torch.save({"clean": medium.write(medium.encode(signal)).signal, **signals}, folder / "batch0.pt")
+    draw(figures, tmp_path, tmp_path)
+    assert {file.name for file in tmp_path.glob("attack_*")} == {"attack_speech.svg", "attack_speech_cases.png"}
