@@ -58,7 +58,7 @@ def _checked(route: Route, net: nn.Module, budget: int, target: Tensor, seed: in
         few = route.queries
         attacks = ordinal_attacks(
             forward, net, route.clean, budget, route.low, route.high, queries=few or QUERIES,
-            student_queries=STUDENT_QUERIES if few is None else len(target) * few, fixed=route.fixed, seed=seed,
+            student_queries=STUDENT_QUERIES if few is None else 0, fixed=route.fixed, seed=seed,
         )  # fmt: skip
     else:
         attacks = replacing_attacks(route, budget, seed)

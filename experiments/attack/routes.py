@@ -56,7 +56,7 @@ class Route(NamedTuple):
         cost: Squared change of the signal by a step of each value, ``(C, 1, ...)`` or of each example; None: all alike.
         fixed: Values that stay.
         stem: Of categories, the module that reads them, by which replacements are chosen.
-        queries: Of a black box, if each is dear; None: as elsewhere.
+        queries: Of a black box, if each is dear, and then no student of the network is trained; None: as elsewhere.
         undoing: Whether the fewest changed values are found by undoing alone.
         fits: Which changed values a file can hold, ``(N,)``; None: all.
     """

@@ -161,7 +161,7 @@ def _few(route: Route, target: Tensor, first: Least, seed: int) -> Least:
     Of samples, which are no codes, by undoing alone: there the greatest change is what is asked for.
     """
     size, fooled = sizes(route)["number"], route.fooled_by_files
-    known = undone(route, route.clean, first.code, target, trials=16 if route.undoing else 48)
+    known = undone(route, route.clean, first.code, target)
     if route.undoing or route.name != "codes":
         found = (first.size >= 0) & fooled(known, target)
         none = Least(route.clean.clone(), torch.full_like(first.size, -1))

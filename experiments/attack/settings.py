@@ -33,6 +33,7 @@ class Setting(NamedTuple):
         root: That folder as arguments of the command line.
         seeds: Of the networks.
         examples: Of each seed.
+        batch: Examples of each batch, whose figures are kept as it ends.
         claims: Whether attacks in floats are repeated, too.
     """
 
@@ -43,6 +44,7 @@ class Setting(NamedTuple):
     root: Callable[[Path], list[str]]
     seeds: tuple[int, ...] = (0,)
     examples: int = 200
+    batch: int = 50
     claims: bool = False
 
 
@@ -124,6 +126,6 @@ SETTINGS = {
     ),
     "speech": Setting(
         {"samples": "attack_speech_samples", "codes": "attack_speech_codes"},
-        Sounds, speech, hold_out_speakers, _fold, examples=50,
+        Sounds, speech, hold_out_speakers, _fold, examples=50, batch=25,
     ),
 }  # fmt: skip

@@ -18,7 +18,8 @@ from lossy_lightning.functional.mp3 import line_gains, lines_to_sound, sound_to_
 RATE, SHAPE, FULL = 16_000, (1, 16_000), 2**15
 DELAY, AHEAD = 1105, 48
 """Samples by which a decoder is late, and how many of them are not of the filter bank."""
-QUERIES = 20
+QUERIES, QUERIES_CODED = 100, 20
+"""Of a black box: if samples are read as they are, and if LAME codes them each time."""
 _MEASURES = {"samples": ["greatest"], "coded samples": ["greatest"], "codes": ["greatest", "number"]}
 
 
@@ -148,7 +149,7 @@ class Sounds:
         through = straight_through(heard, self.unfold)
         code, read = self.encode(signal), partial(self.read, samples)
         found = [
-            Route("coded samples", signal, -FULL, FULL - 1, coded, write_coded, read, net, queries=QUERIES),
+            Route("coded samples", signal, -FULL, FULL - 1, coded, write_coded, read, net, queries=QUERIES_CODED),
             Route(
                 *("codes", code, self.spec.low, self.spec.high),
                 (lambda values: net(through(values))) if samples else rising,
@@ -158,7 +159,13 @@ class Sounds:
             ),
         ]  # fmt: skip
         if samples:
-            found.insert(0, Route("samples", self.decode(code), -FULL, FULL - 1, net.forward, write_wav, read, net))
+            found.insert(
+                0,
+                Route(
+                    *("samples", self.decode(code), -FULL, FULL - 1, net.forward, write_wav, read, net),
+                    queries=QUERIES,
+                ),
+            )
         return found
 
     def _cost(self, code: Tensor) -> Tensor:

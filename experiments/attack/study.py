@@ -5,7 +5,7 @@
 
 A network on decoded samples and one on codes, equally right on clean examples, are trained on the same files. Of test
 examples that both get right, each seed its own, the least change is found that fools a network through a real file,
-by each route: samples that are kept as they are, samples that are coded afterwards, and codes. Batches of 50 examples
+by each route: samples that are kept as they are, samples that are coded afterwards, and codes. Batches of examples
 come in rounds over all seeds, so that what is there is balanced; a folder keeps networks, adversarial signals and the
 figures of each batch as it ends, and what is there is not run again. ``--finished`` runs nothing and shows it.
 ``--held-out`` is how the recipe was chosen: examples are training images that no network saw, and no test image is
@@ -32,8 +32,6 @@ from experiments.attack.pictures import draw
 from experiments.attack.routes import Medium
 from experiments.attack.settings import SETTINGS, Setting
 from experiments.attack.tables import TABLES, Figures
-
-BATCH = 50
 
 
 def train(setting: Setting, kind: str, seed: int, place: Path, extra: list[str]) -> dict[str, Any]:
@@ -79,7 +77,7 @@ def run(
     start = time.process_time()
     medium = setting.medium(codec)
     signal, target = examples(setting, medium, nets, seed, count, held_out)
-    rows = slice(number * BATCH, min((number + 1) * BATCH, count))
+    rows = slice(number * setting.batch, min((number + 1) * setting.batch, count))
     signal, target = signal[rows], target[rows]
     if not len(signal):
         return {"columns": {}, "claims": {}, "check": {}, "seconds": 0.0}
@@ -95,7 +93,7 @@ def batches(settings: list[str], seeds: list[int] | None, images: int | None) ->
     """All batches in their order: setting, seed, number of the batch, examples of a seed."""
     for name in settings:
         count = images or SETTINGS[name].examples
-        for number in range(-(-count // BATCH)):
+        for number in range(-(-count // SETTINGS[name].batch)):
             yield from ((name, seed, number, count) for seed in seeds or SETTINGS[name].seeds)
 
 
