@@ -139,12 +139,15 @@ def cases(figures: Figures, setting: str, folder: Path, file: Path) -> None:
         similar.sort(key=lambda case: case[0])
         for case, (value, batch, i) in (("median", similar[len(similar) // 2]), ("worst", similar[0])):
             clean, moved = batches[batch]["clean"][i], batches[batch][key][i]
-            told = f"SNR {value:.1f} dB" if sound else f"SSIM {value:.3f}"
-            rows.append((f"{title}\n{case}: {told}", _spectra(clean, moved) if sound else _beside(clean, moved)))
+            if sound:
+                lines = title.replace(", ", ",\n")
+                rows.append((f"{lines}\n{case}: SNR {value:.1f} dB", _spectra(clean, moved)))
+            else:
+                rows.append((f"{title}\n{case}: SSIM {value:.3f}", _beside(clean, moved)))
     if rows:
         picture = captioned(rows, vertical=True)
         file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture.movedim(0, -1).numpy()).save(file)
+        Image.fromarray(picture.movedim(0, -1).numpy()).convert("L" if sound else "RGB").save(file)
 
 
 def _beside(clean: Tensor, moved: Tensor) -> Tensor:
