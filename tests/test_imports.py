@@ -69,7 +69,7 @@ FOREIGN = {
     "scipy": ("codecs/labels", "codecs/_assigning", "data/_resampling"),
     "litdata": ("data/shards/",),
     "botocore": ("data/shards/",),
-    "pyarrow": ("data/archives",),
+    "pyarrow": ("data/tables",),
     "onnx": ("deploy/_translations",),
     "onnxscript": ("deploy/_translations",),
     "onnxruntime": ("deploy/onnx_network",),

@@ -3,6 +3,7 @@
 import os
 import sys
 import warnings
+from inspect import signature
 from typing import Any, Literal
 
 from lightning.pytorch import Trainer
@@ -41,6 +42,14 @@ class LossyCLI(LightningCLI):
     Each run has `Provenance`, `RunSettings`, `TestedWeights`, `PredictionTable`, `SpeedMonitor` and `RateMonitor`
     beside the callbacks of its configuration, so that ``lossy-lightning report`` knows where its numbers come from, and
     `RandomStates`, so that a fit that goes on from a checkpoint is as one that was not interrupted.
+
+    Example:
+        >>> from lossy_lightning.data import Digits
+        >>> from lossy_lightning.tasks import ClassificationTask
+        >>> arguments = ["--data.codec", "PCM", "--model.stem", "Bits", "--model.backbone", "MLP"]
+        >>> cli = LossyCLI(ClassificationTask, Digits, run=False, seed_everything_default=0, args=arguments)
+        >>> cli.model.spec == cli.datamodule.spec, type(cli.model.stem).__name__
+        (True, 'Bits')
     """
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
@@ -59,8 +68,11 @@ class LossyCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the links and the switch."""
-        parser.link_arguments("data.spec", "model.init_args.spec", apply_on="instantiate")
-        parser.link_arguments("data.num_classes", "model.init_args.num_classes", apply_on="instantiate")
+        for name in ("spec", "num_classes"):
+            if self.subclass_mode_model:
+                parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+            elif name in signature(self._model_class).parameters:
+                parser.link_arguments(f"data.{name}", f"model.{name}", apply_on="instantiate")
         parser.add_argument(
             "--test_after_fit",
             type=Literal["best", "last"] | bool,

@@ -214,6 +214,21 @@ class LearnedLabels(Labels):
 
     Raises:
         ValueError: If there is no such file, or its task had another stem or, when called, another codec or fit.
+
+    Example:
+        >>> import tempfile
+        >>> from lightning.pytorch import Trainer
+        >>> from lossy_lightning import data, nn, tasks
+        >>> from lossy_lightning.codecs import VQ
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     digits = data.Digits(codec := VQ((2, 2), levels=16), cache_dir=folder)
+        ...     task = tasks.ClassificationTask(digits.spec, digits.num_classes, nn.LearnedBits, nn.MLP)
+        ...     trainer = Trainer(max_steps=1, default_root_dir=folder, logger=False, enable_progress_bar=False)
+        ...     trainer.fit(task, digits)
+        ...     trainer.save_checkpoint(f"{folder}/learned.ckpt")
+        ...     relabeled = Relabeled(codec, LearnedLabels(f"{folder}/learned.ckpt")).fit([])
+        >>> sorted(relabeled.permutation[0].tolist()) == list(range(16))
+        True
     """
 
     def __init__(self, checkpoint: str | Path) -> None:

@@ -17,6 +17,11 @@ class ClassTrait:
         text: Values of the traces that matter, such as ``q95 4:4:4``.
         share: Share of the class's files that have them.
         share_elsewhere: Share of the other classes' files that have them.
+
+    Example:
+        >>> trait = ClassTrait("fake", "q95 4:4:4", share=0.98, share_elsewhere=0.03)
+        >>> f"{trait.share:.0%} of {trait.label} are {trait.text}, {trait.share_elsewhere:.0%} of the others"
+        '98% of fake are q95 4:4:4, 3% of the others'
     """
 
     label: str

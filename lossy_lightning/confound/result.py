@@ -34,6 +34,14 @@ class Confound(Evidence):
         traces: How well traces of the encoder predict the class; they decide.
         size: The same of bytes per sample, which the content of pictures and sounds moves honestly.
         traits: What gives each class away, if traces do.
+
+    Example:
+        >>> from lossy_lightning.confound import Prediction
+        >>> lost, alone = {"quantization tables": 0.31}, {"quantization tables": 0.97}
+        >>> told = Prediction(0.98, (0.95, 1.0), (0.98, 0.98), 0.94, (0.49, 0.52), lost, alone)
+        >>> found = Confound({"fake": 60, "real": 60}, {}, 120, traces=told, size=told, traits=())
+        >>> found.exceeds(0.9), found.num_files, list(found.matter)
+        (True, 120, ['quantization tables'])
     """
 
     def exceeds(self, threshold: float) -> bool:

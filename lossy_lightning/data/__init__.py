@@ -1,6 +1,6 @@
 """Data sets seen through codecs."""
 
-from lossy_lightning.data.archives import ArchivedFiles, ParquetFiles, TableFiles, TarFiles
+from lossy_lightning.data.archives import ArchivedFiles, TarFiles
 from lossy_lightning.data.audio import SoundFormat, read_sound
 from lossy_lightning.data.bad_files import BadFiles
 from lossy_lightning.data.cache import EncodedDataset
@@ -18,6 +18,7 @@ from lossy_lightning.data.shards import ShardedCodes, write_shards
 from lossy_lightning.data.sounds import AudioFolder
 from lossy_lightning.data.source import Source, Stream
 from lossy_lightning.data.speech_commands import SpeechCommands, speaker_of
+from lossy_lightning.data.tables import ParquetFiles, TableFiles
 from lossy_lightning.data.trained import TrainedOn, trained_on
 
 __all__ = [

@@ -1,13 +1,15 @@
 """What a datamodule does with an augmentation of codes before training."""
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
 from lossy_lightning.core import Codec, CodeSpec, CodeStatistics, RandomKey
+from lossy_lightning.data._statistics import read_sample
+from lossy_lightning.data.source import Source
 
 
 @runtime_checkable
@@ -45,14 +47,28 @@ def check_targets(augmentation: nn.Module, targets: Any, grid: tuple[int, ...]) 
         )
 
 
-def try_out(augmentation: nn.Module, codes: Iterable[Tensor], spec: CodeSpec) -> None:
+def try_out(
+    augmentation: nn.Module,
+    source: Source | None,
+    spec: CodeSpec,
+    encode: Callable[[Tensor, Any], Tensor] | None = None,
+) -> None:
     """Check that an augmentation leaves some codes within their spec; it stays as it is, on its device.
+
+    Args:
+        augmentation: Of codes.
+        source: Of the training split. Codes of different size are left alone: batches may be padded.
+        spec: Of the codes.
+        encode: Makes codes of signals and targets, if the source has signals.
 
     Raises:
         MisconfigurationException: If it does not.
     """
+    if source is None or None in spec.shape:
+        return
     twin = copy.deepcopy(augmentation).cpu()
-    for code in codes:
+    for values, targets in read_sample(source, 16):
+        code = values if encode is None else encode(values, targets)
         try:
             with RandomKey(("try",)).everywhere():
                 spec.check(twin(code))

@@ -39,6 +39,18 @@ class EncodedDataset(Source):
         targets: ``(N,)`` int64 if all targets are integers, else a list.
         statistics: Mean and standard deviation of each channel.
         bad: Files that were left out, for they are bad, and those that were mended.
+
+    Example:
+        >>> import tempfile
+        >>> from torch.utils.data import DataLoader
+        >>> from lossy_lightning.codecs import VQ
+        >>> from lossy_lightning.data import Digits
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     cached = Digits(VQ((2, 2), levels=16), cache_dir=folder).train_dataloader().dataset.source
+        ...     loader = DataLoader(cached, batch_size=100, collate_fn=EncodedDataset.collate)
+        ...     code, target = next(iter(loader))
+        >>> len(cached), cached.codes.dtype, code.shape, target.shape
+        (1294, torch.uint8, torch.Size([100, 1, 4, 4]), torch.Size([100]))
     """
 
     def __init__(self, folder: Path) -> None:

@@ -62,9 +62,18 @@ class CodedFolder(FileDataModule):
         FileNotFoundError: If the folders are missing.
 
     Example:
-        >>> data = CodedFolder(JPEG(), "photos", crop=224)  # doctest: +SKIP
-        >>> data.spec.shape  # doctest: +SKIP
-        (384, 14, 14)
+        >>> import tempfile
+        >>> from itertools import product
+        >>> from PIL import Image
+        >>> from lossy_lightning.codecs import JPEG
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for split, name, i in product(("train", "test"), ("blue", "red"), range(2)):
+        ...         Path(folder, split, name).mkdir(parents=True, exist_ok=True)
+        ...         Image.new("RGB", (64 + 16 * i, 48), name).save(Path(folder, split, name, f"{i}.jpg"))
+        ...     data = CodedFolder(JPEG(), folder)
+        ...     code, target, grid_size = next(iter(data.test_dataloader()))  # padded to the largest
+        >>> code.shape, grid_size.tolist(), [data.classes[number] for number in target]
+        (torch.Size([4, 384, 3, 5]), [[3, 4], [3, 5], [3, 4], [3, 5]], ['blue', 'blue', 'red', 'red'])
     """
 
     def __init__(
@@ -208,10 +217,18 @@ class JPEGFolder(CodedFolder):
         ValueError: As of `CodedFolder`.
 
     Example:
+        >>> import tempfile
+        >>> from itertools import product
+        >>> from PIL import Image
         >>> from lossy_lightning.codecs import JPEG
-        >>> data = JPEGFolder(JPEG(), "photos", crop=224)  # doctest: +SKIP
-        >>> data.spec.shape  # doctest: +SKIP
-        (384, 14, 14)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for split, name, i in product(("train", "test"), ("blue", "red"), range(2)):
+        ...         Path(folder, split, name).mkdir(parents=True, exist_ok=True)
+        ...         Image.new("RGB", (64 + 16 * i, 48), name).save(Path(folder, split, name, f"{i}.jpg"))
+        ...     data = JPEGFolder(JPEG(), folder, crop=32)
+        ...     code, target = next(iter(data.test_dataloader()))
+        >>> code.shape, data.spec.split(code)["cb"].shape
+        (torch.Size([4, 384, 2, 2]), torch.Size([4, 64, 2, 2]))
     """
 
     def __init__(

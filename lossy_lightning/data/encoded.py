@@ -45,9 +45,8 @@ class EncodedDataModule(CheckpointedDataModule, ABC):
             may draw from the global generators of torch, NumPy and Python: they are seeded for each example, and put
             back.
         augmentation: Of codes, in training only, on the batch's device. It may draw likewise. Each of its modules
-            that has an
-            ``adapt(codecs, spec, statistics)`` is handed those of the training codes before training. What it makes of
-            a few codes is then held against the spec.
+            that has an ``adapt(codecs, spec, statistics)`` is handed those of the training codes before training. What
+            it makes of a few codes is then held against the spec.
         train_codecs: Codec of the training and validation examples, for all classes or for some; a class that is not
             named goes through ``codec``.
         test_codecs: The same for test examples.
@@ -60,6 +59,20 @@ class EncodedDataModule(CheckpointedDataModule, ABC):
 
     Raises:
         ValueError: If a codec or the augmentation is none, or a number is out of range.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from lossy_lightning.codecs import VQ
+        >>> class Stripes(EncodedDataModule):
+        ...     signal_shape, num_classes = (1, 8, 8), 2
+        ...     def signals(self, split):
+        ...         rows = torch.arange(8).expand(8, 8).remainder(2).mul(255).to(torch.uint8)
+        ...         return None if split == "val" else [(rows[None], 0), (rows.T[None], 1)] * 20
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     data = Stripes(VQ((2, 2), levels=2), cache_dir=folder, batch_size=5)
+        ...     code, target = next(iter(data.train_dataloader()))
+        >>> code.shape, data.spec.bit_widths, [code[target == label].unique().numel() for label in (0, 1)]
+        (torch.Size([5, 1, 4, 4]), (1,), [1, 1])
     """
 
     signal_shape: tuple[int | None, ...] = ()
@@ -198,7 +211,9 @@ class EncodedDataModule(CheckpointedDataModule, ABC):
         loader = self._loader("train")
         if self.augmentation is not None:
             # Only now: a checkpoint may have brought another codec after the setup.
-            self._adapt(self.augmentation)
+            encode = self.codecs.encoder("train", self.spec) if self._encodes_on_device() else None
+            adapt(self.augmentation, self.codecs.training, self.spec, self.statistics)
+            try_out(self.augmentation, self._dataset("train"), self.spec, encode)
         return loader
 
     def val_dataloader(self) -> DataLoader[Any] | list[Any]:
@@ -237,16 +252,6 @@ class EncodedDataModule(CheckpointedDataModule, ABC):
     def _encodes_on_device(self) -> bool:
         # Signals of different size are encoded one by one, before they are padded.
         return self.transform is not None and None not in self.signal_shape and self.codecs.on_device
-
-    def _adapt(self, augmentation: nn.Module) -> None:
-        adapt(augmentation, self.codecs.training, self.spec, self.statistics)
-        source = self._dataset("train")
-        if source is None or None in self.spec.shape:
-            return  # batches may be padded, or not be made alone
-        encode = self.codecs.encoder("train", self.spec) if self._encodes_on_device() else None
-        sample = read_sample(source, 16)
-        codes = (values if encode is None else encode(values, targets) for values, targets in sample)
-        try_out(augmentation, codes, self.spec)
 
     def _open_splits(self, stage: str | None) -> None:
         if stage is None and self.trainer is not None and self.trainer.state.fn is not None:

@@ -162,10 +162,18 @@ class ImageFolder(FileDataModule):
         FileNotFoundError: If the folders are missing.
 
     Example:
+        >>> import tempfile
+        >>> from itertools import product
+        >>> from PIL import Image
         >>> from lossy_lightning.codecs import JPEG
-        >>> data = ImageFolder(JPEG(), "photos", size=(224, 224))  # doctest: +SKIP
-        >>> data.spec.shape  # doctest: +SKIP
-        (384, 14, 14)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for split, name, i in product(("train", "test"), ("blue", "red"), range(2)):
+        ...         Path(folder, split, name).mkdir(parents=True, exist_ok=True)
+        ...         Image.new("RGB", (64 + 16 * i, 48), name).save(Path(folder, split, name, f"{i}.png"))
+        ...     data = ImageFolder(JPEG(quality=50), folder, size=(32, 32), cache_dir=f"{folder}/codes")
+        ...     code, target = next(iter(data.test_dataloader()))
+        >>> code.shape, [data.classes[number] for number in target]
+        (torch.Size([4, 384, 2, 2]), ['blue', 'blue', 'red', 'red'])
     """
 
     def __init__(

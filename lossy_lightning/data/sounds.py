@@ -80,9 +80,19 @@ class AudioFolder(SoundDataModule):
         MisconfigurationException: If a codec expects another rate, or groups cannot be split.
 
     Example:
-        >>> data = AudioFolder(PCM(16), "esc10", 16_000, seconds=2, group=lambda path: path.name[0])  # doctest: +SKIP
-        >>> data.spec.shape  # doctest: +SKIP
-        (1, 32000)
+        >>> import soundfile, tempfile
+        >>> import numpy as np
+        >>> from lossy_lightning.codecs import PCM
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name, pitch in (("high", 2_000), ("low", 200)):
+        ...         for i in range(5):
+        ...             Path(folder, name).mkdir(exist_ok=True)
+        ...             tone = np.sin(2 * np.pi * pitch * np.arange(8_000) / 8_000)
+        ...             soundfile.write(f"{folder}/{name}/{i}.wav", tone, 8_000)
+        ...     data = AudioFolder(PCM(16), folder, 8_000, seconds=0.5, cache_dir=f"{folder}/codes")
+        ...     code, target = next(iter(data.test_dataloader()))
+        >>> data.classes, code.shape, code.dtype
+        (('high', 'low'), torch.Size([2, 1, 4000]), torch.int16)
     """
 
     def __init__(

@@ -45,10 +45,19 @@ class SpeechCommands(SoundDataModule):
     Source: Warden, Speech Commands: a dataset for limited-vocabulary speech recognition, arXiv:1804.03209, 2018.
 
     Example:
+        >>> import soundfile, tempfile
+        >>> from itertools import product
+        >>> import numpy as np
         >>> from lossy_lightning.codecs import PCM
-        >>> data = SpeechCommands(PCM(16), words=["yes", "no"])  # doctest: +SKIP
-        >>> data.spec.shape  # doctest: +SKIP
-        (1, 16000)
+        >>> with tempfile.TemporaryDirectory() as folder:  # that of the data set lies in $LOSSY_DATA
+        ...     for word, speaker in product(("no", "yes"), range(20)):
+        ...         clip = Path(folder, "SpeechCommands/speech_commands_v0.02", word, f"{speaker:08x}_nohash_0.wav")
+        ...         clip.parent.mkdir(parents=True, exist_ok=True)
+        ...         soundfile.write(clip, np.zeros(15_000), 16_000)
+        ...     data = SpeechCommands(PCM(16), folder, words=["yes", "no"], cache_dir=f"{folder}/codes")
+        ...     code, target = next(iter(data.test_dataloader()))
+        >>> data.classes, code.shape, sorted({speaker_of(path) for path, _, split in data.sounds if split == "val"})
+        (('yes', 'no'), torch.Size([12, 1, 16000]), ['00000007'])
     """
 
     def __init__(

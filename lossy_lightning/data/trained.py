@@ -36,8 +36,20 @@ def trained_on(checkpoint_path: str | Path) -> TrainedOn:
             earlier version, or with a codec that a checkpoint cannot hold.
 
     Example:
-        >>> trained_on("best.ckpt").codec  # doctest: +SKIP
-        VQ(block=(2, 2), levels=16)
+        >>> import tempfile
+        >>> from functools import partial
+        >>> from lightning.pytorch import Trainer
+        >>> from lossy_lightning import codecs, data, nn, tasks
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     digits = data.Digits(codecs.VQ((2, 2), levels=16), cache_dir=folder)
+        ...     stem = partial(nn.LookupLinear, out_features=8)
+        ...     task = tasks.ClassificationTask(digits.spec, digits.num_classes, stem, nn.MLP)
+        ...     trainer = Trainer(max_steps=1, default_root_dir=folder, logger=False, enable_progress_bar=False)
+        ...     trainer.fit(task, digits)
+        ...     trainer.save_checkpoint(f"{folder}/last.ckpt")
+        ...     found = trained_on(f"{folder}/last.ckpt")
+        >>> found.codec, found.form.shape, found.classes[:3]
+        (VQ(block=(2, 2), levels=16, seed=0), (1, 8, 8), ('0', '1', '2'))
     """
     state = data_state(torch.load(checkpoint_path, map_location="cpu", weights_only=True))
     if state is None or "signal_form" not in state:

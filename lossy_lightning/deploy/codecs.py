@@ -97,7 +97,13 @@ def network_form(network: PackedNetwork) -> SignalForm:
         ValueError: If the network's file does not tell.
 
     Example:
-        >>> network_form(PackedNetwork.load("digits.packed")).shape  # doctest: +SKIP
+        >>> from lossy_lightning import weights
+        >>> from lossy_lightning.data import Digits
+        >>> from lossy_lightning.deploy import attach_codec, pack
+        >>> trained = weights.load("digits-vq-lookup")
+        >>> network = pack(trained.task, trained.task.spec)
+        >>> network = attach_codec(network, trained.codec, Digits(trained.codec).signal_form)
+        >>> network_form(network).shape
         (1, 8, 8)
     """
     return make_form(None if network.codec is None else network.codec.get("signal"))

@@ -36,8 +36,16 @@ class OnnxNetwork:
         ImportError: If onnxruntime is not installed.
 
     Example:
-        >>> network = OnnxNetwork("digits.onnx")  # doctest: +SKIP
-        >>> network.predict(codes).argmax(1)  # doctest: +SKIP
+        >>> import tempfile
+        >>> from lossy_lightning import weights
+        >>> from lossy_lightning.deploy import export_onnx
+        >>> trained = weights.load("digits-vq-lookup")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     export_onnx(trained.task, f"{folder}/digits.onnx", classes=trained.classes)
+        ...     network = OnnxNetwork(f"{folder}/digits.onnx")
+        >>> logits = network.predict(np.zeros((2, 1, 4, 4), np.uint8))
+        >>> network.classes[:3], logits.shape
+        (('0', '1', '2'), (2, 10))
     """
 
     def __init__(self, path: str | Path) -> None:

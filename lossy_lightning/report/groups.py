@@ -35,6 +35,12 @@ class Group:
     Attributes:
         name: The runs' name, with what distinguishes the experiment from others of that name.
         runs: All of them.
+
+    Example:
+        >>> runs = [Run(Path(f"run{i}"), State.FINISHED, seed=i, figures={"test_acc": 0.9 + 0.02 * i}) for i in (0, 1)]
+        >>> mean, deviation, number = Group("digits", tuple(runs)).summary("test_acc")
+        >>> f"{mean:.3f} ± {deviation:.3f} of {number} runs"
+        '0.910 ± 0.014 of 2 runs'
     """
 
     name: str

@@ -33,7 +33,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Run:
-    """One training or test, read from its folder or a file of results.
+    r"""One training or test, read from its folder or a file of results.
 
     Attributes:
         path: The folder; for a run from a file of results, its name below that file; of several loggers' the first.
@@ -46,6 +46,15 @@ class Run:
         config: What `LightningCLI` saved, empty if there is none.
         environment: What `Provenance` wrote, empty if there is none.
         curves: All points of each logged name, empty if read from a file of results.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "metrics.csv").write_text("epoch,step,val_acc\n0,9,0.5\n1,19,0.75\n")
+        ...     _ = Path(folder, "config.yaml").write_text("seed_everything: 3")
+        ...     run = read_run(folder)
+        >>> run.seed, run.figures["val_acc"], run.curves["val_acc"], run.state.value
+        (3, 0.75, [(0.0, 0.5), (1.0, 0.75)], 'foreign')
     """
 
     path: Path

@@ -45,6 +45,13 @@ class EnCodec(Codec):
 
     Source:
         Défossez et al., High fidelity neural audio compression, 2022; github.com/facebookresearch/encodec.
+
+    Example:
+        >>> codec = EnCodec(3.0, pretrained=False)  # with pretrained=True, prepare() downloads the weights once
+        >>> tone = (torch.arange(24_000) / 20).sin().mul(10_000).to(torch.int16)[None]
+        >>> code = codec.encode(tone)  # one second: 75 columns of four 10-bit indices
+        >>> code.shape, codec.spec(tone.shape).num_bits, codec.decode(code, tone.shape).shape
+        (torch.Size([4, 75]), 3000, torch.Size([1, 24000]))
     """
 
     sample_rate = 24_000

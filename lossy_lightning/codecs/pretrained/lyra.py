@@ -51,6 +51,13 @@ class Lyra(Codec):
     Source:
         Zeghidour et al., SoundStream: An end-to-end neural audio codec, 2021; github.com/google/lyra (Apache-2.0),
         ``lyra/model_coeffs``.
+
+    Example:
+        >>> codec = Lyra(bit_rate=3200)  # its models lie in $LOSSY_DATA/lyra_v2; model_dir names another folder
+        >>> tone = (torch.arange(16_000) / 20).sin().mul(10_000).to(torch.int16)[None]
+        >>> code = codec.encode(tone)  # one second: 50 columns of sixteen 4-bit indices
+        >>> code.shape, codec.spec(tone.shape).num_bits, codec.decode(code, tone.shape).shape
+        (torch.Size([16, 50]), 3200, torch.Size([1, 16000]))
     """
 
     sample_rate = 16_000

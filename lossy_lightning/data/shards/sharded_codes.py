@@ -63,9 +63,15 @@ class ShardedCodes(EncodedDataModule):
         ImportError: If litdata is not installed.
 
     Example:
-        >>> data = ShardedCodes("s3://bucket/photos", crop=224)  # doctest: +SKIP
-        >>> data.spec.shape  # doctest: +SKIP
-        (384, 14, 14)
+        >>> import tempfile
+        >>> from lossy_lightning.codecs import VQ
+        >>> from lossy_lightning.data import Digits, write_shards
+        >>> with tempfile.TemporaryDirectory() as folder:  # or an address such as "s3://bucket/digits"
+        ...     written = write_shards(Digits(VQ((2, 2), levels=16), cache_dir=folder), f"{folder}/digits")
+        ...     data = ShardedCodes(f"{folder}/digits", batch_size=100)
+        ...     code, target = next(iter(data.train_dataloader()))
+        >>> code.shape, data.codec, data.num_classes
+        (torch.Size([100, 1, 4, 4]), VQ(block=(2, 2), levels=16, seed=0), 10)
     """
 
     def __init__(

@@ -58,8 +58,16 @@ class PackedNetwork:
             if it is not known.
 
     Example:
-        >>> network = PackedNetwork.load("digits.packed")  # doctest: +SKIP
-        >>> network.predict(codes).argmax(1)  # doctest: +SKIP
+        >>> import tempfile
+        >>> from lossy_lightning import weights
+        >>> from lossy_lightning.deploy import pack
+        >>> trained = weights.load("digits-vq-lookup")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     pack(trained.task, trained.task.spec, trained.classes).save(f"{folder}/digits.packed")
+        ...     network = PackedNetwork.load(f"{folder}/digits.packed")  # where there is no torch, too
+        >>> logits = network.predict(np.zeros((2, 1, 4, 4), np.uint8))
+        >>> network.classes[:3], logits.shape
+        (('0', '1', '2'), (2, 10))
     """
 
     def __init__(
