@@ -56,5 +56,11 @@ def source_of_data(trainer: Trainer, split: str) -> Any:
     return None if examples is None else examples(split)
 
 
+def signals_of_data(trainer: Trainer, split: str) -> Any:
+    """The signals of a split, None if the data do not have them."""
+    signals = _of_data(trainer, "signals")
+    return None if signals is None else signals(split)
+
+
 def _of_data(trainer: Trainer, name: str) -> Any:
     return getattr(getattr(trainer, "datamodule", None), name, None)

@@ -1,28 +1,28 @@
 """What a model makes of the same test signals through other codecs than that of its training."""
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
-from torch.utils.data import Dataset, IterableDataset
+from torch.utils.data import Dataset
 
 from lossy_lightning.callbacks._datamodule import class_names
 from lossy_lightning.callbacks._drift_table import drift_table
 from lossy_lightning.callbacks._labels import classes_of, logits_of
 from lossy_lightning.callbacks._round_trip import device_of
+from lossy_lightning.callbacks._through_codecs import ThroughCodecs, examples_of, log_alike
 from lossy_lightning.callbacks._victim import forward_of
 from lossy_lightning.callbacks.attack import call
-from lossy_lightning.core import Codec, InputError
+from lossy_lightning.core import Codec
 from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.functional import undisturbed
 from lossy_lightning.media import log_text
 
 
-class DriftMonitor(Callback):
+class DriftMonitor(ThroughCodecs):
     """Tests a classifier on the whole test set through each of several codecs, such as JPEG of several qualities.
 
     A model may have learned how examples were encoded in place of what they show. It is tested as it is, whatever the
@@ -68,23 +68,17 @@ class DriftMonitor(Callback):
         forward_fn: Callable[[Any, Tensor], Any] = call,
         output_fn: Callable[[Any], Any] = logits_of,
     ) -> None:
-        named = isinstance(codecs, Mapping) and bool(codecs)
-        if not named or not all(isinstance(name, str) and isinstance(c, Codec) for name, c in codecs.items()):
-            raise InputError(f"codecs names one or more codecs, such as {{'quality 10': JPEG(10)}}; got {codecs!r}")
+        super().__init__(codecs, signals)
         check_integers(1, batch_size=batch_size)
-        self.codecs = dict(codecs)
-        self.signals = signals
         self.batch_size = batch_size
         self.forward_fn = forward_fn
         self.output_fn = output_fn
         self.counts = {}
-        self._warned = False
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Classify the test signals through each codec, and log."""
-        signals = _signals_of(trainer) if self.signals is None else self.signals
+        signals = self.test_signals(trainer)
         if signals is None:
-            self._warn(trainer)
             return
         with undisturbed(pl_module, self.forward_fn, self.output_fn):
             self.counts = self._count(trainer, pl_module, signals)
@@ -92,11 +86,7 @@ class DriftMonitor(Callback):
             shares = counts.double() / counts.sum()
             figures = {"accuracy": shares.diagonal().sum(), "excess": (shares.sum(0) - shares.sum(1)).max()}
             for figure, value in figures.items():
-                # every rank measures the same
-                pl_module.log(
-                    f"drift/{name}/{figure}", value.float().to(pl_module.device), on_step=False, on_epoch=True,
-                    batch_size=1, reduce_fx="max", sync_dist=True,
-                )  # fmt: skip
+                log_alike(pl_module, f"drift/{name}/{figure}", value)
         if trainer.is_global_zero and self.counts:
             classes = class_names(trainer, len(next(iter(self.counts.values()))))
             log_text(trainer.loggers, "drift", drift_table(self.counts, classes), trainer.global_step)
@@ -120,31 +110,12 @@ class DriftMonitor(Callback):
                 counts[name] = counts[name] + found if name in counts else found
         return counts
 
-    def _warn(self, trainer: Trainer) -> None:
-        if not self._warned:
-            self._warned = True
-            data = getattr(trainer, "datamodule", None)
-            warnings.warn(
-                "DriftMonitor measures nothing: it needs signals to encode, from signals=… or from a datamodule with "
-                f"signals('test'), such as an EncodedDataModule; got "
-                f"{type(data).__name__ if data is not None else 'loaders'}",
-                stacklevel=2,
-            )
-
-
-def _signals_of(trainer: Trainer) -> Any:
-    """Test signals of a datamodule that has some."""
-    data: Any = getattr(trainer, "datamodule", None)
-    return data.signals("test") if hasattr(data, "signals") else None
-
 
 def _batches(signals: Any, size: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Signals ``(N, *signal)`` and targets, as they follow each other; those of one shape together."""
-    streamed = isinstance(signals, IterableDataset)
-    examples = iter(signals) if streamed else (signals[index] for index in range(len(signals)))
     batch: list[Tensor] = []
     targets: list[Tensor] = []
-    for signal, target, *_ in examples:
+    for signal, target, *_ in examples_of(signals):
         if batch and (len(batch) == size or signal.shape != batch[0].shape):
             yield torch.stack(batch), torch.stack(targets)
             batch, targets = [], []

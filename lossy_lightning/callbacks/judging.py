@@ -1,16 +1,16 @@
 """What codecs leave of signals: how far it is from them, and whether a network still says the same of it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
-from torch.utils.data import Dataset, IterableDataset
 from torchmetrics.functional.audio import scale_invariant_signal_distortion_ratio
 
 from lossy_lightning.callbacks._distortion import distortion, is_sound
 from lossy_lightning.callbacks._round_trip import device_of
+from lossy_lightning.callbacks._through_codecs import examples_of
 from lossy_lightning.core import Codec, InputError
 from lossy_lightning.core.arguments import check_integers
 
@@ -63,7 +63,8 @@ def judge_codecs(
         raise InputError("judge_codecs compares one or more codecs, such as {'quality 10': JPEG(10)}; got none")
     rows: dict[str, list[dict[str, float]]] = {name: [] for name in codecs}
     with torch.no_grad():
-        for signal in _each(signals):
+        for example in examples_of(signals):
+            signal = example if isinstance(example, Tensor) else example[0]
             said = None if judge is None else judge(signal[None])
             for name, codec in codecs.items():
                 left, bits = _round_trip(name, codec, signal)
@@ -75,13 +76,6 @@ def judge_codecs(
     if not rows[next(iter(rows))]:
         raise InputError("judge_codecs compares signals before and after coding; got none")
     return {name: {key: torch.tensor([row[key] for row in each]) for key in each[0]} for name, each in rows.items()}
-
-
-def _each(signals: Any) -> Iterator[Tensor]:
-    """Signals without what comes with them."""
-    by_index = isinstance(signals, Dataset) and not isinstance(signals, IterableDataset)
-    for example in (signals[i] for i in range(len(signals))) if by_index else signals:
-        yield example if isinstance(example, Tensor) else example[0]
 
 
 def _round_trip(name: str, codec: Codec | RoundTrip, signal: Tensor) -> tuple[Tensor, float]:
