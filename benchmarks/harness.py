@@ -119,17 +119,25 @@ def inside(place: Path) -> Iterator[None]:
         yield
 
 
+def known(done: Path) -> dict[str, Any]:
+    """What a file of figures holds by now."""
+    found: dict[str, Any] = json.loads(done.read_text()) if done.exists() else {}
+    return found
+
+
 def once(done: Path, name: str, make: Callable[[], Any]) -> Any:
     """What the file holds under this name, else what is made and then kept there."""
-    known = json.loads(done.read_text()) if done.exists() else {}
-    if name not in known:
-        found = make()
-        # What is made, and other processes, may have kept figures of their own.
-        with FileLock(done.with_suffix(".lock")):
-            known = (json.loads(done.read_text()) if done.exists() else {}) | {name: found}
-            done.with_suffix(".new").write_text(json.dumps(known, indent=1))
-            done.with_suffix(".new").replace(done)
-    return known[name]
+    there = known(done)
+    return there[name] if name in there else keep(done, name, make())[name]
+
+
+def keep(done: Path, name: str, figures: Any) -> dict[str, Any]:
+    """What the file holds once these figures are kept in it, too; other processes may have kept some meanwhile."""
+    with FileLock(done.with_suffix(".lock")):
+        there = known(done) | {name: figures}
+        done.with_suffix(".new").write_text(json.dumps(there, indent=1))
+        done.with_suffix(".new").replace(done)
+    return there
 
 
 def positive(text: str) -> int:

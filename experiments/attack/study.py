@@ -13,7 +13,6 @@ read. Other options, as `--name=value`, go to the command line of each training.
 """
 
 import argparse
-import json
 import re
 import time
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.harness import fit, inside, kept, machine, once, positive, recipe, show, study_parser
+from benchmarks.harness import fit, inside, kept, known, machine, once, positive, recipe, show, study_parser
 from experiments.attack.batch import attack_batch
 from experiments.attack.checks import self_check
 from experiments.attack.claim import claims
@@ -119,7 +118,7 @@ def main() -> None:
             setting = SETTINGS[name]
             held_out = setting.hold_out(folder) if given.held_out else None
             done = results or folder / ("held_out.json" if given.held_out else "figures.json")
-            there = json.loads(done.read_text()) if done.exists() else {}
+            there = known(done)
             arms = " ".join(recipe(arm) for arm in setting.arms.values())
             key = f"{name} {arms} seed {seed}"
             part = f"{key} batch {number} of {count}"

@@ -1,6 +1,5 @@
 """What networks of the study cost: parameters, features, a step of training, and the way from a file to a class."""
 
-import json
 import os
 import statistics
 import tempfile
@@ -13,12 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from filelock import FileLock
 from PIL import Image
 from torch import Tensor, nn
 from torchvision.io import ImageReadMode, decode_jpeg, read_file
 
-from benchmarks.harness import machine, precision, seconds
+from benchmarks.harness import keep, machine, precision, seconds
 from experiments.complexity.reading import Scaled
 from experiments.complexity.trials import SHAPE, Recipe, fitted, network
 from lossy_lightning.codecs import JPEG, Decoded
@@ -158,6 +156,4 @@ def measure(recipes: Mapping[tuple[float, str], Recipe], done: Path) -> None:
     """Measure all anew, on one thread, and keep it beside the other figures."""
     torch.set_num_threads(1)
     told = {"networks": of_networks(recipes), "reading": of_reading(), "machine": machine()}
-    with FileLock(done.with_suffix(".lock")):
-        known = json.loads(done.read_text()) if done.exists() else {}
-        done.write_text(json.dumps(known | {"costs": told}, indent=1))
+    keep(done, "costs", told)

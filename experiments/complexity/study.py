@@ -26,7 +26,7 @@ from typing import Any
 import yaml
 
 from benchmarks.accuracy.paired import Right
-from benchmarks.harness import fit, inside, kept, once, recipe, study_parser
+from benchmarks.harness import fit, inside, kept, known, once, recipe, study_parser
 from experiments.complexity.costs import measure
 from experiments.complexity.tables import Tested, draw, write
 from experiments.complexity.trials import BUDGETS, EPOCHS, FORMS, HELD_OUT, Recipe, best, changes, fitted, sequence
@@ -97,12 +97,6 @@ def chosen(arm: str, budget: float) -> Recipe:
     """The recipe of an arm and budget."""
     recipes = json.loads(RECIPES.read_text())["recipes"]
     return Recipe(**recipes[f"{budget:g}"][arm])
-
-
-def known(done: Path) -> dict[str, Any]:
-    """What a file of figures holds."""
-    found: dict[str, Any] = json.loads(done.read_text()) if done.exists() else {}
-    return found
 
 
 def tests(given: argparse.Namespace, folder: Path, extra: list[str]) -> Tested:

@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import config, fit, inside, kept, machine, once, recipe, show, study_parser
+from benchmarks.harness import config, fit, inside, kept, known, machine, once, recipe, show, study_parser
 from experiments.drift.tables import Found, accuracies, proxies, swapped
 from lossy_lightning.callbacks import DriftMonitor
 from lossy_lightning.data import CIFAR10
@@ -121,7 +121,7 @@ def main() -> None:
         if given.held_out:
             places += ["--data.init_args.root", str(hold_out(folder))]
         done = done or folder / ("held_out.json" if given.held_out else "figures.json")
-        there = json.loads(done.read_text()) if done.exists() else {}
+        there = known(done)
         for arm, pair, seed in runs(given.arms, given.pairs, given.seeds):
             key = f"{recipe(arm)} {pair} {POOR} {MEDIUM} {FINE} seed {seed} {' '.join(extra)}"
             if given.finished and key not in there:

@@ -11,7 +11,6 @@ surroundings. `--held-out` is how settings were chosen: speakers and sounds that
 as they come; what is there is not made again, and ``--finished`` makes nothing.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.harness import kept, once, show, study_parser
+from benchmarks.harness import kept, known, once, show, study_parser
 from experiments.out_of_distribution import material, resampled
 from experiments.out_of_distribution.coders import Coders, image_coders, sound_coders
 from experiments.out_of_distribution.material import Material
@@ -124,7 +123,7 @@ def main() -> None:
     with kept(given.folder) as folder:
         folder.mkdir(parents=True, exist_ok=True)
         done = given.results or folder / ("held_out.json" if given.held_out else "figures.json")
-        there = json.loads(done.read_text()) if done.exists() else {}
+        there = known(done)
         for part, family, kind in runs(given.parts, given.families, given.held_out):
             key = f"{part} | {family} | {kind}"
             if given.finished and key not in there:

