@@ -89,7 +89,7 @@ class NonlinearTransform(FileCodec, nn.Module):
         self.signal_shape = (channels, *[None] * len(self.stride))
 
     @classmethod
-    def from_checkpoint(cls, path: str | Path) -> "NonlinearTransform":
+    def from_checkpoint(cls, path: str | Path) -> "NonlinearTransform":  # the command line cannot resolve Self
         """The codec in the checkpoint of a `RateDistortionTask` that the command line ran.
 
         Args:
