@@ -7,7 +7,7 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger
-from torch.utils.data import TensorDataset
+from torch.utils.data import IterableDataset, TensorDataset
 
 from lossy_lightning.callbacks import JudgeMonitor, judge_codecs
 from lossy_lightning.codecs import JPEG, PCM, VQ, Spectrogram, TransformCodec
@@ -98,6 +98,30 @@ def test_monitor_logs_means_in_a_test_of_a_foreign_module(tmp_path):
     assert len(monitor.found["turned"]["psnr"]) == 2
     (text,) = tmp_path.rglob("media/*.md")
     assert "| turned | 1.000 |" in text.read_text()
+
+
+class Stream(IterableDataset):
+    """Signals one after another, which tell how many there are."""
+
+    def __len__(self):
+        return len(IMAGES)
+
+    def __iter__(self):
+        return iter(IMAGES)
+
+
+@pytest.mark.parametrize("signals", [IMAGES, TensorDataset(IMAGES), Stream(), list(IMAGES)])
+def test_signals_of_any_kind_are_measured_in_their_order(signals):
+    found = judge_codecs({"turned": turned}, signals)["turned"]
+    assert torch.equal(found["psnr"], judge_codecs({"turned": turned}, iter(IMAGES))["turned"]["psnr"])
+    monitor = JudgeMonitor({"turned": turned}, signals=signals)
+    trainer = Trainer(
+        callbacks=[monitor], logger=False, accelerator="cpu", enable_progress_bar=False, enable_checkpointing=False
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*does not have many workers.*")
+        trainer.test(Foreign(), loader(), verbose=False)
+    assert torch.equal(monitor.found["turned"]["psnr"], found["psnr"])
 
 
 def test_monitor_without_signals_warns_once():
