@@ -31,7 +31,7 @@ def experiments():
 def test_studies_name_all_files():
     told = {file for files in layers().values() for file in files}
     found = {file for study in STUDIES for file in study.parent.glob("*.yaml")} - {*STUDIES}
-    assert len(STUDIES) == 8
+    assert len(STUDIES) == 9
     assert found <= told
     assert all(file.is_file() for file in told)
 

@@ -36,7 +36,11 @@ def gained(found: Tested, budget: float, control: str) -> np.ndarray[Any, Any] |
     """Points by which codes are right more often, ``(seeds, images)``; None if there is nothing to compare."""
     if control == CODES or (budget, CODES) not in found or (budget, control) not in found:
         return None
-    own, other = found[budget, CODES], found[budget, control]
+    return points(found[budget, CODES], found[budget, control])
+
+
+def points(own: list[dict[str, Any]], other: list[dict[str, Any]]) -> np.ndarray[Any, Any]:
+    """Points by which runs are right more often than others, over the seeds that both have: ``(seeds, images)``."""
     seeds = min(len(own), len(other))
     return 100 * (right(own[:seeds]) - right(other[:seeds]))
 

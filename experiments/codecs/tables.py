@@ -1,0 +1,110 @@
+"""What the study says: what numbers are worth at equal count, and what each codec costs and gives."""
+
+import math
+import time
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.accuracy.transform_rates import draw, point
+from benchmarks.harness import machine, precision, seconds, show, spread
+from benchmarks.intervals import bootstrap, over
+from experiments.codecs.arms import CODECS, LATENTS, NUMBERS, PIXELS, Arm
+from experiments.complexity.tables import points
+from experiments.complexity.trials import SHAPE
+from lossy_lightning.codecs import NonlinearTransform
+from lossy_lightning.core import Codec
+from lossy_lightning.profiling import count_encoding_macs
+
+Found = Mapping[Arm, list[dict[str, Any]]]
+"""Figures of each seed, by arm."""
+About = Mapping[Arm, dict[str, Any]]
+"""What was measured of the codec of each arm."""
+GOAL = 3.0
+"""Points above pixels of equal dimension that linear analysis is to reach."""
+
+
+@torch.no_grad()
+def measure(codec: Codec, images: Tensor) -> dict[str, float]:
+    """Rate, distortion and cost of a codec; rates of learned entropy models are what these tell."""
+    found = point(codec, [images])._asdict()
+    if isinstance(codec, NonlinearTransform):
+        told = torch.cat([codec(part).bits for part in images.split(500)])
+        found["bits"] = float(told.mean()) / math.prod(SHAPE[1:])
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    taken = min(seconds(partial(codec.encode, images[:1000]), time.process_time) for _ in range(3))
+    torch.set_num_threads(threads)
+    return found | {
+        "ms": 1e6 * taken / len(images[:1000]),
+        "numbers": math.prod(side or 0 for side in codec.spec(SHAPE).shape),
+        "macs": sum(count_encoding_macs(codec, SHAPE).values()),
+    }
+
+
+def equal_numbers(found: Found, about: About) -> list[list[str]]:
+    """A row for each way to 192 numbers, on 32x32 and on its own grid."""
+    rows = [["192 numbers an image", "read on", "form", "bits a pixel", "PSNR, dB", "MMAC", "its decoder's"]]
+    rows[0] += ["test accuracy, %", "above pixels, over seeds", "bootstrap"]
+    for arm, each in found.items():
+        if arm.name not in NUMBERS:
+            continue
+        costs = [f"{mean(one[name] for one in each) / 1e6:.2f}" for name in ("macs", "decoder")]
+        told = about[arm]
+        row = [arm.name, "32x32" if arm.fine else "its own grid", each[0]["form"], f"{told['bits']:.2f}"]
+        row += [_psnr(told), *costs, spread([one["accuracy"] for one in each])]
+        control = found.get(Arm(PIXELS, arm.fine))
+        gained = points(each, control) if control and arm.name != PIXELS else None
+        row += ["", ""] if gained is None else [str(over(gained.mean(1))), str(bootstrap(gained, nested=1))]
+        rows.append(row)
+    return rows
+
+
+def verdict(found: Found) -> str:
+    """Whether linear analysis is as far above pixels as it is to be."""
+    told = []
+    for fine in (True, False):
+        own, control = found.get(Arm(LATENTS, fine)), found.get(Arm(PIXELS, fine))
+        if own and control and min(len(own), len(control)) > 1:
+            gained = over(points(own, control).mean(1))
+            reached = gained.mean >= GOAL and gained.low > 0
+            where = "32x32" if fine else "their own grids"
+            told.append(f"On {where}, linear analysis is {'' if reached else 'not '}{GOAL:g} points above pixels.")
+    return " ".join(told)
+
+
+def all_codecs(found: Found, about: About) -> list[list[str]]:
+    """A row for each codec and rate."""
+    rows = [["codec", "bits a pixel", "numbers an image", "PSNR, dB", "encoding, thousand MACs"]]
+    rows[0] += ["encoding 1000 images, ms", "MMAC of the network", "test accuracy, %"]
+    for arm, each in found.items():
+        if arm.name in CODECS:
+            told = about[arm]
+            row = [arm.name, f"{told['bits']:.2f}", f"{told['numbers']:.0f}", _psnr(told), f"{told['macs'] / 1e3:.0f}"]
+            row += [f"{told['ms']:.0f}", f"{mean(one['macs'] for one in each) / 1e6:.2f}"]
+            rows.append([*row, spread([one["accuracy"] for one in each])])
+    return rows
+
+
+def write(found: Found, about: About, epochs: int, document: Path | None, picture: Path | None) -> None:
+    """Show the tables, and put them into a document and draw codecs, if there are places for that."""
+    seeds = " or ".join(map(str, sorted({len(each) for each in found.values()})))
+    note = f"{epochs} epochs, {seeds} seed(s), in {precision()}."
+    show(equal_numbers(found, about), f"{note} {verdict(found)}".strip(), document, "codecs-numbers")
+    show(all_codecs(found, about), f"{note} {machine()}.", document, "codecs-all")
+    if picture:
+        curves: dict[str, list[tuple[float, float]]] = {}
+        for arm, each in found.items():
+            if arm.name in CODECS:
+                place = about[arm]["bits"], mean(one["accuracy"] for one in each)
+                curves.setdefault(arm.name.split(",")[0], []).append(place)
+        draw(curves, "test accuracy, %", picture)
+
+
+def _psnr(told: Mapping[str, float]) -> str:
+    return "" if math.isinf(told["psnr"]) else f"{told['psnr']:.1f}"
