@@ -2,8 +2,8 @@
 
     LOSSY_DATA=... python -m experiments.codecs.study --trials [--folder FOLDER]
     LOSSY_DATA=... python -m experiments.codecs.study --choose [--folder FOLDER]
-    LOSSY_DATA=... python -m experiments.codecs.study [--parts numbers codecs] [--epochs 40] [--seeds 0 1 2]
-        [--names NAME ...] [--folder FOLDER] [--finished] [--results FILE] [--update docs/codecs_study.md]
+    LOSSY_DATA=... python -m experiments.codecs.study [--parts numbers codecs] [--seeds 0 1 2] [--names NAME ...]
+        [--epochs N] [--folder FOLDER] [--finished] [--results FILE] [--update docs/codecs_study.md]
         [--draw docs/pictures/codecs_study.svg]
 
 CIFAR-10, networks of 3 million multiply-accumulates. *numbers*: 8x8 pixels, components and low frequencies of 8x8
@@ -31,7 +31,7 @@ from torch import Tensor
 
 from benchmarks.accuracy.small_networks import load
 from benchmarks.harness import kept, once, parser, positive
-from experiments.codecs.arms import EQUAL_BITS, LATENTS, PARTS, PIXELS, Arm, Place, codec, identity
+from experiments.codecs.arms import EQUAL_BITS, LATENTS, NUMBERS, PARTS, PIXELS, Arm, Place, codec, identity
 from experiments.codecs.networks import fitted, network, train
 from experiments.codecs.tables import Found, measure, write
 from experiments.complexity.gpu_training import Examples, right
@@ -39,6 +39,7 @@ from experiments.complexity.study import known
 from experiments.complexity.trials import HELD_OUT, Recipe, best
 from lossy_lightning.profiling import count_macs
 
+EPOCHS = {"numbers": 40, "codecs": 30}
 EPOCHS_OF_TRIALS = 6
 RECIPES = Path(__file__).with_name("recipes.json")
 LR = 0.2
@@ -72,7 +73,8 @@ def run(arm: Arm, told: Recipe, on: Data, place: Place, epochs: int) -> dict[str
     code = made.encode(on.test_images)
     seen = right(model, Examples(code, on.test_labels))[0].numpy()
     macs, decoder = (sum(count_macs(part.eval(), code[:1]).values()) for part in (model, model[0]))
-    return {"accuracy": 100 * float(seen.mean()), "macs": macs, "decoder": decoder, "form": told.form} | {
+    return {"accuracy": 100 * float(seen.mean()), "macs": macs, "decoder": decoder, "epochs": epochs} | {
+        "form": told.form,
         "examples": len(seen),
         "right": np.packbits(seen).tobytes().hex(),
         "seconds": round(time.process_time() - start, 1),
@@ -128,11 +130,11 @@ def chosen(arm: Arm) -> Recipe:
     return Recipe(**json.loads(RECIPES.read_text())["recipes"][str(arm)])
 
 
-def tests(arms: list[Arm], on: Data, places: list[Place], epochs: int, done: Path, finished: bool) -> Found:
+def tests(arms: list[Arm], on: Data, places: list[Place], asked: int | None, done: Path, finished: bool) -> Found:
     """Run what is missing; figures by arm, one of each seed."""
     found: dict[Arm, list[dict[str, Any]]] = {}
     for place, arm in product(places, arms):
-        told = chosen(arm)
+        told, epochs = chosen(arm), asked or EPOCHS["numbers" if arm.name in NUMBERS else "codecs"]
         name = key(arm, told, place, epochs)
         if not finished or name in known(done):
             figures = once(done, name, partial(run, arm, told, on, place, epochs))
@@ -162,7 +164,7 @@ def options() -> argparse.ArgumentParser:
     given.add_argument("--choose", action="store_true", help="write the best of the trials into recipes.json")
     given.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
     given.add_argument("--names", nargs="+", metavar="NAME", help="codecs to run; default all")
-    given.add_argument("--epochs", type=positive, default=40)
+    given.add_argument("--epochs", type=positive, help="of all runs; default 40 for numbers, 30 for codecs")
     given.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     given.add_argument("--folder", type=Path, help="where images, codecs and figures are kept")
     given.add_argument("--finished", action="store_true", help="run nothing; show what is there")
@@ -191,7 +193,7 @@ def main() -> None:
             found = tests(arms, on, places, given.epochs, done, given.finished)
             told = dict(measured(found, on, places[0]._replace(seed=0), done, given.finished))
             shown = {arm: each for arm, each in found.items() if arm in told}
-            write(shown, told, given.epochs, given.update, given.draw)
+            write(shown, told, given.update, given.draw)
 
 
 if __name__ == "__main__":

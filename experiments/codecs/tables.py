@@ -91,12 +91,12 @@ def all_codecs(found: Found, about: About) -> list[list[str]]:
     return rows
 
 
-def write(found: Found, about: About, epochs: int, document: Path | None, picture: Path | None) -> None:
+def write(found: Found, about: About, document: Path | None, picture: Path | None) -> None:
     """Show the tables, and put them into a document and draw codecs, if there are places for that."""
-    seeds = " or ".join(map(str, sorted({len(each) for each in found.values()})))
-    note = f"{epochs} epochs, {seeds} seed(s), in {precision()}."
-    show(equal_numbers(found, about), f"{note} {verdict(found)}".strip(), document, "codecs-numbers")
-    show(all_codecs(found, about), f"{note} {machine()}.", document, "codecs-all")
+    parts = [{arm: each for arm, each in found.items() if arm.name in names} for names in (NUMBERS, CODECS)]
+    numbers, codecs = map(_note, parts)
+    show(equal_numbers(found, about), f"{numbers} {verdict(found)}".strip(), document, "codecs-numbers")
+    show(all_codecs(found, about), f"{codecs} {machine()}.", document, "codecs-all")
     if picture:
         curves: dict[str, list[tuple[float, float]]] = {}
         for arm, each in found.items():
@@ -108,3 +108,9 @@ def write(found: Found, about: About, epochs: int, document: Path | None, pictur
 
 def _psnr(told: Mapping[str, float]) -> str:
     return "" if math.isinf(told["psnr"]) else f"{told['psnr']:.1f}"
+
+
+def _note(found: Found) -> str:
+    epochs = " or ".join(map(str, sorted({one["epochs"] for each in found.values() for one in each})))
+    seeds = " or ".join(map(str, sorted({len(each) for each in found.values()})))
+    return f"{epochs} epochs, {seeds} seed(s), in {precision()}." if found else ""
