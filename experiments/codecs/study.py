@@ -107,8 +107,8 @@ def trials(arm: Arm, on: Data, place: Place, finished: bool) -> dict[Recipe, flo
 
 
 def choose(arms: list[Arm], on: Data, place: Place) -> None:
-    """Write what the trials found."""
-    told: dict[str, Any] = {"trials": {}, "recipes": {}}
+    """Write what the trials of these arms found; what is there of others stays."""
+    told: dict[str, Any] = {"trials": {}, "recipes": {}} | known(RECIPES)
     for arm in arms:
         if not arm.forms:
             continue
