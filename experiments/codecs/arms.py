@@ -26,6 +26,8 @@ NUMBERS: dict[str, tuple[str, ...]] = {
 }
 """Forms by name, of which trials choose one: resamplers, frequencies of each component, widths of the decoder."""
 
+GRIDS = ("32x32", "own grid")
+"""What codes are read on: decoded, or as they are."""
 Options = Mapping[str, str]
 """Arguments of the model of a run by name."""
 _WEIGHT, _NETWORKS = "reconstruction_weight", "codec.init_args.{}.init_args.hidden"
@@ -67,7 +69,12 @@ class Arm(NamedTuple):
     fine: bool
 
     def __str__(self) -> str:
-        return f"{self.name}{' on 32x32' * self.fine}"
+        return f"{self.name} on {self.grid}"
+
+    @property
+    def grid(self) -> str:
+        """What it is read on."""
+        return GRIDS[not self.fine]
 
     @property
     def forms(self) -> tuple[str, ...]:

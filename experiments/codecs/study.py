@@ -3,8 +3,8 @@
     LOSSY_DATA=... python -m experiments.codecs.study --trials [--folder FOLDER]
     LOSSY_DATA=... python -m experiments.codecs.study --choose [--folder FOLDER]
     LOSSY_DATA=... python -m experiments.codecs.study [--parts numbers codecs] [--seeds 0 1 2] [--names NAME ...]
-        [--epochs N] [--folder FOLDER] [--finished] [--results FILE] [--update docs/codecs_study.md]
-        [--draw docs/pictures/codecs_study.svg]
+        [--grids 32x32 "own grid"] [--epochs N] [--folder FOLDER] [--finished] [--results FILE]
+        [--update docs/codecs_study.md] [--draw docs/pictures/codecs_study.svg]
 
 CIFAR-10, networks of 3 million multiply-accumulates. *numbers*: 8x8 pixels, components and low frequencies of 8x8
 blocks, and latents of linear analysis, decoded to 32x32 and on their own grids. *codecs*: every image codec of the
@@ -30,16 +30,15 @@ import torch
 from torch import Tensor
 
 from benchmarks.accuracy.small_networks import load
-from benchmarks.harness import kept, once, parser, positive
-from experiments.codecs.arms import EQUAL_BITS, LATENTS, NUMBERS, PARTS, PIXELS, Arm, Place, codec, identity
+from benchmarks.harness import kept, known, once, parser, positive
+from experiments.codecs.arms import EQUAL_BITS, GRIDS, LATENTS, PARTS, PIXELS, Arm, Place, codec, identity
 from experiments.codecs.networks import fitted, network, train
 from experiments.codecs.tables import Found, measure, write
 from experiments.complexity.gpu_training import Examples, right
-from experiments.complexity.study import known
 from experiments.complexity.trials import HELD_OUT, Recipe, best
 from lossy_lightning.profiling import count_macs
 
-EPOCHS = {"numbers": 40, "codecs": 30}
+EPOCHS = 30
 EPOCHS_OF_TRIALS = 6
 RECIPES = Path(__file__).with_name("recipes.json")
 LR = 0.2
@@ -83,8 +82,7 @@ def run(arm: Arm, told: Recipe, on: Data, place: Place, epochs: int) -> dict[str
 
 def key(arm: Arm, told: Recipe, place: Place, epochs: int) -> str:
     """What tells a run from others."""
-    where = "32x32" if arm.fine else "own grid"
-    parts = [identity(arm.name, told.form), where, f"rate {told.lr:g}", f"{epochs} epochs", *place.extra]
+    parts = [identity(arm.name, told.form), arm.grid, f"rate {told.lr:g}", f"{epochs} epochs", *place.extra]
     return ", ".join([*parts, f"seed {place.seed}"])
 
 
@@ -130,11 +128,11 @@ def chosen(arm: Arm) -> Recipe:
     return Recipe(**json.loads(RECIPES.read_text())["recipes"][str(arm)])
 
 
-def tests(arms: list[Arm], on: Data, places: list[Place], asked: int | None, done: Path, finished: bool) -> Found:
+def tests(arms: list[Arm], on: Data, places: list[Place], epochs: int, done: Path, finished: bool) -> Found:
     """Run what is missing; figures by arm, one of each seed."""
     found: dict[Arm, list[dict[str, Any]]] = {}
     for place, arm in product(places, arms):
-        told, epochs = chosen(arm), asked or EPOCHS["numbers" if arm.name in NUMBERS else "codecs"]
+        told = chosen(arm)
         name = key(arm, told, place, epochs)
         if not finished or name in known(done):
             figures = once(done, name, partial(run, arm, told, on, place, epochs))
@@ -164,7 +162,8 @@ def options() -> argparse.ArgumentParser:
     given.add_argument("--choose", action="store_true", help="write the best of the trials into recipes.json")
     given.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
     given.add_argument("--names", nargs="+", metavar="NAME", help="codecs to run; default all")
-    given.add_argument("--epochs", type=positive, help="of all runs; default 40 for numbers, 30 for codecs")
+    given.add_argument("--grids", nargs="+", choices=GRIDS, default=GRIDS, help="what codes are read on; default both")
+    given.add_argument("--epochs", type=positive, default=EPOCHS, help="of runs that are tested; default %(default)s")
     given.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     given.add_argument("--folder", type=Path, help="where images, codecs and figures are kept")
     given.add_argument("--finished", action="store_true", help="run nothing; show what is there")
@@ -178,7 +177,8 @@ def main() -> None:
     """Run what is missing, and show the tables."""
     given, extra = options().parse_known_args()
     torch.set_num_threads(1)
-    arms = [arm for part in given.parts for arm in PARTS[part] if not given.names or arm.name in given.names]
+    asked = [arm for part in given.parts for arm in PARTS[part] if arm.grid in given.grids]
+    arms = [arm for arm in asked if not given.names or arm.name in given.names]
     with kept(given.folder) as folder:
         folder.mkdir(parents=True, exist_ok=True)
         on = data(folder, given.trials or given.choose)

@@ -68,7 +68,7 @@ def learned(kind, **more):
         (LINEAR, False, (12, 4, 4)),
         (LINEAR, True, (3, 32, 32)),
     ],
-    ids=str,
+    ids=["pixels", "jpeg", "wavelet", "vq", "factorized", "hyperprior", "latents", "decoded"],
 )
 def test_networks_read_codes(codec, fine, shape):
     model = networks.network(codec, fine, 4)
