@@ -26,6 +26,7 @@ OTHERS = [
     "planes, float first layer",
 ]
 UNFOLDINGS = ["unfolded by 4, frozen", "unfolded by 4, trained relative", "unfolded by 4, trained plain"]
+TOKENS = ["pixels, transformer", "blocks of coefficients, transformer", "pixels, Tree-3"]
 ADAMW = ["--model.init_args.optimizer=torch.optim.AdamW", "--model.init_args.optimizer.init_args.lr=0.006"]
 ADAMW += ["--model.init_args.optimizer.init_args.weight_decay=0.05"]
 FILES = ["25/4:4:4", "50/4:4:4", "75/4:4:4", "95/4:4:4", "75/4:2:0"]
@@ -36,6 +37,7 @@ ACCURACIES: dict[str, list[str]] = {
     "jpeg-files": [*COMPARED, *THREE, "--files", *FILES],
     "jpeg-long": [*COMPARED[1:], *THREE, "--epochs", "30"],
     "jpeg-unfolding": [*UNFOLDINGS, *THREE, *ADAMW],
+    "jpeg-tokens": [*TOKENS, *THREE],
     "jpeg-steps": [*COMPARED, NARROW, UNFOLDINGS[1], *OTHERS, "--steps", "60"],
 }
 

@@ -7,7 +7,7 @@
 Each row is a run of `experiments/cifar10/`, made through the command line, on all training images, and tests the last
 epoch: test images choose nothing. All rows see the same JPEG files. The seeds come in rounds, so that what is there is
 balanced. A table gives accuracy as mean and standard deviation over seeds, multiply-accumulates of one image, and the
-difference to each of the two pixel controls with its 95 % interval: a paired bootstrap over test images, each counted
+difference to each of the pixel controls with its 95 % interval: a paired bootstrap over test images, each counted
 as right as often as seeds had it right. Other options, as `--name=value`, go to the command line of each run. A folder
 keeps runs and figures, and what it holds already is not run again; several processes may fill it at once.
 
@@ -55,7 +55,7 @@ from lossy_lightning.profiling import count_macs
 
 DRIFT = "transform of luma moved by, % of its norm"
 TURN = 10  # steps that follow each other
-CONTROLS = ("pixels, ResNet at 32x32", "pixels, space-to-depth 2")
+CONTROLS = ("pixels, ResNet at 32x32", "pixels, space-to-depth 2", "pixels, transformer")
 ROWS: dict[str, str] = {
     CONTROLS[0]: "cifar10_resnet",
     CONTROLS[1]: "cifar10_space_to_depth",
@@ -69,6 +69,9 @@ ROWS: dict[str, str] = {
     "pixels, DCT convolution on the 4x4 grid": "cifar10_block_dct",
     "planes, 1-bit first layer": "cifar10_planes_binary",
     "planes, float first layer": "cifar10_planes_float",
+    CONTROLS[2]: "cifar10_transformer_pixels",
+    "blocks of coefficients, transformer": "cifar10_transformer",
+    "pixels, Tree-3": "cifar10_tree3",
 }
 
 
