@@ -103,7 +103,7 @@ def test_data(size: int, in_pixels: bool, folder: Path) -> ImageFolder | JPEGFol
         return JPEGFolder(JPEG(requantize=True), root, cache_dir=folder / "cache")
     if size != SIZE:
         root = resized(root, folder / f"imagenette{size}_pixels", SIZE, ".png")
-    return ImageFolder(PCM(), root, (SIZE, SIZE), folder / "cache")
+    return ImageFolder(PCM(), root, (SIZE, SIZE), cache_dir=folder / "cache")
 
 
 def figures(name: str, extra: list[str], seed: int, folder: Path) -> dict[str, Any]:
