@@ -24,6 +24,7 @@ from lossy_lightning.codecs.quantizers import (
     Quantizer,
     Uniform,
 )
+from lossy_lightning.codecs.rvq import RVQ
 from lossy_lightning.codecs.standards import JPEG, MP3
 from lossy_lightning.codecs.threshold import Threshold
 from lossy_lightning.codecs.transform import (
@@ -46,6 +47,7 @@ __all__ = [
     "MDCT",
     "MP3",
     "PCM",
+    "RVQ",
     "VQ",
     "VQVAE",
     "ALaw",

@@ -54,8 +54,8 @@ class VQ(TrainableCodec):
         whole = all(isinstance(number, Integral) for number in (*sizes, levels))
         if not sizes or not whole or min(sizes) < 1 or not 2 <= levels <= _MAX_LEVELS:
             raise InputError(
-                f"VQ needs a block of at least one sample, such as (4, 4), and 2 to {_MAX_LEVELS} levels; got "
-                f"{block=}, {levels=}"
+                f"{type(self).__name__} needs a block of at least one sample, such as (4, 4), and 2 to {_MAX_LEVELS} "
+                f"levels; got {block=}, {levels=}"
             )
         check_integers(0, seed=seed)
         self.block = sizes
@@ -67,7 +67,7 @@ class VQ(TrainableCodec):
     @property
     def fitted(self) -> bool:
         """Whether there is a codebook."""
-        return self.codebook.shape[1] > 0
+        return self.codebook.shape[-1] > 0
 
     def fit(self, signals: Iterable[Tensor]) -> Self:
         """Fit the codebook to batches of signals ``(N, channels, *size)``.
@@ -79,9 +79,10 @@ class VQ(TrainableCodec):
         """
         sample = self._sample(signals)
         if not np.isfinite(sample).all():
-            raise InputError("VQ cannot be fitted to signals with NaN or infinite values; clean them first")
-        words = torch.from_numpy(self._cluster(sample)).float()
-        self.codebook = words if self._dtype.is_floating_point else words.round()
+            raise InputError(
+                f"{type(self).__name__} cannot be fitted to signals with NaN or infinite values; clean them first"
+            )
+        self._fit_words(sample)
         self._warn_of_idle_words(torch.from_numpy(sample))
         return self
 
@@ -94,13 +95,16 @@ class VQ(TrainableCodec):
         """
         self._check_fitted()
         if signal.dtype != self._dtype:
-            raise InputError(f"this VQ was fitted to signals of {self._dtype}; got {signal.dtype}")
+            raise InputError(f"this {type(self).__name__} was fitted to signals of {self._dtype}; got {signal.dtype}")
         blocks = to_blocks(self._checked(signal), self.block)
-        if blocks.shape[-1] != self.codebook.shape[1]:
-            channels = self.codebook.shape[1] // prod(self.block)
-            raise InputError(f"this VQ was fitted to signals of {channels} channels; got shape {tuple(signal.shape)}")
+        if blocks.shape[-1] != self.codebook.shape[-1]:
+            channels = self.codebook.shape[-1] // prod(self.block)
+            raise InputError(
+                f"this {type(self).__name__} was fitted to signals of {channels} channels; got shape "
+                f"{tuple(signal.shape)}"
+            )
         dtype = self.spec((1,) * (len(self.block) + 1)).dtype
-        return nearest_codewords(blocks, self.codebook).to(dtype).unsqueeze(-len(self.block) - 1)
+        return self._indices(blocks).to(dtype).movedim(-1, -len(self.block) - 1)
 
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
         """The codewords, put side by side and cropped to ``shape``.
@@ -109,8 +113,8 @@ class VQ(TrainableCodec):
             RuntimeError: If the codebook is not fitted.
         """
         self._check_fitted()
-        words = self.codebook[code.squeeze(-len(self.block) - 1).long()]
-        signal = from_blocks(words, self.block).to(self._dtype)
+        indices = code.movedim(-len(self.block) - 1, -1).long()
+        signal = from_blocks(self._words(indices), self.block).to(self._dtype)
         return signal if shape is None else crop(signal, shape[1:])
 
     def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
@@ -120,10 +124,12 @@ class VQ(TrainableCodec):
             ValueError: If the shape has not one axis a block axis, after the channels.
         """
         if len(shape) != len(self.block) + 1:
-            raise InputError(f"VQ with block {self.block} takes signals (channels, *size); got shape {tuple(shape)}")
+            raise InputError(
+                f"{type(self).__name__} with block {self.block} takes signals (channels, *size); got shape "
+                f"{tuple(shape)}"
+            )
         sizes = zip(shape[1:], self.block, strict=True)
-        grid = tuple(None if size is None else -(-size // width) for size, width in sizes)
-        return CodeSpec.uniform((1, *grid), 0, self.levels - 1, ordinal=False)
+        return self._spec(tuple(None if size is None else -(-size // width) for size, width in sizes))
 
     def codebooks(self) -> Tensor | None:
         """``(1, levels, channels * prod(block))``; None before fitting."""
@@ -140,20 +146,36 @@ class VQ(TrainableCodec):
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         # A codec that is not fitted yet does not know its blocks' number of samples.
         saved = state_dict.get(prefix + "codebook", self.codebook)
-        if saved.shape[1:] != self.codebook.shape[1:]:
-            self.codebook = self.codebook.new_empty(self.levels, *saved.shape[1:])
+        if saved.shape[-1] != self.codebook.shape[-1]:
+            self.codebook = self.codebook.new_empty(*self.codebook.shape[:-1], saved.shape[-1])
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _checked(self, signal: Tensor) -> Tensor:
         if signal.ndim < len(self.block) + 1:
             raise InputError(
-                f"VQ with block {self.block} takes signals (..., channels, *size); got shape {tuple(signal.shape)}"
+                f"{type(self).__name__} with block {self.block} takes signals (..., channels, *size); got shape "
+                f"{tuple(signal.shape)}"
             )
         return signal
 
     def _check_fitted(self) -> None:
         if not self.fitted:
-            raise RuntimeError("this VQ has no codebook yet; call fit, or load a fitted state")
+            raise RuntimeError(f"this {type(self).__name__} has no codebook yet; call fit, or load a fitted state")
+
+    def _spec(self, grid: tuple[int | None, ...]) -> CodeSpec:
+        return CodeSpec.uniform((1, *grid), 0, self.levels - 1, ordinal=False)
+
+    def _indices(self, blocks: Tensor) -> Tensor:
+        """Indices ``(..., C)`` of blocks ``(..., samples)``."""
+        return nearest_codewords(blocks, self.codebook).unsqueeze(-1)
+
+    def _words(self, indices: Tensor) -> Tensor:
+        """Blocks of indices."""
+        return self.codebook[indices[..., 0]]
+
+    def _fit_words(self, sample: NDArray[Any]) -> None:
+        words = torch.from_numpy(self._cluster(sample)).float()
+        self.codebook = words if self._dtype.is_floating_point else words.round()
 
     def _sample(self, signals: Iterable[Tensor]) -> NDArray[Any]:
         """Distinct blocks of integer signals, a uniform sample of float ones; keeps little more than it returns."""
@@ -162,8 +184,8 @@ class VQ(TrainableCodec):
         for batch in signals:
             if not isinstance(batch, Tensor):
                 raise InputError(
-                    f"VQ is fitted to batches of signals, each a tensor; got a {type(batch).__name__}: leave the "
-                    "targets out"
+                    f"{type(self).__name__} is fitted to batches of signals, each a tensor; got a "
+                    f"{type(batch).__name__}: leave the targets out"
                 )
             self._dtype = batch.dtype
             blocks = to_blocks(self._checked(batch), self.block).flatten(0, -2).cpu().numpy()
@@ -176,7 +198,7 @@ class VQ(TrainableCodec):
             else:
                 sample = _distinct(sample)
         if sample is None or not len(sample):
-            raise InputError("VQ cannot be fitted to no signals; pass at least one batch")
+            raise InputError(f"{type(self).__name__} cannot be fitted to no signals; pass at least one batch")
         return sample
 
     def _cluster(self, sample: NDArray[Any]) -> NDArray[Any]:
@@ -188,11 +210,11 @@ class VQ(TrainableCodec):
         return np.asarray(kmeans.fit(sample.astype(np.float32)).cluster_centers_)
 
     def _warn_of_idle_words(self, sample: Tensor) -> None:
-        idle = self.levels - len(np.unique(nearest_codewords(sample, self.codebook)))
-        if idle:
+        used = [len(np.unique(index)) for index in self._indices(sample).unbind(-1)]
+        if idle := self.levels * len(used) - sum(used):
             warnings.warn(
-                f"{idle} of the {self.levels} codewords of this VQ are unused or duplicates; "
-                "fewer levels would code the same",
+                f"{idle} of the {self.levels * len(used)} codewords of this {type(self).__name__} are unused or "
+                "duplicates; fewer levels would code the same",
                 stacklevel=3,
             )
 
