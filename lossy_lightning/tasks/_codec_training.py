@@ -4,6 +4,7 @@ from abc import abstractmethod
 from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 from torchmetrics import Metric
@@ -15,15 +16,32 @@ from lossy_lightning.tasks._wiring import make_optimizers
 from lossy_lightning.tasks.reconstruction import log_figures, show
 
 
-class CodecTask(OriginTask):
+class ReconstructionTask(LightningModule):
+    """Logs figures of reconstruction at the end of each epoch; a subclass sets the attributes."""
+
+    train_reconstruction: Metric
+    val_reconstruction: Metric
+    test_reconstruction: Metric
+
+    def on_train_epoch_end(self) -> None:
+        """Log the figures."""
+        log_figures(self, "train", self.train_reconstruction)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the figures."""
+        log_figures(self, "val", self.val_reconstruction)
+
+    def on_test_epoch_end(self) -> None:
+        """Log the figures."""
+        log_figures(self, "test", self.test_reconstruction)
+
+
+class CodecTask(ReconstructionTask, OriginTask):
     """Trains a codec on plain samples; a subclass sets the attributes, and tells the loss."""
 
     spec: CodeSpec
     optimizer: OptimizerCallable
     lr_scheduler: LRSchedulerCallable | None
-    train_reconstruction: Metric
-    val_reconstruction: Metric
-    test_reconstruction: Metric
 
     @abstractmethod
     def evaluate(self, batch: tuple[Tensor, ...], split: str) -> tuple[Tensor, Tensor]:
@@ -61,18 +79,6 @@ class CodecTask(OriginTask):
         """Reconstructions of a batch in [-1, 1]."""
         reconstruction: Tensor = self(batch[0])
         return reconstruction
-
-    def on_train_epoch_end(self) -> None:
-        """Log the figures."""
-        log_figures(self, "train", self.train_reconstruction)
-
-    def on_validation_epoch_end(self) -> None:
-        """Log the figures."""
-        log_figures(self, "val", self.val_reconstruction)
-
-    def on_test_epoch_end(self) -> None:
-        """Log the figures."""
-        log_figures(self, "test", self.test_reconstruction)
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and the scheduler if there is one."""

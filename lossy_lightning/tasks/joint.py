@@ -12,8 +12,9 @@ from lossy_lightning.codecs import VQVAE
 from lossy_lightning.codecs.learned._signals import to_unit
 from lossy_lightning.core import CodeSpec, FeatureShape
 from lossy_lightning.core.arguments import check_numbers
+from lossy_lightning.tasks._codec_training import ReconstructionTask
 from lossy_lightning.tasks.classification import ClassificationTask
-from lossy_lightning.tasks.reconstruction import Reconstruction, check_samples, log_figures, show
+from lossy_lightning.tasks.reconstruction import Reconstruction, check_samples, show
 
 
 class CodecFeatures(nn.Module):
@@ -35,7 +36,7 @@ class CodecFeatures(nn.Module):
         return values
 
 
-class JointTask(ClassificationTask):
+class JointTask(ReconstructionTask, ClassificationTask):
     """Trains a `VQVAE` and a classifier on its quantized features together, on any datamodule of `PCM`.
 
     The loss is cross-entropy, plus the quantizer's own, plus ``reconstruction_weight`` times the mean squared error of
@@ -114,15 +115,3 @@ class JointTask(ClassificationTask):
         if batch_idx == 0:
             signal = batch[0][:8]
             show(self, to_unit(signal), self.codec.reconstruct(self.codec(signal).values, tuple(signal.shape)))
-
-    def on_train_epoch_end(self) -> None:
-        """Log the figures."""
-        log_figures(self, "train", self.train_reconstruction)
-
-    def on_validation_epoch_end(self) -> None:
-        """Log the figures."""
-        log_figures(self, "val", self.val_reconstruction)
-
-    def on_test_epoch_end(self) -> None:
-        """Log the figures."""
-        log_figures(self, "test", self.test_reconstruction)

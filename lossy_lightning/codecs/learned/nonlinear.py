@@ -85,6 +85,7 @@ class NonlinearTransform(FileCodec, nn.Module):
         self.channels = channels
         self.sample_rate = sample_rate
         self.exact = exact
+        self._held_key: bytes | None = None  # while many files are read
         self.stride = stride_of(encoder, type(self).__name__)
         self.signal_shape = (channels, *[None] * len(self.stride))
 
@@ -143,9 +144,9 @@ class NonlinearTransform(FileCodec, nn.Module):
         """Signal of a code ``(..., C, *grid)``, rounded to whole samples and cropped to ``shape``."""
         axes = len(self.stride) + 1
         batch = code.shape[:-axes]
-        latents = self._spec((None,) * len(self.stride)).split(code.reshape(-1, *code.shape[-axes:]))["latents"]
+        levels = self._spec((None,) * len(self.stride)).split(code.reshape(-1, *code.shape[-axes:]))
         with undisturbed(self):
-            signal = from_unit(self._run(self.decoder, latents), self.dtype)
+            signal = from_unit(self._run(self.decoder, self._latents(levels)), self.dtype)
         signal = signal.view(*batch, *signal.shape[1:])
         return signal if shape is None else crop(signal, shape[-len(self.stride) :])
 
@@ -204,6 +205,22 @@ class NonlinearTransform(FileCodec, nn.Module):
                 found.append(error)
         return found
 
+    def read_into(
+        self,
+        files: Sequence[bytes],
+        rows: Sequence[Tensor],
+        windows: Sequence[Sequence[slice]] | None = None,
+        lenient: bool = False,
+        num_threads: int = 1,
+        infos: Sequence[FileInfo] | None = None,
+    ) -> list[ValueError | None]:
+        """Read the codes of files, or windows of them; the codec's tensors are hashed once for all."""
+        self._held_key = self._key()
+        try:
+            return super().read_into(files, rows, windows, lenient, num_threads, infos)
+        finally:
+            self._held_key = None
+
     @abstractmethod
     def update_tables(self) -> None:
         """Make the tables of files anew, from what has been learned; files written before can no longer be read."""
@@ -218,6 +235,10 @@ class NonlinearTransform(FileCodec, nn.Module):
     @abstractmethod
     def _levels(self, latents: Tensor) -> dict[str, Tensor]:
         """Fields of the code ``(N, channels, *grid)``, of latents that are not rounded yet."""
+
+    def _latents(self, levels: dict[str, Tensor]) -> Tensor:
+        """What the decoder reads of the fields of a code."""
+        return levels["latents"]
 
     @abstractmethod
     def _bits(self, latents: Tensor, values: Tensor) -> Tensor:
@@ -236,7 +257,7 @@ class NonlinearTransform(FileCodec, nn.Module):
         return x + torch.empty_like(x).uniform_(-0.5, 0.5) if self.training else rounded(x)
 
     def _key(self) -> bytes:
-        return hashlib.sha256(self.fingerprint().encode()).digest()[:8]
+        return self._held_key or hashlib.sha256(self.fingerprint().encode()).digest()[:8]
 
 
 def rounded(latents: Tensor) -> Tensor:

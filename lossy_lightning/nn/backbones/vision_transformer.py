@@ -65,7 +65,7 @@ class VisionTransformer(nn.Module):
         rows, columns = patch
         self.patch, self.block = (rows, columns), block
         self.embed_patches = nn.Conv2d(channels, dim, self.patch, self.patch)
-        self.layers = nn.ModuleList(_Layer(dim, heads, hidden * dim) for _ in range(depth))
+        self.layers = nn.ModuleList(TransformerLayer(dim, heads, hidden * dim) for _ in range(depth))
         self.norm = nn.LayerNorm(dim)
         self.classifier = nn.Linear(dim, num_classes)
 
@@ -79,14 +79,14 @@ class VisionTransformer(nn.Module):
         if grid_size is not None:
             own = -(-grid_size // grid_size.new_tensor(self.patch))
             valid = valid_positions(own, (tokens.shape[2], tokens.shape[3])).flatten(1)
-        tokens = (tokens + _positions(tokens, self.block)).flatten(2).mT
+        tokens = (tokens + sine_positions(tokens, self.block)).flatten(2).mT
         for layer in self.layers:
             tokens = layer(tokens, valid)
         logits: Tensor = self.classifier(mean_of_valid(self.norm(tokens).mT, valid))
         return logits
 
 
-class _Layer(nn.Module):
+class TransformerLayer(nn.Module):
     """Attention and a network of two layers, each behind a layer norm and with a shortcut."""
 
     def __init__(self, dim: int, heads: int, hidden: int) -> None:
@@ -108,7 +108,7 @@ class _Layer(nn.Module):
         return made
 
 
-def _positions(tokens: Tensor, block: int) -> Tensor:
+def sine_positions(tokens: Tensor, block: int) -> Tensor:
     """Sines and cosines of rows and columns, ``(dim, rows, columns)``, of tokens ``(N, dim, rows, columns)``."""
     quarter = tokens.shape[1] // 4
     rates = 10_000 ** -(torch.arange(quarter, device=tokens.device) / max(quarter - 1, 1))

@@ -50,6 +50,20 @@ def test_a_folder_of_files_is_read_to_codes(written):
     assert target.tolist() == [0, 1]
 
 
+def test_tensors_are_hashed_once_for_many_files(written, monkeypatch):
+    folder, codes = written
+    codec, hashed = Factorized.from_checkpoint(folder / "codec.ckpt"), []
+    fingerprint = codec.fingerprint()
+    monkeypatch.setattr(Factorized, "fingerprint", lambda self: hashed.append(self) or fingerprint)
+    files = [path.read_bytes() for path in sorted((folder / "photos" / "test").glob("*/*.llnc"))]
+    rows = torch.empty_like(codes[2:])
+    assert codec.read_into(files, [*rows]) == [None, None]
+    assert torch.equal(rows, codes[2:])
+    assert len(hashed) == 1
+    codec.read(files[0])
+    assert len(hashed) == 2
+
+
 def test_the_command_line_tells_and_draws_files(written, capsys):
     folder, codes = written
     file = str(folder / "photos" / "train" / "class0" / "0.llnc")
