@@ -11,7 +11,7 @@ from lossy_lightning.core import MissingPackageError
 
 #: Operations that `read_operations` tells of.
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-_PLAIN = ("ADD", "AVERAGE_POOL_2D", "MEAN")
+_PLAIN = ("ADD", "AVERAGE_POOL_2D", "MEAN", "MUL")
 #: Order of torch's axes of a weight (out, in of a group, rows, columns), in that of a file.
 _AXES = {"CONV_2D": (0, 3, 1, 2), "DEPTHWISE_CONV_2D": (3, 0, 1, 2)}
 
@@ -27,6 +27,7 @@ class Operation(NamedTuple):
         steps: Steps between two values of its first two inputs, of which the second may be the weight; 0 if real.
         scale: Step between two values of the output; 0 if it is not quantized.
         zero_point: Integer that stands for an output of 0.
+        units: ``(out,)``, step between two values of each output's weights; None if weights are real.
         dynamic: Whether real inputs are rounded to 8 bits by their own range, to meet weights of whole numbers.
     """
 
@@ -36,6 +37,7 @@ class Operation(NamedTuple):
     steps: tuple[float, ...]
     scale: float
     zero_point: int
+    units: Tensor | None
     dynamic: bool
 
 
@@ -59,7 +61,9 @@ def open_model(content: bytes, reader: str) -> Any:
 
 
 def read_operations(model: Any) -> list[Operation]:
-    """Convolutions, fully connected layers, sums and means of a model, in their order.
+    """Convolutions, fully connected layers, sums, means and products of a model, in their order.
+
+    A product by a vector, such as a window's, has that as its weight.
 
     Args:
         model: An interpreter of ai-edge-litert.
@@ -71,15 +75,18 @@ def read_operations(model: Any) -> list[Operation]:
         name = operation["op_name"]
         if name not in _WEIGHTED + _PLAIN:
             continue
-        weight = bias = None
-        dynamic = False
+        weight = bias = units = None
         steps = tuple(tensors[index]["quantization"][0] for index in operation["inputs"][:2])
+        given = tensors[operation["inputs"][min(1, len(operation["inputs"]) - 1)]]
         if name in _WEIGHTED:
-            weight, bias = (_real(model, tensors[index]) for index in operation["inputs"][1:3])
+            weight, bias = _real(model, given), _real(model, tensors[operation["inputs"][2]])
             weight = weight.permute(_AXES[name]).contiguous() if name in _AXES else weight
-            dynamic = tensors[operation["inputs"][1]]["dtype"] != tensors[operation["inputs"][0]]["dtype"]
+            units = _units(given, len(bias))
+        elif name == "MUL" and len(given["shape"]) == 1:
+            weight = _real(model, given)
+        dynamic = units is not None and given["dtype"] != tensors[operation["inputs"][0]]["dtype"]
         scale, zero_point = tensors[operation["outputs"][0]]["quantization"]
-        found.append(Operation(name, weight, bias, steps, scale, zero_point, dynamic))
+        found.append(Operation(name, weight, bias, steps, scale, zero_point, units, dynamic))
     return found
 
 
@@ -93,6 +100,12 @@ def _real(model: Any, tensor: dict[str, Any]) -> Tensor:
     along[given["quantized_dimension"]] = -1
     scales, zeros = (torch.from_numpy(given[key]).double().view(along) for key in ("scales", "zero_points"))
     return ((values - zeros) * scales).float()
+
+
+def _units(tensor: dict[str, Any], outputs: int) -> Tensor | None:
+    """The step of each output's weights."""
+    scales = torch.from_numpy(tensor["quantization_parameters"]["scales"])
+    return scales.float().expand(outputs).contiguous() if len(scales) else None
 
 
 def convolution_macs(model: Any) -> Counter[int]:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from lossy_lightning.core import InputError
+from lossy_lightning.nn.backbones._litert_dynamic import round_dynamically
 from lossy_lightning.nn.backbones.mobilenet import MobileNet
 from lossy_lightning.nn.backbones.yamnet import YAMNet
 from lossy_lightning.tflite import Operation
@@ -23,7 +23,7 @@ def round_as_litert(
     classifier: Operation | None,
     path: str | Path,
 ) -> None:
-    """Let a network round as a file's does, by hooks.
+    """Let a network round as a file's does: a MobileNet by hooks, a YAMNet by modules in place of its own.
 
     Args:
         network: That is filled.
@@ -35,33 +35,16 @@ def round_as_litert(
     Raises:
         ValueError: If the file has no steps of activations.
     """
-    last = [] if classifier is None else [(network.classifier, classifier)]
     if isinstance(network, YAMNet):
-        front = operations[0]
-        if front.weight is not None:
-            network.log_mel.bands.weight.copy_(front.weight.T)
-        layers = [(layer, operation) for _, layer, operation in places if layer is not None]
-        for layer, operation in [(network.log_mel.bands, front), *layers, *last]:
-            if operation.dynamic:
-                layer.register_forward_pre_hook(_DynamicRounding(operation.name == "DEPTHWISE_CONV_2D").__call__)
+        window, front = (next(each for each in operations if each.name == name) for name in ("MUL", "FULLY_CONNECTED"))
+        if window.weight is None or not front.dynamic:
+            raise InputError(f"{path} has no front end of 8 bits: load it with quantized=False")
+        round_dynamically(network, [(place, each) for place, _, each in places], window.weight, front, classifier)
         return
+    last = [] if classifier is None else [(network.classifier, classifier)]
     mean = next(operation for operation in operations if operation.name in MEANS)
     for place, operation in [*((place, each) for place, _, each in places), (network.avgpool, mean), *last]:
         _round_output(place, operation, path)
-
-
-class _DynamicRounding(NamedTuple):
-    """A hook that rounds an input to 8 bits by its own range: a whole example's, or that of each place alone."""
-
-    whole: bool
-
-    def __call__(self, module: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
-        (given,) = inputs
-        axes = tuple(range(1, given.ndim)) if self.whole else (1,) if given.ndim == 4 else (-1,)
-        low, high = given.amin(axes, keepdim=True).clamp(max=0), given.amax(axes, keepdim=True).clamp(min=0)
-        steps = 255 / torch.where(high > low, high - low, 255)  # of 1
-        zero_point = (-low * steps).round()
-        return (((given * steps).round() + zero_point).clamp(0, 255).sub(zero_point) / steps,)
 
 
 class _Rounding(NamedTuple):

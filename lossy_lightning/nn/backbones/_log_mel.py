@@ -1,7 +1,5 @@
 """YAMNet's front end."""
 
-from typing import cast
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -26,6 +24,7 @@ class LogMel(nn.Module):
     """
 
     window: Tensor
+    points = _FFT
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,9 +35,13 @@ class LogMel(nn.Module):
         """Patches of signals."""
         length = signal.shape[-1]
         whole = PATCH + max(0, -(-(length - PATCH) // PATCH_HOP)) * PATCH_HOP
-        frames = F.pad(signal, (0, whole - length)).unfold(-1, _WINDOW, _HOP) * self.window
-        bands = self.bands(torch.fft.rfft(frames, _FFT).abs())
-        return cast(Tensor, (bands + _OFFSET).log().unfold(1, _PATCH, _PATCH_HOP).transpose(2, 3))
+        columns = self.columns(F.pad(signal, (0, whole - length)).unfold(-1, _WINDOW, _HOP))
+        return columns.unfold(1, _PATCH, _PATCH_HOP).transpose(2, 3)
+
+    def columns(self, frames: Tensor) -> Tensor:
+        """Logarithms of mel bands ``(..., 64)`` of frames ``(..., 400)``."""
+        bands: Tensor = self.bands(torch.fft.rfft(frames * self.window, self.points).abs())
+        return (bands + _OFFSET).log()
 
 
 class MelBands(nn.Module):

@@ -92,11 +92,17 @@ class SameConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Features ``(N, C, ceil(H / stride), ceil(W / stride))``."""
-        padding: list[int] = []
-        for size, kernel, stride in zip(input.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], strict=True):
-            total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
-            padding += [total // 2, total - total // 2]
-        return super().forward(F.pad(input, padding))
+        return super().forward(pad_same(input, self))
+
+
+def pad_same(features: Tensor, convolution: nn.Conv2d) -> Tensor:
+    """Features ``(N, C, H, W)`` padded as TensorFlow's ``SAME`` does for a convolution."""
+    padding: list[int] = []
+    sizes = zip(features.shape[:1:-1], convolution.kernel_size[::-1], convolution.stride[::-1], strict=True)
+    for size, kernel, stride in sizes:
+        total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+        padding += [total // 2, total - total // 2]
+    return F.pad(features, padding)
 
 
 def pad_as_tensorflow(network: nn.Module) -> None:

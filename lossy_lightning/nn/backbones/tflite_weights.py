@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lossy_lightning.core import InputError, MissingFileError
+from lossy_lightning.nn.backbones._litert_dynamic import DynamicPart
 from lossy_lightning.nn.backbones._litert_rounding import MEANS, round_as_litert
 from lossy_lightning.nn.backbones.mobilenet import MobileNet
 from lossy_lightning.nn.backbones.yamnet import YAMNet
@@ -41,7 +42,7 @@ def load_tflite_weights(network: nn.Module, path: str | Path, quantized: bool = 
         network: A `MobileNet` of version 1 or 2, a `YAMNet`, or a network that has one in it, such as a task.
         path: Of the file, such as ``mobilenet_v1_0.25_128_quant.tflite`` or ``yamnet.tflite``.
         quantized: Whether activations are rounded as by LiteRT, too: to the steps of the file, or if it has none, as
-            YAMNet's, to 8 bits by their own range, with the file's mel bands.
+            YAMNet's, to 8 bits by their own range, with the file's window and mel bands.
 
     Returns:
         Names of the network's own parameters that were not loaded.
@@ -93,7 +94,7 @@ def _steps(module: nn.Module) -> Iterator[_Step]:
     from torchvision.models.mobilenetv2 import InvertedResidual
     from torchvision.ops.misc import Conv2dNormActivation
 
-    if isinstance(module, Conv2dNormActivation):
+    if isinstance(module, (Conv2dNormActivation, DynamicPart)):
         yield _Step(module, *list(module)[:2])
     elif isinstance(module, InvertedResidual):
         *blocks, convolution, norm = module.conv
