@@ -37,7 +37,7 @@ ROOMS = {
     "confound": {"core", "functional", "bitstream"},
     "deploy": {"core", "profiling", "functional", "bitstream", "__version__"},
     "inspection": {"bitstream", "codecs", "confound", "core", "data", "functional"},
-    "weights": {"core", "deploy", "profiling", "tasks", "__version__"},
+    "weights": {"codecs", "core", "deploy", "profiling", "tasks", "__version__"},
     "cli": {
         "callbacks",
         "confound",

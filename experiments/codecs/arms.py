@@ -31,8 +31,9 @@ GRIDS = ("32x32", "own grid")
 Options = Mapping[str, str]
 """Arguments of the model of a run by name."""
 _WEIGHT, _NETWORKS = "reconstruction_weight", "codec.init_args.{}.init_args.hidden"
-_COARSE = {_NETWORKS.format("encoder"): "[16, 32]", _NETWORKS.format("decoder"): "[32, 16]"}
-_FINE = {_NETWORKS.format("encoder"): "[16]", _NETWORKS.format("decoder"): "[16]"}
+DECODER = _NETWORKS.format("decoder")
+_COARSE = {_NETWORKS.format("encoder"): "[16, 32]", DECODER: "[32, 16]"}
+_FINE = {_NETWORKS.format("encoder"): "[16]", DECODER: "[16]"}
 TRAINED: dict[str, tuple[str, Options]] = {
     "VQ-VAE, cells of 4x4": ("codecs_vqvae", _COARSE),
     "VQ-VAE, cells of 2x2": ("codecs_vqvae", _FINE),
@@ -119,7 +120,7 @@ def codec(name: str, form: str, place: Place) -> Codec:
     if name == "12 frequencies":
         return lowest(place.images, [int(count) for count in form.split(",")])
     if name == LATENTS:
-        return trained("codecs_linear_analysis", {_NETWORKS.format("decoder"): form}, place)
+        return trained("codecs_linear_analysis", {DECODER: form}, place)
     if name in TRAINED:
         return trained(*TRAINED[name], place._replace(seed=0))
     if name in THRESHOLDS:
@@ -138,16 +139,21 @@ def identity(name: str, form: str) -> str:
 
 def trained(run: str, options: Options, place: Place) -> Codec:
     """The codec that a run of the command line leaves, trained now if there is no checkpoint of it yet."""
-    told = [*_arguments(options), *place.extra]
-    digest = zlib.crc32(" ".join([recipe(run), *told]).encode())
-    kept = place.folder / "codecs" / f"{run} {digest:08x}" / f"seed{place.seed}" / "codec.ckpt"
+    kept = where(run, options, place)
     if not kept.exists():
         with inside(kept.parent):
+            told = [*_arguments(options), *place.extra]
             places = ["--seed_everything", str(place.seed), "--data.init_args.cache_dir", str(place.folder / "cache")]
             fit(run, ["--test_after_fit", "false", *told, *places])
             Path("runs", run, "codec.ckpt").replace(kept)  # only now: checkpoints are written after each epoch
     kind: type[VQVAE] | type[NonlinearTransform] = VQVAE if run == "codecs_vqvae" else NonlinearTransform
     return kind.from_checkpoint(kept).eval()
+
+
+def where(run: str, options: Options, place: Place) -> Path:
+    """The checkpoint of a run that trains a codec."""
+    digest = zlib.crc32(" ".join([recipe(run), *_arguments(options), *place.extra]).encode())
+    return place.folder / "codecs" / f"{run} {digest:08x}" / f"seed{place.seed}" / "codec.ckpt"
 
 
 def bits(codec: Codec, images: Tensor) -> float:
