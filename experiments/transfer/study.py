@@ -25,7 +25,7 @@ from benchmarks.harness import kept, known, machine, once, positive, show, study
 from experiments.transfer import features
 from experiments.transfer.features import IMAGES, SPEECH, V2_IMAGES, Arm, Made
 from experiments.transfer.probes import SIZES, Array, accuracies
-from experiments.transfer.tables import Found, costs, curves, draw, saved
+from experiments.transfer.tables import PROBES, Found, costs, curves, draw, saved
 from experiments.transform_codecs.speech import clips
 from lossy_lightning.codecs import PCM
 from lossy_lightning.data import SpeechCommands
@@ -128,9 +128,11 @@ def main() -> None:
     for data in dict.fromkeys(name for name, _ in found):
         own = {arm: run for (name, arm), run in found.items() if name == data}
         note = f"Means of {given.draws} draws, with intervals of 95 %: Student's t over draws. {machine()}."
-        for probe in ("linear", "hidden"):
+        for probe in PROBES:
             show(curves(own, probe), note, given.update, f"transfer-{data}-{probe}")
-        show(saved(own), "Examples a class, by the linear probe.", given.update, f"transfer-{data}-saved")
+        show(
+            saved(own), "Examples a class, by the better probe of each number.", given.update, f"transfer-{data}-saved"
+        )
         show(costs(own), f"Processor time on {machine()}.", given.update, f"transfer-{data}-costs")
     if given.draw and found:
         draw(found, given.draw)

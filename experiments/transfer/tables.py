@@ -9,6 +9,9 @@ from benchmarks.intervals import Interval, bootstrap, over
 from experiments.transfer.features import Arm
 from experiments.transfer.probes import SIZES, needed
 
+PROBES = ("linear", "hidden")
+STYLES = ("--", "-", ":")
+"""Of codes, and of either network."""
 Found = dict[tuple[str, Arm], dict[str, Any]]
 """What each run left, by data and arm."""
 Arms = dict[Arm, dict[str, Any]]
@@ -24,10 +27,12 @@ def accuracy(run: dict[str, Any], probe: str, number: int | None) -> Interval:
     return bootstrap(100 * (np.arange(run["tested"]) < right).astype(float))
 
 
-def curve(run: dict[str, Any], probe: str = "linear") -> dict[float, float]:
-    """Mean accuracy by examples a class."""
+def curve(run: dict[str, Any], probes: tuple[str, ...] = ("linear",)) -> dict[float, float]:
+    """Mean accuracy by examples a class, of the best of these probes."""
     return {
-        float(run["per_class"] if number is None else number): float(np.mean(run[probe][str(number)]))
+        float(run["per_class"] if number is None else number): max(
+            float(np.mean(run[probe][str(number)])) for probe in probes
+        )
         for number in SIZES
     }
 
@@ -48,10 +53,10 @@ def saved(arms: Arms) -> list[list[str]]:
     for arm, run in arms.items():
         if arm.network:
             continue
-        for number in (20, None):
-            reached = float(np.mean(run["linear"][str(number)]))
-            own = f"{number or round(run['per_class'])} a class of {arm}"
-            each = (needed(curve(arms[other]), reached) for other in networks)
+        for number in (20, run["per_class"]):
+            reached = curve(run, PROBES)[float(number)]
+            own = f"{round(number)} a class of {arm}"
+            each = (needed(curve(arms[other], PROBES), reached) for other in networks)
             rows.append([own, f"{reached:.1f}", *("not reached" if np.isnan(one) else f"{one:.1f}" for one in each)])
     return rows
 
@@ -73,16 +78,18 @@ def draw(found: Found, folder: Path) -> None:
 
     names = [*dict.fromkeys(name for name, _ in found)]
     with matplotlib.rc_context({"svg.hashsalt": "transfer", "font.size": 9}):
-        figure = Figure(figsize=(5 * len(names), 4.2), layout="constrained")
+        figure = Figure(figsize=(5 * len(names), 5.6), layout="constrained")
         for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-            for arm, run in ((arm, run) for (own, arm), run in found.items() if own == name):
-                style = "-" if arm.network else "--"
-                axes.plot(*zip(*curve(run).items(), strict=True), style, marker="o", markersize=3, label=str(arm))
+            arms = {arm: run for (own, arm), run in found.items() if own == name}
+            codecs, networks = (list(dict.fromkeys(arm[i] for arm in arms)) for i in (0, 1))
+            for arm, run in arms.items():
+                look = {"color": f"C{codecs.index(arm.codec)}", "linestyle": STYLES[networks.index(arm.network)]}
+                axes.plot(*zip(*curve(run).items(), strict=True), **look, marker="o", markersize=3, label=str(arm))
             axes.set_xscale("log")
             axes.set_title(name, fontsize=9)
             axes.set_xlabel("examples a class")
             axes.set_ylabel("test accuracy, %")
             axes.grid(alpha=0.2)
             axes.spines[["top", "right"]].set_visible(False)
-            axes.legend(frameon=False, fontsize=6)
+            axes.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
         figure.savefig(folder / "transfer.svg", format="svg", metadata={"Date": None})

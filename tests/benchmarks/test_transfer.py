@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from experiments.transfer import features, probes
+from experiments.transfer import features, levels, probes
 from experiments.transfer.features import Arm, Made
 from experiments.transfer.tables import accuracy, costs, curves, draw, saved
 from lossy_lightning.codecs import JPEG, MP3, VQ
@@ -133,3 +133,25 @@ def test_features_are_kept(tmp_path):
     again = features.kept(path, lambda: pytest.fail("made again"))
     np.testing.assert_array_equal(again.values, made.values)
     assert np.isnan(again.macs)
+
+
+def test_only_the_stem_and_the_last_layer_learn_levels(monkeypatch):
+    images = torch.randint(256, (20, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    coefficients = levels.levels(images)
+    assert coefficients.shape == (20, 192, 16, 16)
+    made, filled = [], []
+    build = levels.network
+    monkeypatch.setattr(levels, "load_tflite_weights", lambda network, path: filled.append(path.name))
+    monkeypatch.setattr(levels, "network", lambda: made.append(build()) or made[-1])
+    monkeypatch.setattr(levels, "STEPS", 2)
+    monkeypatch.setenv("LOSSY_DATA", ".")
+    labels = torch.arange(20) % 10
+    assert 0 <= levels.accuracy(coefficients, labels, coefficients, labels, 0) <= 100
+    assert filled == ["mobilenet_v1_0.25_128_quant.tflite"]
+    names = {name.partition(".")[0] for name, each in made[0].named_parameters() if each.requires_grad}
+    assert names == {"entry", "classifier"}
+    torch.manual_seed(0)
+    for before, after in zip(
+        build().features.state_dict().values(), made[0].features.state_dict().values(), strict=True
+    ):
+        assert torch.equal(before, after)
