@@ -82,7 +82,12 @@ def point(codec: Codec, images: list[Tensor]) -> Point:
     return Point(entropy(codes) / pixels, 10 * math.log10(255**2 / error) if error else math.inf)
 
 
-def draw(curves: Mapping[str, Sequence[tuple[float, float]]], told: str, path: Path) -> None:
+def draw(
+    curves: Mapping[str, Sequence[tuple[float, float]]],
+    told: str,
+    path: Path,
+    rate: str = "zeroth-order entropy, bits a pixel",
+) -> None:
     """Curves of bits a pixel and what is told of them, as a picture."""
     import matplotlib
     from matplotlib.figure import Figure
@@ -93,7 +98,7 @@ def draw(curves: Mapping[str, Sequence[tuple[float, float]]], told: str, path: P
         for name, points in curves.items():
             axes.plot(*zip(*points, strict=True), marker="o", markersize=4, linewidth=1.2, label=name)
         axes.set_xscale("log", base=2)
-        axes.set_xlabel("zeroth-order entropy, bits a pixel")
+        axes.set_xlabel(rate)
         axes.set_ylabel(told)
         axes.grid(alpha=0.2)
         axes.spines[["top", "right"]].set_visible(False)

@@ -91,7 +91,12 @@ def main() -> None:
             folder.mkdir(parents=True, exist_ok=True)
             images, _ = load("test", folder / "images")
             write(name, Place(torch.empty(0), folder), images)
-    show(table(), "Figures are of the test images.", told.update, "codec-weights")
+    show(
+        table(),
+        "Rates and distortion are of the test images; training is timed by the clock, beside other work.",
+        told.update,
+        "codec-weights",
+    )
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ class CodecCard(NamedTuple):
         data: That it was trained on.
         licence: Of the data, as their owners state it.
         command: Trains the codec and writes its file, in the root of a checkout.
-        minutes: Of training, on one core of a server.
+        minutes: Of training by the clock, on one of two cores that did other work, too.
         parameters: Their number.
         bits: A pixel of the test images, as its entropy model tells.
         psnr: Of all samples of the test images together, dB.
