@@ -8,8 +8,9 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from lossy_lightning.callbacks._signals import Shown, log_signals
 from lossy_lightning.callbacks._through_codecs import ThroughCodecs, examples_of, log_alike
-from lossy_lightning.callbacks.judging import Judge, RoundTrip, judge_codecs
+from lossy_lightning.callbacks.judging import Judge, RoundTrip, judge_codecs, through
 from lossy_lightning.core import Codec
 from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.functional import undisturbed
@@ -20,7 +21,8 @@ class JudgeMonitor(ThroughCodecs):
     """Measures what several codecs leave of the test signals, by `judge_codecs`, in each test.
 
     Logged are the means over the signals, zeros included, as ``judged/<name>/<measure>``: rate, distances and, with a
-    judge, how far it agrees. Loggers get a table. The module that is tested is not asked, unless it is the judge.
+    judge, how far it agrees. Loggers get a table, and the first signal before and after: images side by side, sounds
+    as players and a picture of their spectrograms. The module that is tested is not asked, unless it is the judge.
 
     Args:
         codecs: What the signals go through, by name; codecs, or functions that do the same.
@@ -68,14 +70,30 @@ class JudgeMonitor(ThroughCodecs):
         signals = self.test_signals(trainer)
         if signals is None:
             return
-        first = islice(examples_of(signals), self.max_signals)
+        examples = islice(examples_of(signals), self.max_signals)
+        first = list(islice(examples, 1))
         with undisturbed(pl_module, self.judge):
-            self.found = judge_codecs(self.codecs, first, self.judge, self.top)
+            self.found = judge_codecs(self.codecs, chain(first, examples), self.judge, self.top)
+            shown = self._shown(first[0]) if trainer.is_global_zero and trainer.loggers else []
         for name, measures in self.found.items():
             for measure, values in measures.items():
                 log_alike(pl_module, f"judged/{name}/{measure}", values.float().mean())
         if trainer.is_global_zero:
             log_text(trainer.loggers, "judged", _table(self.found), trainer.global_step)
+        if shown:
+            rates = (getattr(source, "sample_rate", None) for source in (trainer.datamodule, *self.codecs.values()))
+            log_signals(trainer.loggers, "judged/first", shown, next(filter(None, rates), None), trainer.global_step)
+
+    def _shown(self, example: Any) -> list[Shown]:
+        """An example's signal, and what each codec leaves of it."""
+        signal = example if isinstance(example, Tensor) else example[0]
+        left = {name: through(name, codec, signal)[0] for name, codec in self.codecs.items()}
+        rows = {
+            name: [f"{measure} {float(values[0]):.2f}" for measure, values in measures.items()]
+            for name, measures in self.found.items()
+        }
+        captions = {name: "\n".join([name, *row]) for name, row in rows.items()}
+        return [Shown("original", "original", signal), *(Shown(name, captions[name], left[name]) for name in left)]
 
 
 def _table(found: Mapping[str, Mapping[str, Tensor]]) -> str:

@@ -67,7 +67,7 @@ def judge_codecs(
             signal = example if isinstance(example, Tensor) else example[0]
             said = None if judge is None else judge(signal[None])
             for name, codec in codecs.items():
-                left, bits = _round_trip(name, codec, signal)
+                left, bits = through(name, codec, signal)
                 phase = not isinstance(codec, Codec) or codec.keeps_phase
                 row = {"bits_per_sample": bits / signal.numel()} | _distances(signal, left, phase)
                 if judge is not None and said is not None:
@@ -78,7 +78,7 @@ def judge_codecs(
     return {name: {key: torch.tensor([row[key] for row in each]) for key in each[0]} for name, each in rows.items()}
 
 
-def _round_trip(name: str, codec: Codec | RoundTrip, signal: Tensor) -> tuple[Tensor, float]:
+def through(name: str, codec: Codec | RoundTrip, signal: Tensor) -> tuple[Tensor, float]:
     """What a codec leaves, and its bits.
 
     Raises:

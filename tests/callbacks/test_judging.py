@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import IterableDataset, TensorDataset
 
@@ -98,6 +98,23 @@ def test_monitor_logs_means_in_a_test_of_a_foreign_module(tmp_path):
     assert len(monitor.found["turned"]["psnr"]) == 2
     (text,) = tmp_path.rglob("media/*.md")
     assert "| turned | 1.000 |" in text.read_text()
+    assert [path.stem for path in tmp_path.rglob("media/judged/*.png")] == ["first-0"]
+
+
+def test_sounds_are_shown_as_players_and_spectrograms(tmp_path):
+    codec = TransformCodec(Spectrogram(), VQ((4, 4), 4)).fit([SOUNDS])
+    monitor = JudgeMonitor({"vq": codec}, signals=SOUNDS)
+    trainer = Trainer(
+        callbacks=[monitor], logger=CSVLogger(tmp_path), accelerator="cpu", enable_progress_bar=False,
+        enable_checkpointing=False,
+    )  # fmt: skip
+    data = LightningDataModule()
+    data.sample_rate, data.test_dataloader = 16_000, loader
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*does not have many workers.*")
+        trainer.test(Foreign(), datamodule=data, verbose=False)
+    names = {path.name for path in tmp_path.rglob("media/judged/first/*")}
+    assert names == {"spectrogram-0.png", "original-0.wav", "vq-0.wav"}
 
 
 class Stream(IterableDataset):
