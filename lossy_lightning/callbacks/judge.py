@@ -81,7 +81,8 @@ class JudgeMonitor(ThroughCodecs):
         if trainer.is_global_zero:
             log_text(trainer.loggers, "judged", _table(self.found), trainer.global_step)
         if shown:
-            rates = (getattr(source, "sample_rate", None) for source in (trainer.datamodule, *self.codecs.values()))
+            sources = (getattr(trainer, "datamodule", None), *self.codecs.values())
+            rates = (getattr(source, "sample_rate", None) for source in sources)
             log_signals(trainer.loggers, "judged/first", shown, next(filter(None, rates), None), trainer.global_step)
 
     def _shown(self, example: Any) -> list[Shown]:
