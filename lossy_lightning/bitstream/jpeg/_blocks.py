@@ -48,10 +48,11 @@ def dc_difference(bits, count, table):
 
 
 @inlined
-def ac_coefficients(stream, bits, count, index, table, block):
+def ac_coefficients(stream, bits, count, index, table, block, wanted):
     """The AC coefficients of a sequential block that holds zeros (T.81 F.2.2.2): running window behind them, status.
 
-    Two coefficients are always written, so that the only branches are those that leave the inner loop.
+    Two coefficients are always written, so that the only branches are those that leave the inner loop. A block that
+    is not ``wanted``, a constant where this is inlined, is passed: a few of its coefficients are written, if any.
     """
     k = _ONE
     while True:
@@ -68,8 +69,9 @@ def ac_coefficients(stream, bits, count, index, table, block):
                 break
             length = entry & _63
             first, last = k + ((entry >> _SEVEN) & _LOW5), k + ((entry >> _12) & _LOW5)
-            block[np.uint64(NATURAL_ORDER[first])] = entry >> _32
-            block[np.uint64(NATURAL_ORDER[last])] = last_value(entry, bits, length)
+            if wanted:
+                block[np.uint64(NATURAL_ORDER[first])] = entry >> _32
+                block[np.uint64(NATURAL_ORDER[last])] = last_value(entry, bits, length)
             k = (last + _ONE) | (entry & _64)
             if k > _63:
                 error = OK
@@ -90,7 +92,7 @@ def _first_alone(table, bits, entry, block):
     return np.uint64(code + (symbol & 15))
 
 
-@inlined
+@kernel
 def _long_coefficient(bits, table, block, k):
     """A symbol that ``fast`` does not hold: the next index, 64 at the end of the block, bits used up, status."""
     code, symbol = next_symbol(table, bits)

@@ -177,8 +177,8 @@ def _decode_interval(stream, size, mcu, stop, per_row, units, tables, out, scrat
 def _decode_sequential(stream, size, mcu, stop, per_row, units, tables, scratch, clear, fill):
     """MCUs ``mcu`` to ``stop`` of a sequential scan (T.81 F.2): status, and position in bits.
 
-    Blocks outside the units' windows are decoded into ``scratch``. ``clear`` says that the memory of the others may
-    hold anything, so that each block is cleared before it is written.
+    Blocks outside the units' windows are passed, with ``scratch`` for what is written of them. ``clear`` says that the
+    memory of the others may hold anything, so that each block is cleared before it is written.
     """
     bits, count, index = np.uint64(0), np.uint64(0), np.uint64(0)
     position, end = np.uint64(0), np.uint64(8 * size)
@@ -189,19 +189,22 @@ def _decode_sequential(stream, size, mcu, stop, per_row, units, tables, scratch,
     for _ in range(mcu, stop):
         for u in range(len(units)):
             unit = units[u]
+            wanted = np.uint64(row - unit.from_row) < unit.rows and np.uint64(column - unit.from_column) < unit.columns
             address = outside
-            if np.uint64(row - unit.from_row) < unit.rows and np.uint64(column - unit.from_column) < unit.columns:
+            if wanted:
                 address = np.uint64(unit.address + row * unit.row_bytes + column * unit.column_bytes)
             block = at_address(scratch, address)
-            if clear:
+            if clear and wanted:
                 for i in range(64):
                     block[np.uint64(i)] = 0
             bits, count, index = refill(stream, bits, count, index)
             bits, count, difference, error = dc_difference(bits, count, tables[np.uint64(unit.dc)])
             if error == OK or fill or (index << _U3) - count > end:
-                bits, count, index, error = ac_coefficients(
-                    stream, bits, count, index, tables[np.uint64(unit.ac)], block
-                )
+                table = tables[np.uint64(unit.ac)]
+                if wanted:
+                    bits, count, index, error = ac_coefficients(stream, bits, count, index, table, block, True)
+                else:
+                    bits, count, index, error = ac_coefficients(stream, bits, count, index, table, block, False)
             order = np.uint64(unit.order)
             predictions[order] += difference
             block[_ZERO] = predictions[order]
