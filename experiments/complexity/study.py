@@ -3,15 +3,18 @@
     LOSSY_DATA=... python -m experiments.complexity.study --trials [--folder FOLDER]
     LOSSY_DATA=... python -m experiments.complexity.study --choose [--folder FOLDER]
     LOSSY_DATA=... python -m experiments.complexity.study [--seeds 0 1 2] [--budgets 0.3 1 3] [--arms NAME ...]
-        [--folder FOLDER] [--costs] [--finished] [--results FILE] [--update docs/complexity.md] [--draw docs/pictures]
+        [--folder FOLDER] [--sources] [--costs] [--finished] [--results FILE] [--update docs/complexity.md]
+        [--draw docs/pictures]
 
 All arms see the same JPEG files (quality 75, 4:4:4), but subbands of wavelets, which are of the images themselves, at
 the same rate. First `--trials`: seven short runs for each arm and budget, which train on four fifths of the training
 images and are measured on the fifth that is held out (`trials.py` has what is tried, and in which order). `--choose`
 writes the best of each into `recipes.json` beside this script. Without either, networks of these recipes are trained on
 all training images and tested at the end of the last epoch, seeds in rounds. A folder keeps the figures of each run as
-it ends; what is there is not run again, and `--finished` runs nothing. `--costs` measures what the networks cost anew,
-on a machine that should do nothing else. Other options, as `--name=value`, go to the command line of each run.
+it ends; what is there is not run again, and `--finished` runs nothing. `--sources` also compares subbands and pixels of
+the same images, decoded from JPEG files or never coded, where subbands were chosen. `--costs` measures what the
+networks cost anew, on a machine that should do nothing else. Other options, as `--name=value`, go to the command line
+of each run.
 """
 
 import argparse
@@ -28,10 +31,24 @@ import yaml
 from benchmarks.accuracy.paired import Right
 from benchmarks.harness import fit, inside, kept, known, once, recipe, study_parser
 from experiments.complexity.costs import measure
-from experiments.complexity.tables import Tested, draw, write
+from experiments.complexity.tables import CODES, Tested, draw, write, write_sources
 from experiments.complexity.trials import BUDGETS, EPOCHS, FORMS, HELD_OUT, Recipe, best, changes, fitted, sequence
 
 RECIPES = Path(__file__).with_name("recipes.json")
+_JPEG = {"class_path": "lossy_lightning.codecs.JPEG", "init_args": {"quality": 75, "chroma_subsampling": "4:4:4"}}
+_SUBBANDS = {
+    "class_path": "lossy_lightning.codecs.TransformCodec",
+    "init_args": {
+        "analysis": {"class_path": "lossy_lightning.codecs.Wavelet", "init_args": {"levels": 2}},
+        "quantizer": {"class_path": "lossy_lightning.codecs.DeadZone", "init_args": {"step": 2.828}},
+    },
+}
+_DECODED = {"class_path": "lossy_lightning.codecs.Decoded", "init_args": {"codec": _JPEG, "view": _SUBBANDS}}
+SOURCES = {
+    "JPEG files": {"pixels": [], CODES: [f"--data.init_args.codec={json.dumps(_DECODED, separators=(',', ':'))}"]},
+    "never coded": {"pixels": ["--data.init_args.codec=lossy_lightning.codecs.PCM"], CODES: []},
+}
+"""What is changed for either arm, so that both see images of one kind."""
 
 
 def run(arm: str, chosen: Recipe, budget: float, extra: list[str], tested: bool = True) -> dict[str, Any]:
@@ -116,6 +133,19 @@ def tests(given: argparse.Namespace, folder: Path, extra: list[str]) -> Tested:
     return found
 
 
+def from_same_images(given: argparse.Namespace, folder: Path, extra: list[str]) -> dict[str, Tested]:
+    """Pixels and subbands of images of one kind, for each kind and the budgets whose best codes are subbands."""
+    budgets = [
+        budget for budget in given.budgets if FORMS[CODES][chosen(CODES, budget).form].run == "complexity_wavelets"
+    ]
+    found: dict[str, Tested] = {title: {} for title in SOURCES}
+    for title, arms in SOURCES.items():
+        for arm, own in arms.items():
+            some = argparse.Namespace(**{**vars(given), "arms": [arm], "budgets": budgets})
+            found[title] |= tests(some, folder, [*extra, *own])
+    return found
+
+
 def options() -> argparse.ArgumentParser:
     """Of the command line."""
     given = study_parser(__doc__)
@@ -124,6 +154,7 @@ def options() -> argparse.ArgumentParser:
     given.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     given.add_argument("--budgets", nargs="+", type=float, choices=BUDGETS, default=BUDGETS, help="millions of MACs")
     given.add_argument("--arms", nargs="+", choices=list(FORMS), default=list(FORMS))
+    given.add_argument("--sources", action="store_true", help="also compare subbands and pixels of the same images")
     given.add_argument("--costs", action="store_true", help="measure times on this machine")
     given.add_argument("--draw", type=Path, metavar="FOLDER", help="draw accuracy over each cost into this folder")
     return given
@@ -147,6 +178,8 @@ def main() -> None:
                 measure(recipes, done)
             measured = known(done).get("costs", {})
             write(found, recipes, measured, given.update)
+            if given.sources:
+                write_sources(from_same_images(given, folder, extra), given.update)
             if given.draw:
                 draw(found, measured, given.draw)
 

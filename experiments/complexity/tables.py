@@ -113,6 +113,18 @@ def write(found: Tested, recipes: Recipes, measured: Mapping[str, Any], document
         show(reading_table(measured), note, document, "complexity-reading")
 
 
+def write_sources(found: Mapping[str, Tested], document: Path | None) -> None:
+    """Show what subbands gain on pixels of the same images, and put it into a document if there is one."""
+    rows = [["MMAC, at most", "images", "pixels, %", "subbands, %", "subbands less pixels, over seeds", "bootstrap"]]
+    for budget in sorted({budget for each in found.values() for budget, _ in each}):
+        for title, each in found.items():
+            gain = gained(each, budget, "pixels")
+            if gain is not None:
+                seen = (spread([one["accuracy"] for one in each[budget, arm]]) for arm in ("pixels", CODES))
+                rows.append([f"{budget:g}", title, *seen, str(over(gain.mean(1))), str(bootstrap(gain, nested=1))])
+    show(rows, "Three seeds, differences in points.", document, "complexity-sources")
+
+
 def draw(found: Tested, measured: Mapping[str, Any], folder: Path) -> None:
     """A picture for each cost: accuracy over it, a curve for each arm, with intervals over seeds if there are some."""
     import matplotlib

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from experiments.complexity import costs, tables
+from experiments.complexity import costs, study, tables
 from experiments.complexity.reading import Moved, Scaled, Unfolded
 from experiments.complexity.trials import FORMS, Recipe, changes, fitted, macs, merged, network, sequence
 from lossy_lightning.codecs import JPEG, Decoded
@@ -128,3 +128,15 @@ def test_files_are_classified(tmp_path, monkeypatch):
     found = costs.of_networks({(0.3, "codes"): Recipe("4 frequencies"), (0.3, "pixels"): Recipe("patches of 4")})
     assert found["0.3 codes"].keys() == {"parameters", "features", "step", "one", "together"}
     assert costs.of_reading().keys() == {"32x32, 4:4:4"}
+
+
+def test_either_arm_of_a_source_is_a_run_of_its_own(tmp_path, monkeypatch, capsys):
+    seen = []
+    monkeypatch.setattr(study, "once", lambda done, name, make: seen.append(name) or run_of(0.5))
+    monkeypatch.chdir(tmp_path)
+    given = study.options().parse_args(["--seeds", "0", "1"])
+    found = study.from_same_images(given, tmp_path, [])
+    assert len(seen) == len(set(seen)) == 16
+    assert sum('"view"' in name for name in seen) == sum("codecs.PCM" in name for name in seen) == 4
+    tables.write_sources(found, None)
+    assert capsys.readouterr().out.count("| never coded |") == 2
