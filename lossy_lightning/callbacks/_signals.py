@@ -1,4 +1,4 @@
-"""Signals for loggers: images as pictures, sounds as players with a picture of their spectrograms."""
+"""Signals for loggers: images as pictures, sounds as players with pictures of their spectrograms and waveforms."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,7 +11,8 @@ from lossy_lightning.callbacks._distortion import is_image, is_sound, log_power
 from lossy_lightning.media import log_audio, log_image
 
 _ROWS, _HOP = 512, 128  # of the picture of a sound: samples of a window, and from window to window
-_RANGE = 80.0  # dB below the loudest that a picture of a sound shows
+_RANGE = 80.0  # dB below the loudest that a spectrogram shows
+_HEIGHT = 65  # pixels of a waveform, one of them for 0
 
 
 class Shown(NamedTuple):
@@ -29,7 +30,7 @@ class Shown(NamedTuple):
 
 
 def log_signals(loggers: list[Any], tag: str, shown: Sequence[Shown], sample_rate: int | None, step: int) -> None:
-    """Hand loggers signals of one kind and size: images side by side, sounds with spectrograms above each other.
+    """Hand loggers signals of one kind and size: images side by side, sounds as spectrograms and waveforms.
 
     Args:
         loggers: Lightning's.
@@ -42,8 +43,10 @@ def log_signals(loggers: list[Any], tag: str, shown: Sequence[Shown], sample_rat
     if is_image(signal):
         log_image(loggers, tag, captioned([(each.caption, _picture(each.signal)) for each in shown]), step)
     elif is_sound(signal):
-        pictures = zip([each.caption for each in shown], spectrograms([each.signal for each in shown]), strict=True)
-        log_image(loggers, f"{tag}/spectrogram", captioned(list(pictures), vertical=True), step)
+        captions, sounds = [each.caption for each in shown], [each.signal for each in shown]
+        for name, pictures in (("spectrogram", spectrograms(sounds)), ("waveform", waveforms(sounds))):
+            under = captioned(list(zip(captions, pictures, strict=True)), vertical=True)
+            log_image(loggers, f"{tag}/{name}", under, step)
         for each in shown if sample_rate else ():
             log_audio(loggers, f"{tag}/{each.name}", each.signal, sample_rate or 0, step)
 
@@ -61,3 +64,21 @@ def spectrograms(sounds: list[Tensor]) -> list[Tensor]:
     power = [log_power(sound.float().mean(0), _ROWS, _HOP)[0].flip(0) for sound in sounds]
     loudest = torch.stack([part.amax() for part in power]).amax()
     return [((part - loudest + _RANGE) / _RANGE).clamp(0, 1).mul(255).to(torch.uint8)[None] for part in power]
+
+
+def waveforms(sounds: list[Tensor]) -> list[Tensor]:
+    """Sounds ``(channels, samples)`` on one scale, black on white: each ``(1, H, W)`` uint8.
+
+    A column shows all values from the least to the greatest of its samples, as long as a spectrogram's step.
+    """
+    mono = [sound.float().mean(0) for sound in sounds]
+    loudest = max(1.0, *(float(each.abs().amax()) for each in mono))
+    rows = torch.linspace(loudest, -loudest, _HEIGHT)[:, None]
+    reach = loudest / (_HEIGHT - 1)  # half a pixel
+    found = []
+    for each in mono:
+        steps = torch.split(each.cpu(), _HOP)
+        low, high = (torch.stack([part.aminmax()[side] for part in steps]) for side in (0, 1))
+        inside = (rows >= low - reach) & (rows <= high + reach)
+        found.append((~inside).to(torch.uint8)[None] * 255)
+    return found

@@ -22,7 +22,8 @@ class JudgeMonitor(ThroughCodecs):
 
     Logged are the means over the signals, zeros included, as ``judged/<name>/<measure>``: rate, distances and, with a
     judge, how far it agrees. Loggers get a table, and the first signal before and after: images side by side, sounds
-    as players and a picture of their spectrograms. The module that is tested is not asked, unless it is the judge.
+    as players and pictures of their spectrograms and waveforms. The module that is tested is not asked, unless it is
+    the judge.
 
     Args:
         codecs: What the signals go through, by name; codecs, or functions that do the same.

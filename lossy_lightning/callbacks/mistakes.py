@@ -44,8 +44,8 @@ class MistakeMonitor(ClassifierMonitor):
 
     Those are the wrongly classified examples of the highest cross-entropy. It reads what the module's `forward` returns
     in the module's own steps, so nothing is computed twice. Codes are decoded by the datamodule's codec: images are
-    pictures, sounds are players with a picture of their spectrogram, each with its true class and the one predicted.
-    Without a codec, inputs ``(1 or 3, H, W)`` are taken for images; other inputs stand in the table only.
+    pictures, sounds players with spectrogram and waveform, each with its true class and the one predicted. Without a
+    codec, inputs ``(1 or 3, H, W)`` are taken for images; other inputs stand in the table only.
 
     Loggers get ``mistakes/test/0``, the worst, ``mistakes/test/1``, … (or ``mistakes/val/0``, …), and a table of them
     with the loss and the place of each example: what the datamodule calls it, or its number in the order of the loader.

@@ -33,8 +33,9 @@ class ReconstructionMonitor(Callback):
     other it warns once. Signals are taken before any ``transform``. Data that are codes already, such as
     JPEG files, have no originals; they are shown decoded, without a comparison.
 
-    Loggers get, for each example: images as a picture, the original on the left; sounds as two players and a
-    picture of their log power spectrograms, the original above; each under its name and measures; and a table of these.
+    Loggers get, for each example: images as a picture, the original on the left; sounds as two players and
+    pictures of their log power spectrograms and waveforms, the original above; each under its name and measures; and a
+    table of these.
 
     Logged, averaged over the examples, zeros included:
 

@@ -101,7 +101,7 @@ def test_monitor_logs_means_in_a_test_of_a_foreign_module(tmp_path):
     assert [path.stem for path in tmp_path.rglob("media/judged/*.png")] == ["first-0"]
 
 
-def test_sounds_are_shown_as_players_and_spectrograms(tmp_path):
+def test_sounds_are_shown_as_players_spectrograms_and_waveforms(tmp_path):
     codec = TransformCodec(Spectrogram(), VQ((4, 4), 4)).fit([SOUNDS])
     monitor = JudgeMonitor({"vq": codec}, signals=SOUNDS)
     trainer = Trainer(
@@ -114,7 +114,7 @@ def test_sounds_are_shown_as_players_and_spectrograms(tmp_path):
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         trainer.test(Foreign(), datamodule=data, verbose=False)
     names = {path.name for path in tmp_path.rglob("media/judged/first/*")}
-    assert names == {"spectrogram-0.png", "original-0.wav", "vq-0.wav"}
+    assert names == {"spectrogram-0.png", "waveform-0.png", "original-0.wav", "vq-0.wav"}
 
 
 class Stream(IterableDataset):
