@@ -1,5 +1,6 @@
 """What the probes say: accuracy by examples a class, how many others need, and what an example costs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,11 @@ def curve(run: dict[str, Any], probes: tuple[str, ...] = ("linear",)) -> dict[fl
     }
 
 
-def curves(arms: Arms, probe: str) -> list[list[str]]:
+def curves(arms: Arms, probe: str, sizes: Sequence[int | None] = SIZES) -> list[list[str]]:
     """A row for each arm, a column for each number of examples."""
-    rows = [[f"{probe}: examples a class", *(str(number or "all") for number in SIZES)]]
+    rows = [[f"{probe}: examples a class", *(str(number or "all") for number in sizes)]]
     for arm, run in arms.items():
-        each = [accuracy(run, probe, number) for number in SIZES]
+        each = [accuracy(run, probe, number) for number in sizes]
         rows.append([str(arm), *(f"{one.mean:.1f} ({one.low:.1f} to {one.high:.1f})" for one in each)])
     return rows
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from experiments.transfer import features, levels, probes
+from experiments.transfer import features, levels, probes, shown
 from experiments.transfer.features import Arm, Made
 from experiments.transfer.tables import accuracy, costs, curves, draw, saved
-from lossy_lightning.codecs import JPEG, MP3, VQ
+from lossy_lightning.codecs import JPEG, MP3, PCM, VQ
 
 GENERATOR = np.random.default_rng(0)
 MEANS = 3 * GENERATOR.normal(size=(4, 12))
@@ -133,6 +133,25 @@ def test_features_are_kept(tmp_path):
     again = features.kept(path, lambda: pytest.fail("made again"))
     np.testing.assert_array_equal(again.values, made.values)
     assert np.isnan(again.macs)
+
+
+def test_shown_data_are_tested_fold_by_fold(monkeypatch):
+    values = torch.from_numpy(8 * FEATURES[:, :, None].astype(np.float32) + 128).to(torch.uint8)
+    images = values.reshape(200, 3, 2, 2)
+    names = np.array(list("abcd"))[LABELS]
+    study = shown.Study(
+        lambda: shown.Data(images, names, np.arange(200) // 40), lambda name: PCM(), (Arm("pixels"),), (1, 20, None), ""
+    )
+    monkeypatch.setitem(shown.STUDIES, "made", study)
+    found = shown.run("made", Arm("pixels"), 10)
+    assert [len(values) for values in found["linear"].values()] == [10, 10, 5]
+    assert np.mean(found["linear"]["None"]) > 90
+    assert found["tested"] == 40
+    rows = curves({Arm("pixels"): found}, "linear", study.sizes)
+    assert rows[0][1:] == ["1", "20", "all"]
+    fixed = study._replace(take=lambda: shown.Data(images, names, np.where(np.arange(200) < 160, -1, 0)))
+    monkeypatch.setitem(shown.STUDIES, "fixed", fixed)
+    assert len(shown.run("fixed", Arm("pixels"), 2)["linear"]["None"]) == 1
 
 
 def test_only_the_stem_and_the_last_layer_learn_levels(monkeypatch):
