@@ -1,14 +1,16 @@
 """How do codecs treat what they were not made for? Sound and images through codecs, before two judges.
 
-    LOSSY_DATA=... python -m experiments.out_of_distribution.study [--parts sound images resampled]
+    LOSSY_DATA=... python -m experiments.out_of_distribution.study [--parts sound images resampled origins]
         [--families NAME ...] [--folder FOLDER] [--held-out] [--finished] [--results FILE]
         [--update docs/out_of_distribution.md] [--draw docs/pictures]
 
 Sound of three kinds (speech, surroundings, made music: `material.py`) goes through codecs at several rates
 (`coders.py`), images of two kinds through those of Pillow; `judge_codecs` tells distances, and how far YAMNet and
 MobileNetV2 agree before and after. Codes of spectrograms are fitted to 100 s of speech of other speakers, or of other
-surroundings. `--held-out` is how settings were chosen: speakers and sounds that are not tested. A folder keeps figures
-as they come; what is there is not made again, and ``--finished`` makes nothing.
+surroundings. Other parts are of drift: networks trained at 16 kHz on words of lower rates (`resampled.py`), and the
+judges on signals that once were smaller (`origins.py`). `--held-out` is how settings were chosen: speakers and sounds
+that are not tested. A folder keeps figures as they come; what is there is not made again, and ``--finished`` makes
+nothing.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,18 +24,20 @@ from benchmarks.harness import kept, known, once, show, study_parser
 from experiments.out_of_distribution import material, resampled
 from experiments.out_of_distribution.coders import Coders, image_coders, sound_coders
 from experiments.out_of_distribution.material import Material
+from experiments.out_of_distribution.origins import origins
 from experiments.out_of_distribution.tables import (
     Found,
     breaks,
     compared,
     draw,
     image_rows,
+    origin_rows,
     resampled_rows,
     sound_rows,
 )
 from lossy_lightning.callbacks import judge_codecs
 
-PARTS = ("sound", "images", "resampled")
+PARTS = ("sound", "images", "resampled", "origins")
 SOUNDS: dict[str, Callable[[], Material]] = {
     "surroundings": material.surroundings,
     "speech": material.speech,
@@ -48,6 +52,7 @@ IMAGES: dict[str, Callable[[], Material]] = {"imagenette": material.imagenette, 
 FAMILIES = {
     "sound": ("Lyra", "Opus", "Codec2", "VQ of speech", "VQ of surroundings", "MP3", "Vorbis"),
     "images": ("JPEG", "JPEG 2000", "WebP", "AVIF"),
+    "origins": ("sound", "images"),
 }
 
 
@@ -56,6 +61,8 @@ def coders(part: str) -> dict[str, Coders]:
     """Codecs of a part, by family and setting."""
     if part == "images":
         return image_coders()
+    if part == "origins":
+        return origins()
     fitted = (material.speech("train", 20), material.surroundings(fitting=True))
     return sound_coders(*(torch.stack(each.signals) for each in fitted))
 
@@ -63,7 +70,7 @@ def coders(part: str) -> dict[str, Coders]:
 def run(part: str, family: str, take: Callable[[], Material]) -> dict[str, Any]:
     """Measures of each setting, one number a signal, and the groups of these."""
     signals, groups = take()
-    judge = material.hearing() if part == "sound" else material.seeing()
+    judge = material.hearing() if "sound" in (part, family) else material.seeing()
     found = judge_codecs(coders(part)[family], signals, judge)
     settings = {
         setting: {measure: [round(float(value), 4) for value in values] for measure, values in measures.items()}
@@ -79,7 +86,7 @@ def runs(parts: list[str], families: list[str], held_out: bool) -> Iterator[tupl
             yield from ((part, code, str(fold)) for fold in resampled.FOLDS for code in resampled.CODES)
         for family in FAMILIES.get(part, ()):
             kinds = HELD_OUT if held_out else SOUNDS
-            for kind in kinds if part == "sound" else IMAGES:
+            for kind in kinds if "sound" in (part, family) else IMAGES:
                 if not families or family in families:
                     yield part, family, kind
 
@@ -88,9 +95,8 @@ def make(part: str, family: str, kind: str, held_out: bool) -> Any:
     """Figures of a run."""
     if part == "resampled":
         return resampled.run(family, int(kind))
-    if part == "sound":
-        return run(part, family, (HELD_OUT if held_out else SOUNDS)[kind])
-    return run(part, family, IMAGES[kind])
+    kinds = HELD_OUT if held_out else SOUNDS
+    return run(part, family, kinds[kind] if kind in kinds else IMAGES[kind])
 
 
 def tell(found: Found, document: Path | None, pictures: Path | None) -> None:
@@ -101,6 +107,7 @@ def tell(found: Found, document: Path | None, pictures: Path | None) -> None:
         "breaks": (breaks, "Share of signals whose first tag stays, in percent; others by interpolation."),
         "images": (image_rows, "Intervals of 95 %: bootstrap over classes, and images within them."),
         "resampled": (resampled_rows, "Test accuracy of folds of speakers, in percent; intervals over folds."),
+        "origins": (origin_rows, "Intervals of 95 %: bootstrap over classes, and signals within them."),
     }
     for name, (table, note) in rows.items():
         told = table(found)

@@ -179,6 +179,18 @@ def resampled_rows(found: Found) -> list[list[str]]:
     return rows
 
 
+def origin_rows(found: Found) -> list[list[str]]:
+    """A row for each kind of signals and each origin."""
+    rows = [["signals", "from", "same first tag or class, %", "five first, %", "cosine"]]
+    for (part, _, kind), run in found.items():
+        for origin, each in run["settings"].items() if part == "origins" else ():
+            same, five = (interval(100 * np.array(each[name]), run["groups"]) for name in ("top_1", "top_5"))
+            told = [f"{one.mean:.0f} ({one.low:.0f} to {one.high:.0f})" for one in (same, five)]
+            cosine = interval(np.array(each["cosine"]), run["groups"])
+            rows.append([kind, origin, *told, f"{cosine.mean:.2f} ({cosine.low:.2f} to {cosine.high:.2f})"])
+    return rows
+
+
 def draw(found: Found, folder: Path) -> None:
     """Cosine of the judge's features by rate, a panel for each kind of sound, with intervals."""
     import matplotlib

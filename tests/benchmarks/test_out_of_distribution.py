@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from experiments.out_of_distribution import coders, material, resampled
+from experiments.out_of_distribution import coders, material, origins, resampled
 from experiments.out_of_distribution.tables import (
     Curve,
     breaks,
@@ -19,6 +19,7 @@ from experiments.out_of_distribution.tables import (
     image_rows,
     interval,
     nested,
+    origin_rows,
     resampled_rows,
     sound_rows,
 )
@@ -78,6 +79,8 @@ def test_tables_have_a_row_for_each_setting():
     images = {("images", "JPEG", "kodak"): run((1, 2), list("ab"))}
     assert [row[2] for row in image_rows(images)[1:]] == ["0.19", "0.38"]
     rates = {("resampled", "log-mel", str(fold)): {"16000": 90.0, "12000": 80.0, "8000": 70.0} for fold in range(2)}
+    before = {("origins", "sound", "speech"): run((1, 2), list("ab"))}
+    assert [row[:2] for row in origin_rows(before)[1:]] == [["speech", "1"], ["speech", "2"]]
     assert resampled_rows(rates)[1] == ["log-mel", "90.0", "80.0", "70.0", "-20.00 (-20.00 to -20.00)"]
 
 
@@ -138,3 +141,14 @@ def test_nothing_is_left_above_the_lower_rate():
         cut = round(1.1 * rate / 2)
         assert power[cut:].mean() < 0.01 * power[:2000].mean()
     assert torch.equal(resampled.through(noise, 16_000), noise)
+
+
+def test_signals_of_lower_origin_keep_their_shape():
+    found = origins.origins()
+    left, bits = found["sound"]["8 kHz"](TONE)
+    assert left.shape == TONE.shape
+    assert bits == 8_000 * 16
+    image = torch.full((3, 30, 42), 200, dtype=torch.uint8)
+    left, bits = found["images"]["0.5 of the size"](image)
+    assert torch.equal(left, image)
+    assert bits == 3 * 15 * 21 * 8

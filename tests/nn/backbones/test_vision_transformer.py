@@ -24,9 +24,9 @@ def test_tokens_know_their_place():
     network = VisionTransformer(stem.shape, 10).eval()
     features = stem(torch.randint(-9, 10, (1, 192, 4, 4)))
     assert not torch.allclose(network(features), network(features.flip(2)), atol=1e-3)
-    from lossy_lightning.nn.backbones.vision_transformer import _positions
+    from lossy_lightning.nn.backbones.vision_transformer import sine_positions
 
-    fine, coarse = _positions(torch.zeros(1, 8, 4, 4), 1), _positions(torch.zeros(1, 8, 2, 2), 2)
+    fine, coarse = sine_positions(torch.zeros(1, 8, 4, 4), 1), sine_positions(torch.zeros(1, 8, 2, 2), 2)
     slow = coarse[[1, 3, 5, 7]]  # sines and cosines of the lowest rate are all but straight
     torch.testing.assert_close(slow, torch.nn.functional.avg_pool2d(fine, 2)[[1, 3, 5, 7]], rtol=0, atol=1e-6)
 
