@@ -120,7 +120,8 @@ def write_sources(found: Mapping[str, Tested], document: Path | None) -> None:
         for title, each in found.items():
             gain = gained(each, budget, "pixels")
             if gain is not None:
-                seen = (spread([one["accuracy"] for one in each[budget, arm]]) for arm in ("pixels", CODES))
+                seeds = len(gain)
+                seen = (spread([one["accuracy"] for one in each[budget, arm][:seeds]]) for arm in ("pixels", CODES))
                 rows.append([f"{budget:g}", title, *seen, str(over(gain.mean(1))), str(bootstrap(gain, nested=1))])
     show(rows, "Three seeds, differences in points.", document, "complexity-sources")
 
