@@ -130,6 +130,7 @@ def draw(found: Tested, measured: Mapping[str, Any], folder: Path) -> None:
     """A picture for each cost: accuracy over it, a curve for each arm, with intervals over seeds if there are some."""
     import matplotlib
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
     cost = costs(found, measured)
     for name, (title, unit, _) in COSTS.items():
@@ -146,6 +147,9 @@ def draw(found: Tested, measured: Mapping[str, Any], folder: Path) -> None:
                 x, y = [cost[place][name] / unit for place in places], [each.mean for each in intervals]
                 axes.errorbar(x, y, reach, marker="o", markersize=4, linewidth=1.2, capsize=2, label=arm)
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axes.xaxis.set_minor_locator(NullLocator())
             axes.set_xlabel(title)
             axes.set_ylabel("test accuracy, %")
             axes.grid(alpha=0.2)
