@@ -8,16 +8,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lossy_lightning import __version__
 from lossy_lightning.core import Codec, CodeSpec, InputError
 from lossy_lightning.core.described import describe, make, make_codec, maker
-from lossy_lightning.deploy.runtime.file import read_file, write_file
 from lossy_lightning.profiling import declared_bit_width
 from lossy_lightning.tasks import ClassificationTask
+from lossy_lightning.weights._files import read_weights, write_weights
 from lossy_lightning.weights.card import Card
 
 KIND = "trained network"
-_LAYOUT = 1  # of files; a newer one is told apart
 
 
 class Trained(NamedTuple):
@@ -69,7 +67,7 @@ def write_trained(path: Path, told: Told, task: nn.Module, codec_tensors: dict[s
     tensors = {f"task.{name}": _narrowed(value, name in signs) for name, value in task.state_dict().items()}
     tensors |= {f"codec.{name}": value for name, value in codec_tensors.items()}
     plain = told._asdict() | {"spec": describe(told.spec), "origin": describe(told.origin)}
-    write_file(path, {"layout": _LAYOUT, "version": __version__, **plain}, tensors, KIND)
+    write_weights(path, plain, tensors, KIND)
 
 
 def read_trained(path: Path, card: Card, model_dir: str | Path | None = None) -> Trained:
@@ -85,15 +83,7 @@ def read_trained(path: Path, card: Card, model_dir: str | Path | None = None) ->
             this package; if the codec has no models.
         FileNotFoundError: If its codec needs files that are not there, as Lyra does.
     """
-    try:
-        told, tensors = read_file(path, KIND)
-    except ValueError as error:
-        raise InputError(str(error)) from error
-    if told["layout"] != _LAYOUT:
-        raise InputError(
-            f"{path} was written by lossy_lightning {told['version']}, whose files this version, {__version__}, "
-            "cannot read: install that version"
-        )
+    told, tensors = read_weights(path, KIND)
     origin, stem, backbone = make(told["origin"]), maker(told["stem"]), maker(told["backbone"])
     origin["classes"] = [*origin["classes"]]  # which `make` makes a tuple
     task = ClassificationTask(

@@ -4,16 +4,14 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lossy_lightning import __version__
 from lossy_lightning.codecs import NonlinearTransform
 from lossy_lightning.core import InputError
 from lossy_lightning.core.described import describe_codec, make_codec
-from lossy_lightning.deploy.runtime.file import read_file, write_file
+from lossy_lightning.weights._files import read_weights, write_weights
 
 FOLDER = Path(__file__).parent / "codecs"
 """Where their files lie, a file of tensors and a card each."""
 KIND = "trained codec"
-_LAYOUT = 1  # of files; a newer one is told apart
 
 
 class CodecCard(NamedTuple):
@@ -109,7 +107,7 @@ def write_codec(path: Path, codec: NonlinearTransform, made: dict[str, Any]) -> 
         made: Its class and arguments, as `describe_codec` takes them.
     """
     told, tensors = describe_codec(codec, made)
-    write_file(path, {"layout": _LAYOUT, "version": __version__, "codec": told}, tensors, KIND)
+    write_weights(path, {"codec": told}, tensors, KIND)
 
 
 def read_codec(path: Path) -> NonlinearTransform:
@@ -119,15 +117,7 @@ def read_codec(path: Path) -> NonlinearTransform:
         ValueError: If it is no such file, one of a newer version of this package, or names classes that are not of
             this package.
     """
-    try:
-        told, tensors = read_file(path, KIND)
-    except ValueError as error:
-        raise InputError(str(error)) from error
-    if told["layout"] != _LAYOUT:
-        raise InputError(
-            f"{path} was written by lossy_lightning {told['version']}, whose files this version, {__version__}, "
-            "cannot read: install that version"
-        )
+    told, tensors = read_weights(path, KIND)
     codec = make_codec(told["codec"], tensors)
     if not isinstance(codec, NonlinearTransform):
         raise InputError(f"{path} holds {codec}, which is no codec that was trained")
