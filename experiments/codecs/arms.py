@@ -97,12 +97,14 @@ class Place(NamedTuple):
         folder: Where checkpoints are kept.
         seed: Of their training.
         extra: More arguments of that.
+        root: Of its data, if these are none of $LOSSY_DATA itself.
     """
 
     images: Tensor
     folder: Path
     seed: int = 0
     extra: tuple[str, ...] = ()
+    root: Path | None = None
 
 
 _standards = cache(rows)
@@ -144,6 +146,7 @@ def trained(run: str, options: Options, place: Place) -> Codec:
         with inside(kept.parent):
             told = [*_arguments(options), *place.extra]
             places = ["--seed_everything", str(place.seed), "--data.init_args.cache_dir", str(place.folder / "cache")]
+            places += ["--data.init_args.root", str(place.root)] if place.root else []
             fit(run, ["--test_after_fit", "false", *told, *places])
             Path("runs", run, "codec.ckpt").replace(kept)  # only now: checkpoints are written after each epoch
     kind: type[VQVAE] | type[NonlinearTransform] = VQVAE if run == "codecs_vqvae" else NonlinearTransform
