@@ -89,19 +89,29 @@ def draw(
     rate: str = "zeroth-order entropy, bits a pixel",
 ) -> None:
     """Curves of bits a pixel and what is told of them, as a picture."""
+    draw_panels({"": curves}, told, path, rate)
+
+
+def draw_panels(
+    panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], told: str, path: Path, rate: str
+) -> None:
+    """Such curves side by side, below their titles."""
     import matplotlib
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context({"svg.hashsalt": "rates", "font.size": 9}):
-        figure = Figure(figsize=(5.4, 3.6), layout="constrained")
-        axes = figure.subplots()
-        for name, points in curves.items():
-            axes.plot(*zip(*points, strict=True), marker="o", markersize=4, linewidth=1.2, label=name)
-        axes.set_xscale("log", base=2)
-        axes.set_xlabel(rate)
-        axes.set_ylabel(told)
-        axes.grid(alpha=0.2)
-        axes.spines[["top", "right"]].set_visible(False)
+        figure = Figure(figsize=(5.4 if len(panels) == 1 else 4.2 * len(panels), 3.6), layout="constrained")
+        for axes, (title, curves) in zip(
+            figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+        ):
+            for name, points in curves.items():
+                axes.plot(*zip(*points, strict=True), marker="o", markersize=4, linewidth=1.2, label=name)
+            axes.set_title(title, fontsize=9)
+            axes.set_xscale("log", base=2)
+            axes.set_xlabel(rate)
+            axes.set_ylabel(told)
+            axes.grid(alpha=0.2)
+            axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
         figure.savefig(path, format="svg", metadata={"Date": None})
 
