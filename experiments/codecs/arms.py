@@ -10,19 +10,21 @@ from torch import Tensor
 
 from benchmarks.accuracy.transform_rates import entropy
 from benchmarks.harness import fit, inside, recipe
-from experiments.codecs.numbers import Resampled, lowest, strongest
+from experiments.codecs.numbers import Resampled, TrainedAlong, lowest, strongest
 from experiments.complexity.trials import SHAPE
 from experiments.transform_codecs.study import QUALITIES, rows
 from lossy_lightning.codecs import VQ, VQVAE, NonlinearTransform, Threshold
 from lossy_lightning.core import Codec
 
 PIXELS, EQUAL_BITS, LATENTS = "8x8 pixels", "8x8 pixels at equal bits", "12 latents of linear analysis"
+ALONG = "12 numbers trained with the classes"
 NUMBERS: dict[str, tuple[str, ...]] = {
     PIXELS: ("box", "bicubic", "lanczos"),
     EQUAL_BITS: (),
     "12 components": ("strongest",),
     "12 frequencies": ("4, 4, 4", "6, 3, 3", "10, 1, 1"),
     LATENTS: ("[]", "[32]", "[96, 96]"),
+    ALONG: ("strongest",),
 }
 """Forms by name, of which trials choose one: resamplers, frequencies of each component, widths of the decoder."""
 
@@ -84,7 +86,7 @@ class Arm(NamedTuple):
 
 
 PARTS = {
-    "numbers": [Arm(name, fine) for fine in (True, False) for name in NUMBERS],
+    "numbers": [Arm(name, fine) for fine in (True, False) for name in NUMBERS if fine or name != ALONG],
     "codecs": [Arm(name, False) for name in CODECS],
 }
 
@@ -119,6 +121,8 @@ def codec(name: str, form: str, place: Place) -> Codec:
         return of_equal_bits(resampler, codec(LATENTS, decoder, place), place.images[:2000])
     if name == "12 components":
         return strongest(place.images)
+    if name == ALONG:
+        return TrainedAlong(strongest(place.images))
     if name == "12 frequencies":
         return lowest(place.images, [int(count) for count in form.split(",")])
     if name == LATENTS:

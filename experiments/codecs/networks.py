@@ -11,6 +11,7 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
+from experiments.codecs.numbers import TrainedAlong
 from experiments.complexity.costs import step
 from experiments.complexity.reading import Unfolded
 from experiments.complexity.study import chosen
@@ -27,17 +28,18 @@ BATCH_SIZE = 128
 
 
 class Restored(nn.Module):
-    """Images in [-1, 1], as a decoder makes them of codes; nothing is rounded, and nothing trained.
+    """Images in [-1, 1], as a decoder makes them of codes; nothing is rounded.
 
     Args:
         decoder: Of the codec.
+        trained: Whether it is trained with the network.
     """
 
     shape = SHAPE
 
-    def __init__(self, decoder: nn.Module) -> None:
+    def __init__(self, decoder: nn.Module, trained: bool = False) -> None:
         super().__init__()
-        self.decoder = deepcopy(decoder).requires_grad_(False)
+        self.decoder = deepcopy(decoder).requires_grad_(trained)
 
     def forward(self, code: Tensor) -> Tensor:
         """Images ``(N, 3, 32, 32)`` of codes."""
@@ -92,7 +94,8 @@ def stem_of(codec: Codec, fine: bool) -> nn.Module:
     """What reads a codec's code first; on 32x32 its decoder."""
     spec = codec.spec(SHAPE)
     if fine:
-        return Restored(codec.decoder)  # type: ignore[attr-defined]  # those that are decoded have one
+        along = isinstance(codec, TrainedAlong)
+        return Restored(codec.decoder, along)  # type: ignore[attr-defined]  # those that are decoded have one
     if codec.codebooks() is not None:
         return Words(codec)
     if isinstance(codec, NonlinearTransform):

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from lossy_lightning.codecs import PCM
 from lossy_lightning.core import Codec, CodeSpec
 from lossy_lightning.functional import idct, rgb_to_ycbcr
 
@@ -112,6 +113,8 @@ class Projected(_Numbers):
 
     idempotent = False
 
+    decoder: Expanded
+
     def __init__(self, directions: Tensor, mean: Tensor, units: Tensor, learned: bool) -> None:
         self.directions = directions
         self.mean = mean
@@ -129,6 +132,49 @@ class Projected(_Numbers):
     def spec(self, shape: tuple[int | None, ...]) -> CodeSpec:
         """Numbers from -127 to 127."""
         return CodeSpec.uniform((len(self.directions), IMAGE // SIDE, IMAGE // SIDE), -MOST, MOST, ordinal=True)
+
+
+class Directions(nn.Module):
+    """Numbers of 8x8 blocks whose directions are trained with the network that reads them, and an image of them.
+
+    Rounding passes gradients on as they are.
+
+    Args:
+        start: Which directions training starts from.
+    """
+
+    mean: Tensor
+
+    def __init__(self, start: Projected) -> None:
+        super().__init__()
+        self.register_buffer("mean", start.mean.view(-1, 1, 1))
+        deviations = MOST / _REACH * start.units
+        self.analysis = nn.Conv2d(len(start.mean), len(deviations), 1, bias=False)
+        self.norm = nn.BatchNorm2d(len(deviations), affine=False)
+        self.expansion = nn.Conv2d(len(deviations), len(start.mean), 1)
+        with torch.no_grad():
+            self.analysis.weight.copy_((127.5 * start.directions / deviations[:, None])[..., None, None])
+            self.expansion.weight.copy_(start.decoder.rows * (MOST / _REACH))
+            self.expansion.bias.copy_(start.mean / 127.5 - 1)  # type: ignore[union-attr]
+
+    def forward(self, code: Tensor) -> Tensor:
+        """``(N, 3, 32, 32)``, pixels, to images as large."""
+        blocks = (F.pixel_unshuffle(code.float(), SIDE) - self.mean) / 127.5
+        numbers = MOST / _REACH * self.norm(self.analysis(blocks))
+        numbers = numbers + (numbers.round().clamp(-MOST, MOST) - numbers).detach()
+        return F.pixel_shuffle(self.expansion(_REACH / MOST * numbers), SIDE)
+
+
+class TrainedAlong(PCM):
+    """Pixels, of which the network itself makes 192 numbers: its first part is what others have as a decoder.
+
+    Args:
+        start: Which numbers training starts from.
+    """
+
+    def __init__(self, start: Projected) -> None:
+        super().__init__()
+        self.decoder = Directions(start)
 
 
 def strongest(images: Tensor) -> Projected:

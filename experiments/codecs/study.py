@@ -31,7 +31,7 @@ from torch import Tensor
 
 from benchmarks.accuracy.small_networks import load
 from benchmarks.harness import kept, known, once, parser, positive
-from experiments.codecs.arms import EQUAL_BITS, GRIDS, LATENTS, PARTS, PIXELS, Arm, Place, codec, identity
+from experiments.codecs.arms import ALONG, EQUAL_BITS, GRIDS, LATENTS, PARTS, PIXELS, Arm, Place, codec, identity
 from experiments.codecs.networks import fitted, network, train
 from experiments.codecs.tables import Found, measure, write
 from experiments.complexity.gpu_training import Examples, right
@@ -151,8 +151,8 @@ def measured(found: Found, on: Data, place: Place, done: Path, finished: bool) -
 
 
 def about(name: str, form: str, place: Place, images: Tensor) -> dict[str, float]:
-    """Rate, distortion and cost of a codec."""
-    return measure(codec(name, form, place), images)
+    """Rate, distortion and cost of a codec; nothing if the network is the codec."""
+    return {} if name == ALONG else measure(codec(name, form, place), images)
 
 
 def options() -> argparse.ArgumentParser:

@@ -56,8 +56,8 @@ def equal_numbers(found: Found, about: About) -> list[list[str]]:
             continue
         costs = [f"{mean(one[name] for one in each) / 1e6:.2f}" for name in ("macs", "decoder")]
         told = about[arm]
-        row = [arm.name, arm.grid, each[0]["form"], f"{told['bits']:.2f}"]
-        row += [_psnr(told), *costs, spread([one["accuracy"] for one in each])]
+        row = [arm.name, arm.grid, each[0]["form"], *([f"{told['bits']:.2f}", _psnr(told)] if told else ["", ""])]
+        row += [*costs, spread([one["accuracy"] for one in each])]
         control = found.get(Arm(PIXELS, arm.fine))
         gained = points(each, control) if control and arm.name != PIXELS else None
         row += ["", ""] if gained is None else [str(over(gained.mean(1))), str(bootstrap(gained, nested=1))]

@@ -9,7 +9,7 @@ import torch
 
 from experiments.codecs import arms, networks, study, tables
 from experiments.codecs.arms import LATENTS, PIXELS, Arm
-from experiments.codecs.numbers import Resampled, lowest, resampling, strongest
+from experiments.codecs.numbers import Resampled, TrainedAlong, lowest, resampling, strongest
 from experiments.transform_codecs import study as transforms
 from lossy_lightning.codecs import JPEG, PCM, VQ, DeadZone, Factorized, Hyperprior, TransformCodec, Wavelet
 from lossy_lightning.nn import GDNDecoder, GDNEncoder, WaveletDecoder, WaveletEncoder
@@ -67,14 +67,27 @@ def learned(kind, **more):
         (learned(Hyperprior, hyper_dim=8), False, (24, 8, 8)),
         (LINEAR, False, (12, 4, 4)),
         (LINEAR, True, (3, 32, 32)),
+        (TrainedAlong(strongest(IMAGES)), True, (3, 32, 32)),
     ],
-    ids=["pixels", "jpeg", "wavelet", "vq", "factorized", "hyperprior", "latents", "decoded"],
+    ids=["pixels", "jpeg", "wavelet", "vq", "factorized", "hyperprior", "latents", "decoded", "trained"],
 )
 def test_networks_read_codes(codec, fine, shape):
     model = networks.network(codec, fine, 4)
     code = codec.encode(IMAGES[:2])
     assert model[0](code).shape[1:] == model[0].shape == shape
     assert model(code).shape == (2, 10)
+
+
+def test_numbers_that_are_trained_start_as_components_and_learn():
+    components = strongest(IMAGES)
+    model = networks.network(TrainedAlong(components), True, 4).train()
+    image = model[0](IMAGES)
+    assert (image - components.decoder(components.encode(IMAGES).float())).abs().max() < 0.02
+    image.square().sum().backward()
+    directions = model[0].decoder
+    assert all(each.grad.abs().sum() > 0 for each in (directions.analysis.weight, directions.expansion.weight))
+    frozen = networks.network(components, True, 4)[0]
+    assert not any(each.requires_grad for each in frozen.parameters())
 
 
 def test_decoders_count_in_the_budget(monkeypatch):
