@@ -82,7 +82,7 @@ class Arm(NamedTuple):
     @property
     def forms(self) -> tuple[str, ...]:
         """What trials choose from; none if others' choices decide."""
-        return NUMBERS.get(self.name, ("",))
+        return NUMBERS.get(self.name, ())
 
 
 PARTS = {

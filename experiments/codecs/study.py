@@ -8,11 +8,12 @@
 
 CIFAR-10, networks of 3 million multiply-accumulates. *numbers*: 8x8 pixels, components and low frequencies of 8x8
 blocks, and latents of linear analysis, decoded to 32x32 and on their own grids. *codecs*: every image codec of the
-package at two rates. First `--trials`: short runs on four fifths of the training images, which the fifth that is held
-out measures, of each form of an arm and then of the best at half the learning rate. `--choose` writes the best of each
-into `recipes.json` beside this script. Without either, networks of these recipes are trained on all training images and
-tested at the end of the last epoch, seeds in rounds. Codecs that learn are trained when they are needed first, and kept
-in the folder, as are the figures of each run as it ends; what is there is not run again, and `--finished` runs nothing.
+package at two rates. First `--trials` of *numbers*: short runs on four fifths of the training images, which the fifth
+that is held out measures, of each form of an arm and then of the best at half the learning rate. `--choose` writes the
+best of each into `recipes.json` beside this script. Without either, networks of these recipes are trained on all
+training images and tested at the end of the last epoch, seeds in rounds. Codecs that learn are trained when they are
+needed first, and kept in the folder, as are the figures of each run as it ends; what is there is not run again, and
+`--finished` runs nothing.
 Other options, as `--name=value`, go to the command line of each training of a codec.
 """
 
@@ -31,7 +32,19 @@ from torch import Tensor
 
 from benchmarks.accuracy.small_networks import load
 from benchmarks.harness import kept, known, once, parser, positive
-from experiments.codecs.arms import ALONG, EQUAL_BITS, GRIDS, LATENTS, PARTS, PIXELS, Arm, Place, codec, identity
+from experiments.codecs.arms import (
+    ALONG,
+    EQUAL_BITS,
+    GRIDS,
+    LATENTS,
+    NUMBERS,
+    PARTS,
+    PIXELS,
+    Arm,
+    Place,
+    codec,
+    identity,
+)
 from experiments.codecs.networks import fitted, network, train
 from experiments.codecs.tables import Found, measure, write
 from experiments.complexity.gpu_training import Examples, right
@@ -119,7 +132,12 @@ def choose(arms: list[Arm], on: Data, place: Place) -> None:
 
 
 def chosen(arm: Arm) -> Recipe:
-    """The recipe of an arm; pixels at the bits of latents have that of pixels, and name the latents' form, too."""
+    """The recipe of an arm; pixels at the bits of latents have that of pixels, and name the latents' form, too.
+
+    All codecs have the learning rate that trials of the numbers chose for every one of their codecs.
+    """
+    if arm.name not in NUMBERS:
+        return Recipe("", lr=LR)
     if not RECIPES.exists():
         raise SystemExit(f"there are no recipes {RECIPES}; run --trials and --choose first")
     if arm.name == EQUAL_BITS:
