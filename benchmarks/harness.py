@@ -97,18 +97,29 @@ def fit(name: str, extra: list[str], *callbacks: Callback) -> LossyCLI:
 @contextlib.contextmanager
 def kept(folder: Path | None) -> Iterator[Path]:
     """The folder asked for, or a temporary one; real data stay where they are, and Lightning says less."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
     warnings.filterwarnings("ignore", _ARGUMENTS)
     warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists.*")
     if "LOSSY_DATA" in os.environ:
         os.environ["LOSSY_DATA"] = str(Path(os.environ["LOSSY_DATA"]).absolute())
-    if folder is not None:
-        yield folder.absolute()
-        return
-    with tempfile.TemporaryDirectory() as name:
-        yield Path(name)
+    with _errors_alone("lightning.pytorch"), _errors_alone("lightning.fabric"):
+        if folder is not None:
+            yield folder.absolute()
+            return
+        with tempfile.TemporaryDirectory() as name:
+            yield Path(name)
+
+
+@contextlib.contextmanager
+def _errors_alone(name: str) -> Iterator[None]:
+    """What a logger says below errors is left out meanwhile."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 @contextlib.contextmanager

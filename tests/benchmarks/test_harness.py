@@ -1,4 +1,5 @@
 import json
+import logging
 import sys
 from pathlib import Path
 
@@ -94,3 +95,11 @@ def test_a_run_is_made_after_those_that_it_builds_on(
     with pytest.raises(SystemExit):
         main()
     assert "there is no experiment 'nothing'" in capsys.readouterr().err
+
+
+def test_lightning_says_as_much_as_before_once_a_study_ends(tmp_path: Path) -> None:
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    before = [logger.level for logger in loggers]
+    with harness.kept(tmp_path):
+        assert {logger.level for logger in loggers} == {logging.ERROR}
+    assert [logger.level for logger in loggers] == before
