@@ -48,48 +48,40 @@ def dc_difference(bits, count, table):
 
 
 @inlined
-def ac_coefficients(stream, bits, count, index, k, table, block, wanted):
-    """The AC coefficients from ``k`` on of a sequential block, which are 0 (T.81 F.2.2.2): running window, status.
+def ac_coefficients(stream, bits, count, index, table, block, wanted):
+    """The AC coefficients of a sequential block that holds zeros (T.81 F.2.2.2): running window behind them, status.
 
     Two coefficients are always written, so that the only branches are those that leave the inner loop. A block that
     is not ``wanted``, a constant where this is inlined, is passed: a few of its coefficients are written, if any.
     """
+    k = _ONE
     while True:
         bits, count, index = refill(stream, bits, count, index)
         for _ in range(LOOKUPS):
             entry = table.fast[bits >> FAST_SHIFT]
             if entry == _ZERO:
-                bits, count, index, k, error = long_coefficient(stream, bits, count, index, k, table, block)
+                bits, count, index = refill(stream, bits, count, index)
+                k, length, error = _long_coefficient(bits, table, block, k)
+                bits <<= length
+                count -= length
                 if error != OK or k > _63:
                     return bits, count, index, error
                 break
-            bits, count, k, error = known_coefficients(entry, bits, count, k, table, block, wanted)
+            length = entry & _63
+            first, last = k + ((entry >> _SEVEN) & _LOW5), k + ((entry >> _12) & _LOW5)
+            if wanted:
+                block[np.uint64(NATURAL_ORDER[first])] = entry >> _32
+                block[np.uint64(NATURAL_ORDER[last])] = last_value(entry, bits, length)
+            k = (last + _ONE) | (entry & _64)
             if k > _63:
-                return bits, count, index, error
-
-
-@inlined
-def known_coefficients(entry, bits, count, k, table, block, wanted):
-    """Those of an entry of ``fast``: window and its count behind them, next index (above 63 at the end), status."""
-    length, error = entry & _63, OK
-    first, last = k + ((entry >> _SEVEN) & _LOW5), k + ((entry >> _12) & _LOW5)
-    if wanted:
-        block[np.uint64(NATURAL_ORDER[first])] = entry >> _32
-        block[np.uint64(NATURAL_ORDER[last])] = last_value(entry, bits, length)
-    k = (last + _ONE) | (entry & _64)
-    if k > _63 and (last > _63 or (last == _63 and entry & _64 != _ZERO)):
-        if first >= _63:  # the block is full: what else the entry holds belongs to the next one
-            length = _first_alone(table, bits, entry, block)
-        error = OK if first == _63 else BAD_RUN
-    return bits << length, count - length, k, error
-
-
-@inlined
-def long_coefficient(stream, bits, count, index, k, table, block):
-    """A symbol that ``fast`` does not hold: running window behind it, next index (above 63 at the end), status."""
-    bits, count, index = refill(stream, bits, count, index)
-    k, length, error = _long_coefficient(bits, table, block, k)
-    return bits << length, count - length, index, k, error
+                error = OK
+                if last > _63 or (last == _63 and entry & _64 != _ZERO):
+                    if first >= _63:  # the block is full: what else the entry holds belongs to the next one
+                        length = _first_alone(table, bits, entry, block)
+                    error = OK if first == _63 else BAD_RUN
+                return bits << length, count - length, index, error
+            bits <<= length
+            count -= length
 
 
 @kernel

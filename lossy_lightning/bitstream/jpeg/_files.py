@@ -8,10 +8,9 @@ import numpy as np
 from .._status import OK, fail
 from ..compile import entry, kernel, merged
 from ._frames import color_space, read_until, start_file
-from ._lanes import LANE, decode_two
 from ._progressive import to_natural_order
 from ._records import COMPONENT, FRAME, MISSING_QUANTIZATION, SOF0, SOS, TOO_SHORT, TRUNCATED
-from ._scans import begin_scan, finish_scan, latch
+from ._scans import decode_scan, latch
 from ._stuffing import MOST_PADDING
 from ._windows import (
     UNIT,
@@ -72,70 +71,30 @@ def longest_progressive(data, bounds, max_pixels, fill):
 @entry
 def decode_files(data, bounds, frames, components, latched, tables, starts, out, max_pixels, fill):
     """Decode every file; ``latched`` gets the quantization tables, once if consecutive files have the same."""
-    num_lanes = min(len(frames), 2)
-    quantization, huffman = np.empty((num_lanes, 4, 65), np.uint16), np.empty((num_lanes, 2, 4), np.int64)
-    lanes, units, streams = np.zeros(num_lanes, LANE), np.zeros((num_lanes, 10), UNIT), _streams(bounds, num_lanes)
-    scratch, aims = np.empty(64, np.int16), np.zeros(4, WINDOW)
-    table_sets, waiting = 0, np.int64(-1)  # the lane of the file that waits for another
-    for i in range(len(frames) + 1):  # the last turn is for a file that waits
-        ended, waiting_units = waiting, units[waiting][: lanes[waiting].num_units if waiting >= 0 else 0]
-        if i < len(frames):
-            new = np.int64(waiting == 0)
-            lanes[new].file = i
-            begun = _begin_decoding(
-                data, bounds, frames[i], components[i], quantization[new], latched[table_sets], huffman[new], tables,
-                units[new], streams[new], out, starts, aims, lanes[new], waiting_units, max_pixels, fill,
-            )  # fmt: skip
-            if not begun:
-                ended = np.int64(-1)
-            elif not lanes[new].clear or frames[i].restart_interval > 0:
-                ended = new
-            elif waiting < 0:
-                waiting = new
-            elif decode_two(
-                lanes[waiting], lanes[new], streams[waiting], streams[new], units[waiting], units[new], tables, scratch
-            ):
-                ended = new
-            else:
-                waiting = new
-        if ended >= 0:
-            lane = lanes[ended]
-            frame, image = frames[lane.file], out[starts[lane.file] : starts[lane.file + 1]]
+    quantization, huffman, units = np.empty((4, 65), np.uint16), np.empty((2, 4), np.int64), np.zeros(10, UNIT)
+    stream, scratch, aims = _room_for_streams(bounds), np.empty(64, np.int16), np.zeros(4, WINDOW)
+    table_sets = 0
+    for i in range(len(frames)):
+        frame, parts, image = frames[i], components[i], out[starts[i] : starts[i + 1]]
+        _begin_file(SOS, data, bounds[i], bounds[i + 1], frame, parts, quantization, huffman, max_pixels, fill)
+        frame.color = color_space(frame, parts)
+        latched[table_sets] = 0
+        if frame.error == OK:
+            if fill or frame.process == 2 or frame.scan_size < frame.num_components:
+                image[:] = 0  # if one scan writes each block, it is cleared just before
+            _aim_at_image(frame, parts, image, aims)
             _decode_file(
-                data, frame, components[lane.file], quantization[ended], latched[table_sets], huffman[ended], tables,
-                units[ended], streams[ended], image, aims, lane, waiting_units, scratch, max_pixels, fill,
+                data, frame, parts, quantization, latched[table_sets], huffman, tables, units, stream, image, aims,
+                scratch, max_pixels, fill,
             )  # fmt: skip
-        if i < len(frames):
-            table_sets = _number_tables(frames[i], latched, table_sets)
-
-
-@merged
-def _begin_decoding(
-    data, bounds, frame, components, quantization, latched, huffman, tables, units, stream, out, starts, aims, lane,
-    waiting_units, max_pixels, fill,
-):  # fmt: skip
-    """Read a file up to the data of its first scan, and aim at its image; whether that could be done."""
-    start, end = bounds[lane.file], bounds[lane.file + 1]
-    _begin_file(SOS, data, start, end, frame, components, quantization, huffman, max_pixels, fill)
-    frame.color = color_space(frame, components)
-    latched[:] = 0
-    if frame.error != OK:
-        return False
-    image = out[starts[lane.file] : starts[lane.file + 1]]
-    if fill or frame.process == 2 or frame.scan_size < frame.num_components:
-        image[:] = 0  # if one scan writes each block, it is cleared just before
-    _aim_at_image(frame, components, image, aims)
-    error = begin_scan(
-        data, frame, components, quantization, latched, huffman, tables, units, stream, aims, lane, waiting_units, fill
-    )
-    return error == OK
+        table_sets = _number_tables(frame, latched, table_sets)
 
 
 @entry
 def decode_windows(data, bounds, frames, components, latched, tables, windows, whole, max_pixels, fill):
     """Decode every file into the windows of its components; ``whole`` has room for all of a progressive file."""
     quantization, huffman, units = np.empty((4, 65), np.uint16), np.empty((2, 4), np.int64), np.zeros(10, UNIT)
-    stream, scratch, lane = _streams(bounds, 1)[0], np.empty(64, np.int16), np.zeros(1, LANE)[0]
+    stream, scratch = _room_for_streams(bounds), np.empty(64, np.int16)
     table_sets = 0
     for i in range(len(frames)):
         frame, parts = frames[i], components[i]
@@ -145,15 +104,15 @@ def decode_windows(data, bounds, frames, components, latched, tables, windows, w
         if frame.error == OK and check_windows(frame, parts, windows[i]) == OK:
             _decode_windows(
                 data, frame, parts, quantization, latched[table_sets], huffman, tables, units, stream, windows[i],
-                whole, lane, scratch, max_pixels, fill,
+                whole, scratch, max_pixels, fill,
             )  # fmt: skip
         table_sets = _number_tables(frame, latched, table_sets)
 
 
 @merged
 def _decode_windows(
-    data, frame, components, quantization, latched, huffman, tables, units, stream, windows, whole, lane, scratch,
-    max_pixels, fill,
+    data, frame, components, quantization, latched, huffman, tables, units, stream, windows, whole, scratch, max_pixels,
+    fill,
 ):  # fmt: skip
     """Decode one file: straight into its windows, or into memory between, from which blocks are placed."""
     aims = np.zeros(4, WINDOW)
@@ -168,35 +127,30 @@ def _decode_windows(
     for c in range(4):
         if fill or c >= frame.num_components:
             clear_window(windows[c], scratch)
-    error = begin_scan(
-        data, frame, components, quantization, latched, huffman, tables, units, stream, aims, lane, units[:0], fill
-    )
-    if error == OK:
-        _decode_file(
-            data, frame, components, quantization, latched, huffman, tables, units, stream, between, aims, lane,
-            units[:0], scratch, max_pixels, fill,
-        )  # fmt: skip
+    _decode_file(
+        data, frame, components, quantization, latched, huffman, tables, units, stream, between, aims, scratch,
+        max_pixels, fill,
+    )  # fmt: skip
     for c in range(frame.num_components):
         if frame.error == OK and aims[c].address != windows[c].address:
             place_blocks(aims[c], windows[c], components[c], scratch)
 
 
 @kernel
-def _streams(bounds, count):
-    """Room for the longest file's data, ``count`` times."""
+def _room_for_streams(bounds):
     longest = 0
     for i in range(len(bounds) - 1):
         longest = max(longest, bounds[i + 1] - bounds[i])
-    return np.empty((count, longest + MOST_PADDING), np.uint8)
+    return np.empty(longest + MOST_PADDING, np.uint8)
 
 
-@merged
+@kernel
 def _aim_at_image(frame, components, image, aims):
     for c in range(frame.num_components):
         aim_at_all(aims[c], components[c], image.ctypes.data + 2 * components[c].start)
 
 
-@merged
+@kernel
 def _number_tables(frame, latched, table_sets):
     """Note which set of quantization tables a file has; the number of sets."""
     if table_sets == 0 or _differ(latched[table_sets], latched[table_sets - 1]):
@@ -233,21 +187,17 @@ def _begin_file(last, data, start, end, frame, components, quantization, huffman
 
 @merged
 def _decode_file(
-    data, frame, components, quantization, latched, huffman, tables, units, stream, out, aims, lane, waiting_units,
-    scratch, max_pixels, fill,
-):  # fmt: skip
-    """Decode all scans of a file whose first one has begun; what is to be zero without a scan is so already."""
+    data, frame, components, quantization, latched, huffman, tables, units, stream, out, aims, scratch, max_pixels, fill
+):
+    """Decode all scans of a file whose first SOS has been read; what is to be zero without a scan is so already."""
     while True:
-        if finish_scan(data, frame, components, units, tables, stream, out, lane, scratch, fill) != OK:
+        error = decode_scan(
+            data, frame, components, quantization, latched, huffman, tables, units, stream, out, aims, scratch, fill
+        )
+        if error != OK:
             return
         if not read_until(SOS, data, frame, components, quantization, huffman, max_pixels):
             break
-        error = begin_scan(
-            data, frame, components, quantization, latched, huffman, tables, units, stream, aims, lane, waiting_units,
-            fill,
-        )  # fmt: skip
-        if error != OK:
-            return
     if frame.process == 2:
         to_natural_order(out)
     if fill and frame.error == TRUNCATED:

@@ -6,7 +6,7 @@
 import numpy as np
 
 from .._status import OK, fail
-from ..compile import entry, kernel, merged
+from ..compile import entry, kernel
 from ._huffman import count_codes
 from ._records import (
     BAD_COMPONENTS,
@@ -136,7 +136,7 @@ def _read_application(data, position, stop, marker, frame):
         frame.adobe = data[position + 11]
 
 
-@merged
+@kernel
 def _read_quantization(data, position, stop, frame, quantization):
     """DQT (T.81 B.2.4.1): 8- or 16-bit tables, kept in natural order."""
     while position < stop:
@@ -155,7 +155,7 @@ def _read_quantization(data, position, stop, frame, quantization):
     return OK
 
 
-@merged
+@kernel
 def _read_huffman(data, position, stop, frame, huffman):
     """DHT (T.81 B.2.4.2): note where each table stands; it is built when a scan uses it."""
     while position < stop:
@@ -173,7 +173,7 @@ def _read_huffman(data, position, stop, frame, huffman):
     return OK
 
 
-@merged
+@kernel
 def _read_frame(data, position, stop, marker, frame, components, max_pixels):
     """SOF (T.81 B.2.2)."""
     if frame.num_components > 0:
@@ -230,7 +230,7 @@ def lay_out(frame, components):
         frame.num_blocks += component.rows * component.columns
 
 
-@merged
+@kernel
 def color_space(frame, components):
     """Index of the colour space as libjpeg finds it: unknown, grey, YCbCr, RGB, CMYK, YCCK (T.871; T.872 6.5.3)."""
     if frame.num_components == 1:

@@ -7,9 +7,9 @@ import numpy as np
 
 from .._bits import load64, top_bits
 from .._memory import Kept
-from ..compile import inlined, kernel, merged
+from ..compile import inlined, kernel
 
-SLOTS = 16  # two scans use at most eight tables each, so the ones in use are never evicted
+SLOTS = 16  # a scan uses at most eight tables, so the ones in use are never evicted
 SYMBOL_BITS = 9  # first look-up of a code
 FAST_BITS = 10  # look-up of codes together with their additional bits
 FAST_READ = 18  # bits that such a look-up uses up at most
@@ -84,17 +84,6 @@ def find_table(tables, table_class, data, start):
             return -1
     tables[found].stamp = newest + 1
     return found
-
-
-@merged
-def keep_tables(tables, units):
-    """Put off the eviction of those tables that the blocks of a scan need."""
-    newest = np.int64(0)
-    for slot in range(len(tables)):
-        newest = max(newest, tables[slot].stamp)
-    for u in range(len(units)):
-        tables[units[u].dc].stamp = newest
-        tables[units[u].ac].stamp = newest
 
 
 @kernel

@@ -6,11 +6,11 @@
 import numpy as np
 
 from .._status import OK, fail
-from ..compile import kernel, merged
+from ..compile import kernel
 from ._records import BAD_LENGTH, BAD_ORDER, BAD_SCAN, BAD_TABLE, SOS, TOO_MANY_BLOCKS
 
 
-@merged
+@kernel
 def read_scan(data, position, stop, frame, components):
     """SOS (T.81 B.2.3)."""
     if frame.num_components == 0:

@@ -9,8 +9,7 @@ from .._bits import at_address, borrowed, refill
 from .._status import OK, fail
 from ..compile import entry, inlined, kernel, merged
 from ._blocks import ac_coefficients, dc_difference
-from ._huffman import build_fast, find_table, keep_tables
-from ._lanes import start_lane
+from ._huffman import build_fast, find_table
 from ._progressive import begin_band, decode_ac, decode_dc
 from ._records import (
     BAD_HUFFMAN,
@@ -107,15 +106,14 @@ def prepare_scan(data, frame, components, quantization, latched, huffman, tables
     return OK
 
 
-@kernel
-def begin_scan(
-    data, frame, components, quantization, latched, huffman, tables, units, stream, aims, lane, waiting_units, fill
+@merged
+def decode_scan(
+    data, frame, components, quantization, latched, huffman, tables, units, stream, out, aims, scratch, fill
 ):
-    """Prepare the scan whose SOS has just been read, and its first restart interval: status.
+    """Decode the scan whose SOS has just been read; ``frame.position`` moves to the marker behind it.
 
-    Sequential scans go to where ``aims`` says. ``waiting_units`` are of a scan that is under way.
+    Progressive scans go to ``out``, which holds the whole image, others to where ``aims`` says.
     """
-    keep_tables(tables, waiting_units)
     count, per_row, num_mcus = plan_units(frame, components, units)
     error = prepare_scan(data, frame, components, quantization, latched, huffman, tables, units, count)
     if error != OK:
@@ -129,43 +127,26 @@ def begin_scan(
         aim_units(aims, units, count)
     elif frame.spectral_start > 0:
         begin_band(components[units[0].component], frame.spectral_start, frame.spectral_end)
-    lane.num_units, lane.per_row, lane.num_mcus = count, per_row, num_mcus
-    lane.clear = not fill and frame.num_scans == 1 and frame.scan_size == frame.num_components and frame.process != 2
-    lane.mcu = 0
-    _begin_interval(data, frame, stream, lane, fill)
-    return OK
-
-
-@kernel
-def _begin_interval(data, frame, stream, lane, fill):
-    lane.size, lane.marker_at = unstuff(data, frame.position, frame.end, stream)
-    if fill:
-        pad_further(stream, lane.size)
-    start_lane(lane)
-
-
-@merged
-def finish_scan(data, frame, components, units, tables, stream, out, lane, scratch, fill):
-    """Decode what is left of a scan: status. ``frame.position`` moves to the marker behind it.
-
-    Progressive scans go to ``out``, which holds the whole image.
-    """
-    interval = frame.restart_interval if frame.restart_interval > 0 else lane.num_mcus
-    restart, starved = np.int64(0), False
-    stop = min(interval, lane.num_mcus)
+    clear = not fill and frame.num_scans == 1 and frame.scan_size == frame.num_components and frame.process != 2
+    interval = frame.restart_interval if frame.restart_interval > 0 else num_mcus
+    mcu, restart, starved = np.int64(0), np.int64(0), False
     while True:
+        size, marker_at = unstuff(data, frame.position, frame.end, stream)
+        if fill:
+            pad_further(stream, size)
+        stop = min(mcu + interval, num_mcus)
         if not starved:
             error, position = _decode_interval(
-                stream, stop, units[: lane.num_units], tables, out, scratch, frame, components, lane, fill
+                stream, size, mcu, stop, per_row, units[:count], tables, out, scratch, clear, frame, components, fill
             )
-            if error == TRUNCATED and lane.marker_at < frame.end:
-                return fail(frame, EARLY_MARKER, lane.marker_at, np.int64(data[lane.marker_at + 1]), 0)
+            if error == TRUNCATED and marker_at < frame.end:
+                return fail(frame, EARLY_MARKER, marker_at, np.int64(data[marker_at + 1]), 0)
             if error != OK:
-                offset = stuffed_position(data, frame.position, lane.marker_at, position >> _U3)
+                offset = stuffed_position(data, frame.position, marker_at, position >> _U3)
                 return fail(frame, error, offset, SOS, frame.num_scans)
-            starved = position > np.uint64(8 * lane.size)
-        frame.position, lane.mcu = lane.marker_at, stop
-        if stop == lane.num_mcus:
+            starved = position > np.uint64(8 * size)
+        frame.position, mcu = marker_at, stop
+        if mcu == num_mcus:
             return OK
         found = next_interval(data, frame, restart & 7, fill)
         if frame.error != OK:
@@ -174,19 +155,16 @@ def finish_scan(data, frame, components, units, tables, stream, out, lane, scrat
             return OK  # the rest is zeros already
         starved = starved and found != FOUND
         restart += 1
-        _begin_interval(data, frame, stream, lane, fill)
-        stop = min(stop + interval, lane.num_mcus)
 
 
 @merged
-def _decode_interval(stream, stop, units, tables, out, scratch, frame, components, lane, fill):
-    """The MCUs before ``stop``, which no restart marker divides: status, and position in bits.
+def _decode_interval(stream, size, mcu, stop, per_row, units, tables, out, scratch, clear, frame, components, fill):
+    """MCUs ``mcu`` to ``stop``, which no restart marker divides: status, and position in bits.
 
     If data end early and are filled, one MCU takes zero bits, and those behind it are left as they are.
     """
     if frame.process != 2:
-        return _decode_sequential(stream, stop, units, tables, scratch, lane, fill)
-    size, mcu, per_row = lane.size, lane.mcu, lane.per_row
+        return _decode_sequential(stream, size, mcu, stop, per_row, units, tables, scratch, clear, fill)
     high, low = frame.approximation_high, frame.approximation_low
     if frame.spectral_start == 0:
         return decode_dc(stream, size, mcu, stop, per_row, units, tables, out, high, low, fill)
@@ -196,18 +174,19 @@ def _decode_interval(stream, stop, units, tables, out, scratch, frame, component
 
 
 @kernel
-def _decode_sequential(stream, stop, units, tables, scratch, lane, fill):
-    """The MCUs of a sequential scan (T.81 F.2) before ``stop``: status, and position in bits.
+def _decode_sequential(stream, size, mcu, stop, per_row, units, tables, scratch, clear, fill):
+    """MCUs ``mcu`` to ``stop`` of a sequential scan (T.81 F.2): status, and position in bits.
 
-    Blocks outside the units' windows are passed, with ``scratch`` for what is written of them.
+    Blocks outside the units' windows are passed, with ``scratch`` for what is written of them. ``clear`` says that the
+    memory of the others may hold anything, so that each block is cleared before it is written.
     """
-    bits, count, index, per_row, clear = lane.bits, lane.count, lane.index, lane.per_row, lane.clear
-    position, end = (index << _U3) - count, np.uint64(8 * lane.size)
-    predictions = lane.predictions
+    bits, count, index = np.uint64(0), np.uint64(0), np.uint64(0)
+    position, end = np.uint64(0), np.uint64(8 * size)
+    predictions = np.zeros(4, np.int64)
     stream, units, tables = borrowed(stream), borrowed(units), borrowed(tables)
     outside = np.uint64(scratch.ctypes.data)
-    row, column = lane.mcu // per_row, lane.mcu % per_row
-    for _ in range(lane.mcu, stop):
+    row, column = mcu // per_row, mcu % per_row
+    for _ in range(mcu, stop):
         for u in range(len(units)):
             unit = units[u]
             wanted = np.uint64(row - unit.from_row) < unit.rows and np.uint64(column - unit.from_column) < unit.columns
@@ -223,9 +202,9 @@ def _decode_sequential(stream, stop, units, tables, scratch, lane, fill):
             if error == OK or fill or (index << _U3) - count > end:
                 table = tables[np.uint64(unit.ac)]
                 if wanted:
-                    bits, count, index, error = ac_coefficients(stream, bits, count, index, _ONE, table, block, True)
+                    bits, count, index, error = ac_coefficients(stream, bits, count, index, table, block, True)
                 else:
-                    bits, count, index, error = ac_coefficients(stream, bits, count, index, _ONE, table, block, False)
+                    bits, count, index, error = ac_coefficients(stream, bits, count, index, table, block, False)
             order = np.uint64(unit.order)
             predictions[order] += difference
             block[_ZERO] = predictions[order]

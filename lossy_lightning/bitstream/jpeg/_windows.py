@@ -7,7 +7,7 @@ import numpy as np
 
 from .._bits import at_address
 from .._status import OK, fail
-from ..compile import kernel, merged
+from ..compile import kernel
 from ._records import BAD_WINDOW, SOS
 
 _BLOCK = 128  # bytes of 64 coefficients
@@ -37,7 +37,7 @@ WINDOW = np.dtype(
 )
 
 
-@merged
+@kernel
 def aim_at_all(aim, component, address):
     """Aim at all blocks of a component, row by row."""
     _aim(aim, address, 0, 0, component.rows, component.columns)
