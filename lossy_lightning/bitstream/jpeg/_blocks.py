@@ -17,19 +17,18 @@ from .._status import OK
 from ..compile import inlined, kernel
 from ._huffman import FAST_BITS, FAST_READ, extend, next_symbol
 from ._records import BAD_CODE, BAD_RUN
-from ._tables import NATURAL_ORDER
+from ._tables import NATURAL_ORDER, PLACE_BEFORE
 
 FAST_SHIFT = np.uint64(64 - FAST_BITS)
 LOOKUPS = 56 // FAST_READ  # that one window is sure to feed
-_ONE, _SEVEN, _12, _15, _17, _32, _48, _63, _64 = (np.uint64(i) for i in (1, 7, 12, 15, 17, 32, 48, 63, 64))
-_LOW5 = np.uint64(31)
-_ZERO = np.uint64(0)
+_ZERO, _ONE, _7, _8, _15, _16, _17 = (np.uint64(i) for i in (0, 1, 7, 8, 15, 16, 17))
+_32, _48, _63, _64, _127, _255 = (np.uint64(i) for i in (32, 48, 63, 64, 127, 255))
 
 
 @inlined
 def last_value(entry, bits, length):
     """The last value of an entry of ``fast``, low 16 bits: what the table knows, and the bits that it has not seen."""
-    return (entry >> _48) + ((bits >> (_64 - length)) & np.uint64(np.uint32(entry) >> np.uint32(17)))
+    return (entry >> _48) + ((bits >> (_64 - length)) & np.uint64(np.uint32(entry) >> np.uint32(24)))
 
 
 @inlined
@@ -37,7 +36,7 @@ def dc_difference(bits, count, table):
     """Difference of a DC coefficient (T.81 F.2.2.1): window and its count behind it, difference, status."""
     entry = table.fast[bits >> FAST_SHIFT]
     if entry != 0:
-        length = entry & _63
+        length = entry & _255
         return bits << length, count - length, np.int64(np.int16(last_value(entry, bits, length))), OK
     code, size = next_symbol(table, bits)
     if code == 0:
@@ -67,15 +66,14 @@ def ac_coefficients(stream, bits, count, index, table, block, wanted):
                 if error != OK or k > _63:
                     return bits, count, index, error
                 break
-            length = entry & _63
-            first, last = k + ((entry >> _SEVEN) & _LOW5), k + ((entry >> _12) & _LOW5)
+            length, first = entry & _255, k + ((entry >> _8) & _255)
+            k += (entry >> _16) & _255
             if wanted:
                 block[np.uint64(NATURAL_ORDER[first])] = entry >> _32
-                block[np.uint64(NATURAL_ORDER[last])] = last_value(entry, bits, length)
-            k = (last + _ONE) | (entry & _64)
+                block[np.uint64(PLACE_BEFORE[k])] = last_value(entry, bits, length)
             if k > _63:
                 error = OK
-                if last > _63 or (last == _63 and entry & _64 != _ZERO):
+                if (k & _127) + (k >> _7) > _64:  # behind index 63, or at the end of a block that needs none
                     if first >= _63:  # the block is full: what else the entry holds belongs to the next one
                         length = _first_alone(table, bits, entry, block)
                     error = OK if first == _63 else BAD_RUN

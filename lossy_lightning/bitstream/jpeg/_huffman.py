@@ -14,6 +14,7 @@ SYMBOL_BITS = 9  # first look-up of a code
 FAST_BITS = 10  # look-up of codes together with their additional bits
 FAST_READ = 18  # bits that such a look-up uses up at most
 
+_ENDS = 1 << 23  # the end of the block in an entry of ``fast``
 _SYMBOL_SHIFT = np.uint64(64 - SYMBOL_BITS)
 _FAST_SHIFT = np.uint64(64 - FAST_BITS)
 _U1, _U8, _U32, _U48 = (np.uint64(i) for i in (1, 8, 32, 48))
@@ -24,9 +25,9 @@ _U1, _U8, _U32, _U48 = (np.uint64(i) for i in (1, 8, 32, 48))
 #: longer or none; ``limits`` the least 16-bit window that is no code of that length or shorter, ``offsets`` what to add
 #: to such a code to get its index in DHT order. ``fast``, by the next ``FAST_BITS`` bits, holds a DC difference, or one
 #: or two AC coefficients and whether the block ends behind them; 0 if those bits are not enough. From the top: 16
-#: bits last value, 16 bits first one, 15 bits that mask what of the window is to be added to the last one, 5 and 5 bits
-#: the distances of last and first one from the current index, 1 bit end of block, so that it adds 64 to the index, 6
-#: bits length, as a shift takes it. A single coefficient is both first and last, a run of 16 zeros one of 0.
+#: bits last value, 16 bits first one, and four bytes: a mask of what of the window is to be added to the last one; the
+#: distance of the index behind them from the current one, to which the end of the block adds 128; the distance of the
+#: first one; and the length. A single coefficient is both first and last, a run of 16 zeros one of 0.
 TABLE = np.dtype(
     [
         ("key", np.uint8, 1 + 16 + 256),
@@ -167,7 +168,7 @@ def build_fast(table):
 def _entry(first, last, first_run, last_run, length, ends):
     mask = (1 << max(0, length - FAST_BITS)) - 1
     values = np.uint64((last & 0xFFFF) << 16 | (first & 0xFFFF)) << _U32
-    return values | np.uint64(mask << 17 | last_run << 12 | first_run << 7 | ends << 6 | length)
+    return values | np.uint64(mask << 24 | (ends << 7 | last_run + 1) << 16 | first_run << 8 | length)
 
 
 @kernel
@@ -179,8 +180,8 @@ def _pair(singles, needed, fast):
         rest = (index << length) & ((1 << FAST_BITS) - 1)
         after = np.int64(singles[rest])
         together = length + (after & 63)
-        if entry == 0 or entry & 64 or after == 0 or needed[rest] > FAST_BITS - length or together > FAST_READ:
+        if entry == 0 or entry & _ENDS or after == 0 or needed[rest] > FAST_BITS - length or together > FAST_READ:
             continue
-        value, run, ends = entry >> 48, (entry >> 12) & 31, after & 64 != 0
-        last, last_run = (value, run) if ends else (after >> 48, run + 1 + ((after >> 12) & 31))
+        value, run, ends = entry >> 48, (entry >> 8) & 255, after & _ENDS != 0
+        last, last_run = (value, run) if ends else (after >> 48, run + 1 + ((after >> 8) & 255))
         fast[index] = _entry(value, last, run, last_run, together, ends)

@@ -19,8 +19,8 @@ from ._huffman import extend, next_symbol
 from ._records import BAD_CODE, BAD_RUN, TRUNCATED
 from ._tables import NATURAL_ORDER
 
-_ZERO, _ONE, _U3, _7, _12, _15, _17, _32, _63, _64 = (np.uint64(i) for i in (0, 1, 3, 7, 12, 15, 17, 32, 63, 64))
-_LOW5 = np.uint64(31)
+_ZERO, _ONE, _U3, _7, _8, _15, _16, _17 = (np.uint64(i) for i in (0, 1, 3, 7, 8, 15, 16, 17))
+_32, _63, _127, _255 = (np.uint64(i) for i in (32, 63, 127, 255))
 _to_natural = permutation64(np.argsort(NATURAL_ORDER[:64]).tolist())
 
 
@@ -117,9 +117,9 @@ def _first(stream, bits, count, index, table, out, base, k, end, limit, low):
         bits, count, index = refill(stream, bits, count, index)
         for _ in range(LOOKUPS):
             entry = table.fast[bits >> FAST_SHIFT]
-            length = entry & _63
-            first, last = k + ((entry >> _7) & _LOW5), k + ((entry >> _12) & _LOW5)
-            if entry == _ZERO or last + ((entry >> np.uint64(6)) & _ONE) > limit:
+            length, first, after = entry & _255, k + ((entry >> _8) & _255), k + ((entry >> _16) & _255)
+            last = (after & _127) - _ONE
+            if entry == _ZERO or last + (after >> _7) > limit:
                 bits, count, index = refill(stream, bits, count, index)
                 code, symbol = next_symbol(table, bits)
                 if code == 0:
@@ -141,7 +141,7 @@ def _first(stream, bits, count, index, table, out, base, k, end, limit, low):
                 break
             out[base + first] = (entry >> _32) << low
             out[base + last] = last_value(entry, bits, length) << low
-            k = (last + _ONE) | (entry & _64)
+            k = after
             bits <<= length
             count -= length
             if k > end:

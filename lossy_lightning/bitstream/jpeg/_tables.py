@@ -6,6 +6,9 @@ import numpy as np
 NATURAL_ORDER = np.full(128, 63, np.uint8)
 NATURAL_ORDER[:64] = sorted(range(64), key=lambda i: (i // 8 + i % 8, i // 8 if (i // 8 + i % 8) % 2 else i % 8))
 
+#: The position of the index before each, from 1 to 127, also if the end of the block has added 128 to it.
+PLACE_BEFORE = NATURAL_ORDER[(np.arange(256) - 1) % 128]
+
 _DC_COUNTS = ("00010501010101010100000000000000", "00030101010101010101010000000000")
 _AC_COUNTS = ("0002010303020403050504040000017d", "00020102040403040705040400010277")
 _AC_SYMBOLS = (
