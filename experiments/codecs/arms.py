@@ -99,7 +99,7 @@ class Place(NamedTuple):
         folder: Where checkpoints are kept.
         seed: Of their training.
         extra: More arguments of that.
-        root: Of its data, if these are none of $LOSSY_DATA itself.
+        root: Folder of the training data; None: that of the run.
     """
 
     images: Tensor

@@ -131,7 +131,7 @@ def learned(codec: FileCodec) -> Coder:
     """Files by a codec of ours."""
 
     def code(photo: Photo) -> tuple[bytes, Photo]:
-        signal = torch.from_numpy(photo.copy()).permute(2, 0, 1)
+        signal = _signal(photo)
         data = codec.write(codec.encode(signal), tuple(signal.shape))
         return data, codec.decode(*codec.read(data)).permute(1, 2, 0).numpy()
 
@@ -146,7 +146,7 @@ def measure(code: Coder, photos: Sequence[Photo]) -> Figures:
         size += len(data)
         error += float(np.square(decoded.astype(float) - photo).sum())
         samples += photo.size
-        similarity += float(ms_ssim(_batch(decoded), _batch(photo), data_range=255.0))
+        similarity += float(ms_ssim(*(_signal(one)[None].float() for one in (decoded, photo)), data_range=255.0))
     psnr = 10 * math.log10(255**2 * samples / error) if error else math.inf
     return Figures(8 * size / (samples / 3), psnr, similarity / len(photos))
 
@@ -230,8 +230,8 @@ def main() -> None:
         draw_panels(panels, "PSNR, dB", told.draw, "bits a pixel")
 
 
-def _batch(photo: Photo) -> Tensor:
-    return torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].float()
+def _signal(photo: Photo) -> Tensor:
+    return torch.from_numpy(photo.copy()).permute(2, 0, 1)
 
 
 if __name__ == "__main__":

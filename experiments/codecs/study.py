@@ -134,7 +134,7 @@ def choose(arms: list[Arm], on: Data, place: Place) -> None:
 def chosen(arm: Arm) -> Recipe:
     """The recipe of an arm; pixels at the bits of latents have that of pixels, and name the latents' form, too.
 
-    All codecs have the learning rate that trials of the numbers chose for every one of their codecs.
+    In the part of all codecs, each has the learning rate that the trials of numbers chose.
     """
     if arm.name not in NUMBERS:
         return Recipe("", lr=LR)
