@@ -14,7 +14,7 @@ from torch import Tensor
 from benchmarks.accuracy.transform_rates import draw, point
 from benchmarks.harness import machine, precision, seconds, show, spread
 from benchmarks.intervals import bootstrap, over
-from experiments.codecs.arms import CODECS, LATENTS, NUMBERS, PIXELS, Arm
+from experiments.codecs.arms import CODECS, EQUAL_BITS, LATENTS, NUMBERS, PIXELS, Arm
 from experiments.complexity.tables import points
 from experiments.complexity.trials import SHAPE
 from lossy_lightning.codecs import NonlinearTransform
@@ -49,19 +49,18 @@ def measure(codec: Codec, images: Tensor) -> dict[str, float]:
 
 def equal_numbers(found: Found, about: About) -> list[list[str]]:
     """A row for each way to 192 numbers, on 32x32 and on its own grid."""
-    rows = [["192 numbers an image", "read on", "form", "bits a pixel", "PSNR, dB", "MMAC", "its decoder's"]]
-    rows[0] += ["test accuracy, %", "above pixels, over seeds", "bootstrap"]
+    rows = [["192 numbers an image", "read on", "test accuracy, %", "above pixels, over seeds", "bootstrap", "form"]]
+    rows[0] += ["bits a pixel", "PSNR, dB", "MMAC", "its decoder's"]
     for arm, each in found.items():
         if arm.name not in NUMBERS:
             continue
-        costs = [f"{mean(one[name] for one in each) / 1e6:.2f}" for name in ("macs", "decoder")]
         told = about[arm]
-        row = [arm.name, arm.grid, each[0]["form"], *([f"{told['bits']:.2f}", _psnr(told)] if told else ["", ""])]
-        row += [*costs, spread([one["accuracy"] for one in each])]
         control = found.get(Arm(PIXELS, arm.fine))
         gained = points(each, control) if control and arm.name != PIXELS else None
+        row = [arm.name, arm.grid, spread([one["accuracy"] for one in each])]
         row += ["", ""] if gained is None else [str(over(gained.mean(1))), str(bootstrap(gained, nested=1))]
-        rows.append(row)
+        row += [_form(arm.name, each[0]["form"]), *([f"{told['bits']:.2f}", _psnr(told)] if told else ["", ""])]
+        rows.append(row + [f"{mean(one[name] for one in each) / 1e6:.2f}" for name in ("macs", "decoder")])
     return rows
 
 
@@ -80,14 +79,14 @@ def verdict(found: Found) -> str:
 
 def all_codecs(found: Found, about: About) -> list[list[str]]:
     """A row for each codec and rate."""
-    rows = [["codec", "bits a pixel", "numbers an image", "PSNR, dB", "encoding, thousand MACs"]]
-    rows[0] += ["encoding 1000 images, ms", "MMAC of the network", "test accuracy, %"]
+    rows = [["codec", "bits a pixel", "numbers an image", "test accuracy, %", "PSNR, dB", "MMAC of the network"]]
+    rows[0] += ["encoding, thousand MACs", "encoding 1000 images, ms"]
     for arm, each in found.items():
         if arm.name in CODECS:
             told = about[arm]
-            row = [arm.name, f"{told['bits']:.2f}", f"{told['numbers']:.0f}", _psnr(told), f"{told['macs'] / 1e3:.0f}"]
-            row += [f"{told['ms']:.0f}", f"{mean(one['macs'] for one in each) / 1e6:.2f}"]
-            rows.append([*row, spread([one["accuracy"] for one in each])])
+            row = [arm.name, f"{told['bits']:.2f}", f"{told['numbers']:.0f}", spread([one["accuracy"] for one in each])]
+            row += [_psnr(told), f"{mean(one['macs'] for one in each) / 1e6:.2f}"]
+            rows.append([*row, f"{told['macs'] / 1e3:.0f}", f"{told['ms']:.0f}"])
     return rows
 
 
@@ -103,7 +102,16 @@ def write(found: Found, about: About, document: Path | None, picture: Path | Non
             if arm.name in CODECS:
                 place = about[arm]["bits"], mean(one["accuracy"] for one in each)
                 curves.setdefault(arm.name.split(",")[0], []).append(place)
-        draw(curves, "test accuracy, %", picture)
+        draw(curves, "test accuracy, %", picture, "bits a pixel")
+
+
+def _form(name: str, form: str) -> str:
+    """In words: widths of convolutions make a decoder's form, which pixels of as many bits name behind their own."""
+    if name == EQUAL_BITS:
+        return form.partition(" ")[0]
+    if name == LATENTS:
+        return f"decoder with {form[1:-1]} channels" if form != "[]" else "linear decoder"
+    return form
 
 
 def _psnr(told: Mapping[str, float]) -> str:
