@@ -1,5 +1,7 @@
 """What a file is, told by its first bytes and not by its name."""
 
+LEARNED = b"LLNC"
+"""First bytes of files of learned codecs."""
 _MAGIC = (
     (b"\xff\xd8", 0, "jpeg"),
     (b"\x89PNG\r\n\x1a\n", 0, "png"),
@@ -9,17 +11,20 @@ _MAGIC = (
     (b"ID3", 0, "mp3"),
     (b"FORM", 0, "aiff"),
     (b".snd", 0, "au"),
+    (LEARNED, 0, "learned"),
 )
 
 
 def kind_of(data: bytes) -> str:
-    """The kind of a file: ``"jpeg"``, ``"png"``, ``"mp3"``, ``"wav"``, ``"flac"``, ``"ogg"``, ``"aiff"`` or ``"au"``.
+    """The kind of a file.
 
     Args:
         data: Of the file; its first twelve bytes do.
 
     Returns:
-        The kind, empty if it is none of these. A WAV file may be RIFF or RF64; an Ogg file holds Vorbis or Opus.
+        ``"jpeg"``, ``"png"``, ``"mp3"``, ``"wav"``, ``"flac"``, ``"ogg"``, ``"aiff"``, ``"au"``, ``"learned"`` (of a
+        learned codec), or empty if it is none of these. A WAV file may be RIFF or RF64; an Ogg file holds Vorbis or
+        Opus.
 
     Source:
         The signatures of each format; ISO/IEC 11172-3, 2.4.1.3 for MP3's sync word, which a tag of ID3 may precede.

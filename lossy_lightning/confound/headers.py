@@ -115,7 +115,12 @@ def _content(path: Path) -> bytes | str:
 def _described(data: bytes) -> dict[str, Any]:
     if not data:
         raise InputError("it is empty")
-    describe = _READERS.get(kind_of(data))
+    kind = kind_of(data)
+    if kind == "learned":
+        raise InputError(
+            "it is a file of a learned codec, which needs its checkpoint; `info` and `show` take that as --codec"
+        )
+    describe = _READERS.get(kind)
     if describe is not None:
         return describe(data)
     raise InputError("it is no JPEG, PNG, MP3, WAV, FLAC, Ogg Vorbis or Opus file")

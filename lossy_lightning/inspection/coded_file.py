@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lossy_lightning.bitstream import jpeg, mp3
 from lossy_lightning.bitstream.kinds import kind_of
-from lossy_lightning.codecs import JPEG, MP3
+from lossy_lightning.codecs import JPEG, MP3, NonlinearTransform
 from lossy_lightning.core import Codec, CodeSpec, FileCodec, InputError, MissingFileError, TrainableCodec
 from lossy_lightning.data import SoundFormat, read_image, read_sound
 from lossy_lightning.functional import SAMPLING_FACTORS
@@ -45,7 +45,7 @@ class CodedFile(NamedTuple):
 def open_file(path: str | Path, codec: Codec | None = None) -> CodedFile:
     """Read the code in a JPEG or MP3 file, or encode what any image or sound file decodes to.
 
-    A file is told by its first bytes, and by its name only if they are of no known kind, as those of learned codecs.
+    A file is told by its first bytes, and by its name only if they are of no known kind.
 
     Args:
         path: Of the file.
@@ -79,6 +79,8 @@ def open_file(path: str | Path, codec: Codec | None = None) -> CodedFile:
             return CodedFile(path, own, *own.read(data))
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
+    if own is None and kind_of(data) == "learned":
+        raise InputError(f"{path} is a file of a learned codec, which needs its checkpoint; give that as --codec")
     if own is None:
         raise InputError(
             f"{path} is neither a JPEG nor an MP3 file; with --codec, images and sounds of other formats are encoded"
@@ -89,7 +91,10 @@ def open_file(path: str | Path, codec: Codec | None = None) -> CodedFile:
 
 def _is_own(data: bytes, path: Path, codec: FileCodec) -> bool:
     """Whether a codec reads a file as it is; what the first bytes do not tell, the name does."""
-    if kind_of(data):
+    kind = kind_of(data)
+    if kind == "learned":
+        return isinstance(codec, NonlinearTransform)
+    if kind:
         return type(codec_of(data)) is type(codec)
     return path.suffix.lower() in codec.extensions
 

@@ -1,10 +1,12 @@
 """What the headers of a file say, and what its code is."""
 
 import inspect
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from lossy_lightning.bitstream import jpeg
+from lossy_lightning.bitstream.kinds import kind_of
 from lossy_lightning.confound.headers import header_table
 from lossy_lightning.core import Codec, InputError
 from lossy_lightning.inspection.coded_file import CodedFile, check_file, open_file
@@ -62,7 +64,9 @@ def describe(path: str | Path, codec: Codec | None = None) -> dict[str, Any]:
         told |= _headers(row)
     readable = row["format"] in ("jpeg", "mp3")
     if readable or codec is not None:
-        told |= _coded(open_file(path, codec), told)
+        file = open_file(path, codec)
+        told |= _learned(file) if kind_of(file.path.read_bytes()) == "learned" else {}
+        told |= _coded(file, told)
     return told
 
 
@@ -81,6 +85,14 @@ def _headers(row: Any) -> dict[str, Any]:
         if told.get("variable_rate"):
             told["bit_rate"] = round(8 * told["bytes"] / told["duration"])
     return told
+
+
+def _learned(file: CodedFile) -> dict[str, Any]:
+    size = file.path.stat().st_size
+    told: dict[str, Any] = {"format": "learned", "bytes": size}
+    if len(file.shape) == 3:
+        return told | {"bits_per_pixel": 8 * size / prod(file.shape[1:])}
+    return told | {"bits_per_sample": 8 * size / prod(file.shape)}
 
 
 def _coded(file: CodedFile, headers: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from lossy_lightning.codecs.learned._signals import to_unit
 from lossy_lightning.core import CodeSpec
 from lossy_lightning.tasks._origin import OriginTask
 from lossy_lightning.tasks._wiring import make_optimizers
-from lossy_lightning.tasks.reconstruction import log_figures, show
+from lossy_lightning.tasks.reconstruction import log_figures, show, unpadded
 
 
 class ReconstructionTask(LightningModule):
@@ -44,8 +44,8 @@ class CodecTask(ReconstructionTask, OriginTask):
     lr_scheduler: LRSchedulerCallable | None
 
     @abstractmethod
-    def evaluate(self, batch: tuple[Tensor, ...], split: str) -> tuple[Tensor, Tensor]:
-        """Loss of a batch of "train", "val" or "test", and its reconstruction in [-1, 1]; both are logged."""
+    def evaluate(self, signal: Tensor, split: str) -> tuple[Tensor, Tensor]:
+        """Loss of signals of "train", "val" or "test", and their reconstructions in [-1, 1]; figures are logged."""
 
     def setup(self, stage: str) -> None:
         """Check the datamodule against the spec.
@@ -63,21 +63,22 @@ class CodecTask(ReconstructionTask, OriginTask):
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
         """Loss of a training batch."""
-        return self.evaluate(batch, "train")[0]
+        return self.evaluate(unpadded(batch), "train")[0]
 
     def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
         """Add a validation batch to the figures, and show its first images."""
-        _, reconstruction = self.evaluate(batch, "val")
+        signal = unpadded(batch)
+        _, reconstruction = self.evaluate(signal, "val")
         if batch_idx == 0:
-            show(self, to_unit(batch[0]), reconstruction)
+            show(self, to_unit(signal), reconstruction)
 
     def test_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
         """Add a test batch to the figures."""
-        self.evaluate(batch, "test")
+        self.evaluate(unpadded(batch), "test")
 
     def predict_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
         """Reconstructions of a batch in [-1, 1]."""
-        reconstruction: Tensor = self(batch[0])
+        reconstruction: Tensor = self(unpadded(batch))
         return reconstruction
 
     def configure_optimizers(self) -> Any:

@@ -14,7 +14,7 @@ from lossy_lightning.core import CodeSpec, FeatureShape
 from lossy_lightning.core.arguments import check_numbers
 from lossy_lightning.tasks._codec_training import ReconstructionTask
 from lossy_lightning.tasks.classification import ClassificationTask
-from lossy_lightning.tasks.reconstruction import Reconstruction, check_samples, show
+from lossy_lightning.tasks.reconstruction import Reconstruction, check_samples, show, unpadded
 
 
 class CodecFeatures(nn.Module):
@@ -100,7 +100,7 @@ class JointTask(ReconstructionTask, ClassificationTask):
 
     def evaluate(self, batch: tuple[Tensor, ...], split: str) -> tuple[Tensor, Tensor]:
         """Logits ``(N, num_classes)`` and loss of a batch of "train", "val" or "test"."""
-        signal, target = batch
+        signal, target = unpadded(batch), batch[1]
         latents = self.codec(signal)
         logits = self.logit_scale * self.backbone(latents.values)
         values = latents.values if self.reconstruction_weight else latents.values.detach()

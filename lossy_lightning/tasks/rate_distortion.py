@@ -25,8 +25,8 @@ _LEAST_SIZE = 176  # five scales of MS-SSIM, the coarsest not smaller than its w
 class RateDistortion(Metric):
     """Rate and distortion of a learned codec, averaged over all examples seen.
 
-    - ``bits_per_sample``, as the entropy model tells, by positions: pixels of an image, whatever its channels, or
-      samples of a sound's channel;
+    - ``bits_per_pixel`` of images, ``bits_per_sample`` of sounds, as the entropy model tells; a pixel has all
+      channels, a sample is one of one channel;
     - ``psnr``: ``10 log10(4 / mse)`` in dB of each example, samples in [-1, 1], clipped but not rounded;
     - ``ms_ssim``: multi-scale structural similarity, 0 to 1, of pictures of at least 176 pixels along each side.
 
@@ -42,7 +42,7 @@ class RateDistortion(Metric):
     """
 
     bits: Tensor
-    positions: Tensor
+    samples: Tensor
     psnr: Tensor
     similarity: Tensor
     examples: Tensor
@@ -50,7 +50,8 @@ class RateDistortion(Metric):
 
     def __init__(self) -> None:
         super().__init__()
-        for name in ("bits", "positions", "psnr", "similarity", "examples", "large"):
+        self._rate = "bits_per_sample"
+        for name in ("bits", "samples", "psnr", "similarity", "examples", "large"):
             self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(self, signal: Tensor, compressed: Compressed) -> None:
@@ -59,26 +60,29 @@ class RateDistortion(Metric):
         error = (reconstruction - signal.float()).square().flatten(1).mean(1).double()
         self.psnr = self.psnr + (10 * torch.log10(4 / error)).sum()
         self.bits = self.bits + compressed.bits.detach().double().sum()
-        self.positions = self.positions + len(signal) * math.prod(signal.shape[2:])
+        is_image = signal.ndim == 4
+        self._rate = "bits_per_pixel" if is_image else "bits_per_sample"
+        self.samples = self.samples + (signal[:, 0] if is_image else signal).numel()
         self.examples = self.examples + len(signal)
-        if signal.ndim == 4 and min(signal.shape[2:]) >= _LEAST_SIZE:
+        if is_image and min(signal.shape[2:]) >= _LEAST_SIZE:
             found: Any = ms_ssim(reconstruction + 1, signal.float() + 1, reduction="sum", data_range=2.0)
             self.similarity = self.similarity + found
             self.large = self.large + len(signal)
 
     def compute(self) -> dict[str, Tensor]:
         """Name of each figure and its value."""
-        found = {"bits_per_sample": self.bits / self.positions, "psnr": self.psnr / self.examples}
+        found = {self._rate: self.bits / self.samples, "psnr": self.psnr / self.examples}
         return {**found, "ms_ssim": self.similarity / self.large} if self.large else found
 
 
 class RateDistortionTask(CodecTask):
     """Trains a `Factorized` or `Hyperprior` codec on any `EncodedDataModule` whose codec is `PCM`.
 
-    The loss is ``bits per sample + reconstruction_weight * 255^2 * mse``, the error being of samples scaled to [0, 1].
-    Logged for ``train``, ``val`` and ``test``: ``…_loss``, and the figures of `RateDistortion`; in training with noise
-    in place of rounding. At the end of each validation, images and their reconstructions stand in TensorBoard as
-    ``reconstruction``. The tables of the codec's files are made anew whenever a checkpoint is written, and at the end.
+    The loss is ``rate + reconstruction_weight * 255^2 * mse``: bits of a pixel, or of all channels of a sound at one
+    time, and the error of samples scaled to [0, 1]. Logged for ``train``, ``val`` and ``test``: ``…_loss``, and the
+    figures of `RateDistortion`; in training with noise in place of rounding. At the end of each validation, images
+    and, below them, their reconstructions stand in TensorBoard as ``reconstruction``. The tables of the codec's files
+    are made anew whenever a checkpoint is written, and at the end.
 
     The trained codec is ``task.codec``; its class's ``from_checkpoint`` takes it from the checkpoint.
 
@@ -140,9 +144,8 @@ class RateDistortionTask(CodecTask):
         """Make the tables anew; those in the checkpoint share their memory."""
         self.codec.update_tables()
 
-    def evaluate(self, batch: tuple[Tensor, ...], split: str) -> tuple[Tensor, Tensor]:
-        """Loss and reconstruction of a batch of "train", "val" or "test"."""
-        signal = batch[0]
+    def evaluate(self, signal: Tensor, split: str) -> tuple[Tensor, Tensor]:
+        """Loss and reconstructions of signals of "train", "val" or "test"."""
         unit = to_unit(signal)
         compressed = self.codec(signal)
         rate = compressed.bits.mean() / math.prod(signal.shape[2:])

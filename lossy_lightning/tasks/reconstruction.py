@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule
 from torch import Tensor
 from torchmetrics import Metric
@@ -94,6 +95,21 @@ def check_samples(spec: CodeSpec, codec: Any, kind: type[VQVAE | NonlinearTransf
     codec.spec(spec.shape)
 
 
+def unpadded(batch: tuple[Tensor, ...]) -> Tensor:
+    """The signals of a batch.
+
+    Raises:
+        MisconfigurationException: If some are padded: a codec would learn the padding, and figures would count it.
+    """
+    signal, grid_size = batch[0], batch[2:]
+    if grid_size and (grid_size[0] != torch.tensor(signal.shape[2:], device=signal.device)).any():
+        raise MisconfigurationException(
+            "signals of different size were padded, and a codec is neither trained nor measured on padding; crop "
+            "them to one size, or take batch_size=1"
+        )
+    return signal
+
+
 def log_figures(task: LightningModule, split: str, measure: Metric) -> None:
     """Log the figures of a split at the end of its epoch, and start anew."""
     task.log_dict({f"{split}_{name}": value.float() for name, value in measure.compute().items()})
@@ -103,6 +119,8 @@ def log_figures(task: LightningModule, split: str, measure: Metric) -> None:
 def show(task: LightningModule, signal: Tensor, reconstruction: Tensor) -> None:
     """Show the first images above their reconstructions, both in [-1, 1]."""
     if signal.ndim != 4 or signal.shape[1] not in (1, 3) or not task.trainer.is_global_zero:
+        return
+    if task.trainer.sanity_checking:
         return
     rows = [torch.cat([*images[:_PICTURES].float()], dim=2) for images in (signal, reconstruction)]
     image = (torch.cat(rows, dim=1).clamp(-1, 1) + 1) / 2

@@ -19,8 +19,8 @@ class VQVAETask(CodecTask):
 
     The loss is the mean squared error of samples scaled to [-1, 1], plus the quantizer's own. Logged for ``train``,
     ``val`` and ``test``, of the whole split (see `Reconstruction` for each figure): ``…_loss``, ``…_mse``, ``…_psnr``,
-    ``…_perplexity``, ``…_bits_per_sample`` and ``…_entropy_per_sample``. At the end of each validation, images and
-    their reconstructions stand in TensorBoard as ``reconstruction``.
+    ``…_perplexity``, ``…_bits_per_sample`` and ``…_entropy_per_sample``. At the end of each validation, images
+    and, below them, their reconstructions stand in TensorBoard as ``reconstruction``.
 
     The trained codec is ``task.codec``; `VQVAE.from_checkpoint` takes it from the checkpoint.
 
@@ -69,10 +69,9 @@ class VQVAETask(CodecTask):
         """Reconstruction in [-1, 1] of signals ``(N, channels, *size)``, not rounded."""
         return self.codec.reconstruct(self.codec(signal).values, tuple(signal.shape))
 
-    def evaluate(self, batch: tuple[Tensor, ...], split: str) -> tuple[Tensor, Tensor]:
-        """Loss and reconstruction of a batch of "train", "val" or "test"."""
+    def evaluate(self, signal: Tensor, split: str) -> tuple[Tensor, Tensor]:
+        """Loss and reconstructions of signals of "train", "val" or "test"."""
         mean_loss: Metric = getattr(self, f"{split}_loss")
-        signal = batch[0]
         latents = self.codec(signal)
         reconstruction = self.codec.reconstruct(latents.values, tuple(signal.shape))
         loss = F.mse_loss(reconstruction, to_unit(signal)) + latents.loss

@@ -5,9 +5,9 @@ import zlib
 from math import prod
 from typing import NamedTuple
 
+from lossy_lightning.bitstream.kinds import LEARNED
 from lossy_lightning.core import InputError
 
-_MAGIC = b"LLNC"
 _VERSION = 1
 _START = struct.Struct("<4sBB8s")
 _SIZE = struct.Struct("<I")
@@ -31,7 +31,7 @@ class Container(NamedTuple):
 
 def to_bytes(container: Container) -> bytes:
     """A file."""
-    head = _START.pack(_MAGIC, _VERSION, len(container.shape), container.key)
+    head = _START.pack(LEARNED, _VERSION, len(container.shape), container.key)
     body = head + b"".join(_SIZE.pack(size) for size in container.shape) + container.values
     return body + _SIZE.pack(zlib.crc32(body))
 
@@ -42,10 +42,10 @@ def from_bytes(data: bytes) -> Container:
     Raises:
         ValueError: If it is none of these files, of a later version, cut off or damaged.
     """
-    if len(data) < _START.size or data[:4] != _MAGIC:
+    if len(data) < _START.size or data[:4] != LEARNED:
         raise InputError(
-            f"this is no file of a learned codec: it begins with {data[:4]!r}, not {_MAGIC!r}; give it one that such a "
-            "codec wrote"
+            f"this is no file of a learned codec: it begins with {data[:4]!r}, not {LEARNED!r}; give it one that "
+            "such a codec wrote"
         )
     _, version, axes, key = _START.unpack_from(data)
     if version != _VERSION:

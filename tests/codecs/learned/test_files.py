@@ -1,6 +1,7 @@
 """Files of learned codecs in the rest of the package: folders, and what the command line tells and draws of them."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ import torch
 from lossy_lightning.cli import main
 from lossy_lightning.codecs import Factorized
 from lossy_lightning.data import CodedFolder
-from lossy_lightning.inspection import open_file
+from lossy_lightning.inspection import describe, open_file
 from lossy_lightning.nn import WaveletDecoder, WaveletEncoder
 
 MADE = {
@@ -71,8 +72,12 @@ def test_the_command_line_tells_and_draws_files(written, capsys):
     main(["info", file, "--json", *codec])
     (told,) = json.loads(capsys.readouterr().out)
     assert told["signal"] == [3, 32, 40]
+    assert told["format"] == "learned"
+    assert told["bits_per_pixel"] == 8 * told["bytes"] / 1280 == 8 * Path(file).stat().st_size / 1280
     assert told["code"]["shape"] == [12, 4, 5]
     assert [field["name"] for field in told["code"]["fields"]] == ["latents"]
+    with pytest.raises(ValueError, match="needs its checkpoint"):
+        describe(file)
     main(["show", file, "--output", str(folder / "code.png"), *codec])
     assert (folder / "code.png").stat().st_size
     assert torch.equal(open_file(file, Factorized.from_checkpoint(folder / "codec.ckpt")).code, codes[0])
