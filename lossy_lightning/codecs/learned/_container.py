@@ -12,7 +12,7 @@ _VERSION = 1
 _START = struct.Struct("<4sBB8s")
 _SIZE = struct.Struct("<I")
 MAX_SAMPLES = 2**28
-"""Of a signal: a header that tells more is taken to be damaged."""
+"""Of a signal, and values of its code: a header that tells more is taken to be damaged."""
 
 
 class Container(NamedTuple):

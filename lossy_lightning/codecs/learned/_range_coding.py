@@ -20,6 +20,12 @@ def whole_table(probabilities: Tensor) -> Tensor:
     return table.scatter_add_(1, most, _TOTAL - table.sum(1, keepdim=True, dtype=torch.int32))
 
 
+def least_bits(tables: Tensor) -> Tensor:
+    """Bits that a value takes at least by each table ``(tables, values)``, those of its most likely one; float64."""
+    step = 2.0**-23  # the library's own probabilities are multiples of 2^-24, a rounding or two away
+    return -(tables.amax(1).double() / _TOTAL + step).log2()
+
+
 class RangeWriter:
     """Codes integers, each with one of several tables."""
 

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from lossy_lightning.codecs.learned._densities import FactorizedDensity
-from lossy_lightning.codecs.learned._range_coding import RangeReader, RangeWriter, whole_table
+from lossy_lightning.codecs.learned._range_coding import RangeReader, RangeWriter, least_bits, whole_table
 from lossy_lightning.codecs.learned.nonlinear import MOST, NonlinearTransform, bits_of, channel_numbers, rounded
 from lossy_lightning.core import CodeSpec, Field
 
@@ -63,6 +63,9 @@ class Factorized(NonlinearTransform):
 
     def _bits(self, latents: Tensor, values: Tensor) -> Tensor:
         return bits_of(self.density(values))
+
+    def _least_bits(self) -> float:
+        return float(least_bits(self.tables).sum())
 
     def _put(self, writer: RangeWriter, levels: dict[str, Tensor]) -> None:
         latents = levels["latents"]

@@ -1,5 +1,7 @@
 """Latents whose scale is sent along."""
 
+from math import prod
+
 import torch
 from torch import Tensor, nn
 
@@ -11,7 +13,7 @@ from lossy_lightning.codecs.learned._densities import (
     scale_of,
 )
 from lossy_lightning.codecs.learned._integer_network import IntegerNetwork
-from lossy_lightning.codecs.learned._range_coding import RangeReader, RangeWriter, whole_table
+from lossy_lightning.codecs.learned._range_coding import RangeReader, RangeWriter, least_bits, whole_table
 from lossy_lightning.codecs.learned.nonlinear import MOST, NonlinearTransform, bits_of, channel_numbers, rounded
 from lossy_lightning.core import CodeSpec, Field
 from lossy_lightning.core.arguments import check_integers
@@ -94,6 +96,10 @@ class Hyperprior(NonlinearTransform):
         whole = hyper_latents + (rounded(hyper_latents) - hyper_latents).detach()
         scale = scale_of(self.hyper_decoder(whole)).to(values.dtype)
         return bits_of(normal_steps(values, scale)) + bits_of(self.density(self._noisy(hyper_latents)))
+
+    def _least_bits(self) -> float:
+        latents = prod(self._cells()) * self.dim
+        return float(least_bits(self.hyper_tables).sum() + latents * least_bits(self.latent_tables).min())
 
     def _put(self, writer: RangeWriter, levels: dict[str, Tensor]) -> None:
         hyper_latents = levels["hyper_latents"]

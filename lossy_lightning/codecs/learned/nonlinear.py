@@ -3,6 +3,7 @@
 import hashlib
 from abc import abstractmethod
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lossy_lightning.codecs.learned._checkpoints import codec_of
-from lossy_lightning.codecs.learned._container import Container, from_bytes, to_bytes
+from lossy_lightning.codecs.learned._container import MAX_SAMPLES, Container, from_bytes, to_bytes
 from lossy_lightning.codecs.learned._doubles import in_double, in_single
 from lossy_lightning.codecs.learned._range_coding import RangeReader, RangeWriter
 from lossy_lightning.codecs.learned._signals import from_unit, stride_of, to_unit
@@ -172,10 +173,9 @@ class NonlinearTransform(FileCodec, nn.Module):
         """Code in a file's bytes, and the shape of its signal.
 
         Raises:
-            ValueError: If the file is damaged, or another codec wrote it.
+            ValueError: If the file is damaged, another codec wrote it, or it tells a larger signal than its bytes hold.
         """
-        container = _checked(data, self._key())
-        spec = self.spec(container.shape)
+        container, spec = self._checked(data, self._key(), self._least_bits())
         with undisturbed(self):
             levels = self._take(RangeReader(container.values), spec)
         return spec.join({name: part.to(spec.dtype) for name, part in levels.items()}), container.shape
@@ -184,9 +184,14 @@ class NonlinearTransform(FileCodec, nn.Module):
         """Bytes of a file that holds exactly this code of a signal of that shape.
 
         Raises:
-            ValueError: If the code is not one of such a signal.
+            ValueError: If the code is not one of such a signal, or a batch.
         """
         spec = self.spec(tuple(shape))
+        if code.ndim != len(spec.shape):
+            raise InputError(
+                f"a file holds one code of shape {spec.shape}; got {tuple(code.shape)}: write those of a batch one by "
+                "one"
+            )
         spec.check(code)
         writer = RangeWriter()
         with undisturbed(self):
@@ -196,11 +201,11 @@ class NonlinearTransform(FileCodec, nn.Module):
     def measure(self, files: Sequence[bytes], lenient: bool = False) -> list[FileInfo | ValueError]:
         """Look at the headers of files; the checksum is of the whole file, so all bytes are needed."""
         found: list[FileInfo | ValueError] = []
-        key = self._key()
+        key, least_bits = self._key(), self._least_bits()
         for data in files:
             try:
-                shape = _checked(data, key).shape
-                found.append(FileInfo(shape, tuple(size or 0 for size in self.spec(shape).grid)))
+                container, spec = self._checked(data, key, least_bits)
+                found.append(FileInfo(container.shape, tuple(size or 0 for size in spec.grid)))
             except ValueError as error:
                 found.append(error)
         return found
@@ -245,6 +250,10 @@ class NonlinearTransform(FileCodec, nn.Module):
         """Of each example ``(N,)``, of latents, and of what stands for them rounded."""
 
     @abstractmethod
+    def _least_bits(self) -> float:
+        """That a position of the code's grid takes in a file."""
+
+    @abstractmethod
     def _put(self, writer: RangeWriter, levels: dict[str, Tensor]) -> None: ...
 
     @abstractmethod
@@ -258,6 +267,25 @@ class NonlinearTransform(FileCodec, nn.Module):
 
     def _key(self) -> bytes:
         return self._held_key or hashlib.sha256(self.fingerprint().encode()).digest()[:8]
+
+    def _checked(self, data: bytes, key: bytes, least_bits: float) -> tuple[Container, CodeSpec]:
+        """What a file holds that the codec of a key wrote, and the spec of its code, before anything is made of it."""
+        container = from_bytes(data)
+        if container.key != key:
+            raise InputError(
+                "another codec wrote this file, or this one before it was trained further: read it with the checkpoint "
+                "that wrote it"
+            )
+        spec = self.spec(container.shape)
+        grid = [size or 0 for size in spec.grid]
+        least, held = prod(grid) * least_bits / 8, len(container.values)
+        # A short side is padded, so a code may have many more values than the signal has samples.
+        if least > held or prod([spec.shape[0] or 0, *grid]) > MAX_SAMPLES:
+            raise InputError(
+                f"the file tells a signal of shape {container.shape}, whose code {spec.shape} takes {least:.0f} bytes "
+                f"at least; it holds {held}, and {MAX_SAMPLES} values are allowed: the file is damaged"
+            )
+        return container, spec
 
 
 def rounded(latents: Tensor) -> Tensor:
@@ -273,14 +301,3 @@ def bits_of(probabilities: Tensor) -> Tensor:
 def channel_numbers(shape: tuple[int, ...]) -> Any:
     """For values ``(channels, *grid)``, the number of each one's channel."""
     return torch.arange(shape[0]).view(-1, *[1] * (len(shape) - 1)).expand(shape)
-
-
-def _checked(data: bytes, key: bytes) -> Container:
-    """What a file holds that the codec of a key wrote."""
-    container = from_bytes(data)
-    if container.key != key:
-        raise InputError(
-            "another codec wrote this file, or this one before it was trained further: read it with the checkpoint "
-            "that wrote it"
-        )
-    return container

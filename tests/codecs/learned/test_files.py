@@ -1,6 +1,9 @@
 """Files of learned codecs in the rest of the package: folders, and what the command line tells and draws of them."""
 
 import json
+import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -49,6 +52,18 @@ def test_a_folder_of_files_is_read_to_codes(written):
     code, target, *_ = next(iter(data.test_dataloader()))
     assert torch.equal(code, codes[2:])
     assert target.tolist() == [0, 1]
+
+
+def test_a_file_that_tells_more_values_than_it_holds_is_bad(written, tmp_path):
+    folder, _ = written
+    shutil.copytree(folder / "photos", tmp_path / "photos")
+    path = tmp_path / "photos" / "train" / "class0" / "0.llnc"
+    data = path.read_bytes()
+    body = data[:14] + struct.pack("<3I", 3, 1, 2**26) + data[26:-4]
+    path.write_bytes(body + struct.pack("<I", zlib.crc32(body)))
+    data = CodedFolder(Factorized.from_checkpoint(folder / "codec.ckpt"), tmp_path / "photos", batch_size=2)
+    with pytest.raises(ValueError, match="bytes at least; it holds"):
+        data.prepare_data()
 
 
 def test_tensors_are_hashed_once_for_many_files(written, monkeypatch):

@@ -14,7 +14,7 @@ from torch import nn
 from lossy_lightning.codecs import Factorized, Hyperprior
 from lossy_lightning.codecs.learned._densities import SCALES, FactorizedDensity, normal_steps, normal_table
 from lossy_lightning.codecs.learned._integer_network import IntegerNetwork
-from lossy_lightning.codecs.learned._range_coding import RangeReader, RangeWriter, whole_table
+from lossy_lightning.codecs.learned._range_coding import RangeReader, RangeWriter, least_bits, whole_table
 from lossy_lightning.core import CodeSpec, Field
 from lossy_lightning.nn import GDNDecoder, GDNEncoder, WaveletDecoder, WaveletEncoder
 from lossy_lightning.testing import check_codec
@@ -267,7 +267,7 @@ def sealed(body):
 @given(st.binary(max_size=60))
 def test_values_under_a_right_checksum_are_read_or_refused(values):
     try:
-        code, shape = CODEC.read(sealed(FILE[:26] + values))
+        code, shape = CODEC.read(sealed(FILE[:14] + struct.pack("<3I", 3, 5, 4) + values))
     except ValueError:
         return
     CODEC.spec(shape).check(code)
@@ -277,6 +277,45 @@ def test_values_under_a_right_checksum_are_read_or_refused(values):
 def test_sizes_that_no_signal_has_take_no_memory(shape):
     with pytest.raises(ValueError, match="tells a signal of shape"):
         CODEC.read(sealed(FILE[:14] + struct.pack("<3I", *shape) + FILE[26:-4]))
+
+
+@KINDS
+@pytest.mark.parametrize("shape", [(3, 1, 2**26), (3, 2**26, 1), (3, 5000, 5000)])
+def test_a_file_that_tells_more_values_than_it_holds_takes_no_memory(make, shape, monkeypatch):
+    codec = make()
+    data = codec.write(codec.encode(images(1))[0], (3, 40, 33))
+    monkeypatch.setattr(RangeReader, "read", None)
+    large = sealed(data[:14] + struct.pack("<3I", *shape) + data[26:-4])
+    with pytest.raises(ValueError, match=r"tells a signal of shape .* takes \d+ bytes at least; it holds \d+"):
+        codec.read(large)
+    assert all(isinstance(info, ValueError) for info in codec.measure([large]))
+
+
+@pytest.mark.parametrize("row", [0, 10, 40, 63])
+@pytest.mark.parametrize("count", [0, 1, 1000, 10**6])
+def test_no_values_take_less_than_the_least_bits(row, count):
+    tables = whole_table(normal_table(127))
+    writer = RangeWriter()
+    likely = int(tables[row].argmax()) - 127
+    writer.write(torch.full((count,), likely), torch.full((count,), row), tables, 127)
+    bits = 8 * len(writer.data())
+    assert count * float(least_bits(tables)[row]) <= bits <= 1.01 * count * float(least_bits(tables)[row]) + 256
+
+
+@KINDS
+def test_a_flat_picture_s_file_is_read(make):
+    codec = make()
+    code = torch.zeros(codec.spec((3, 1, 4000)).shape, dtype=torch.int8)
+    assert torch.equal(codec.read(codec.write(code, (3, 1, 4000)))[0], code)
+
+
+@KINDS
+def test_a_batch_is_no_file(make):
+    codec = make()
+    with pytest.raises(
+        ValueError, match=r"a file holds one code of shape .*; got \(2, .*: write those of a batch one by"
+    ):
+        codec.write(codec.encode(images(2)), (3, 40, 33))
 
 
 def test_the_file_of_another_codec_is_refused():
