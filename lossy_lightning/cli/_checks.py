@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from jsonargparse import Namespace
+from jsonargparse import Namespace, dict_to_namespace
 from jsonargparse._util import import_object
+from torch import nn
 
+from lossy_lightning.cli._names import short_name
 from lossy_lightning.core import InputError, MissingFileError, UserError
 
 _Made = TypeVar("_Made")
@@ -22,7 +24,8 @@ def check_checkpoint(config: Namespace) -> None:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no checkpoint, or "best", which only the process of the fit knows.
+        ValueError: If it is no checkpoint, one of other networks than the configuration's, or "best", which only the
+            process of the fit knows.
     """
     given = config[config.subcommand].get("ckpt_path") if config.get("subcommand") else None
     if given is None or given in ("last", "hpc") or "://" in str(given) or str(given).startswith("registry"):
@@ -35,7 +38,21 @@ def check_checkpoint(config: Namespace) -> None:
     if path.is_dir() and not any((path / name).exists() for name in ("meta.pt", ".metadata", "latest")):
         raise InputError(f"ckpt_path is {given}, a folder; give a file in it, such as epoch=9-step=100.ckpt")
     if path.is_file():
-        check_content("ckpt_path", path)
+        kept = check_content("ckpt_path", path).get("hyper_parameters") or {}
+        _check_networks(path, config[config.subcommand].get("model"), kept)
+
+
+def _check_networks(path: Path, model: Any, kept: dict[str, Any]) -> None:
+    """Check that a configuration names the networks of a checkpoint, whose hyperparameters Lightning takes instead."""
+    whole = dict_to_namespace({"class_path": kept.get("_class_path"), "init_args": kept})
+    trained = {key: name for key, name, _ in _made(whole, "model")}
+    for key, name, _ in _made(model, "model"):
+        made, other = import_object(name), trained.get(key, name)
+        if inspect.isclass(made) and issubclass(made, nn.Module) and short_name(other) != short_name(name):
+            raise InputError(
+                f"ckpt_path is {path}, whose {key} is {short_name(other)}, but the configuration's is "
+                f"{short_name(name)}; give the configuration that it was trained with, or another checkpoint"
+            )
 
 
 def check_content(option: str, path: Path) -> dict[str, Any]:

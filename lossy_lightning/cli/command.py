@@ -30,6 +30,9 @@ from lossy_lightning.cli._saving import SaveConfig
 from lossy_lightning.cli.commands import COMMANDS
 from lossy_lightning.core import InputError
 
+_LINKED = ("spec", "num_classes")
+"""What goes from data to model."""
+
 
 class LossyCLI(LightningCLI):
     """`LightningCLI` with two links, a test after fit, and what a report needs in each run.
@@ -66,9 +69,19 @@ class LossyCLI(LightningCLI):
             super().parse_arguments(parser, args)
         check_checkpoint(self.config)
 
+    def _parse_ckpt_path(self) -> None:
+        """Take over hyperparameters; Lightning stores what it links there even if the model has no such argument."""
+        key = f"{self.config.get('subcommand')}.model.dict_kwargs"
+        given = self.config.get(key, {})
+        super()._parse_ckpt_path()
+        kept = self.config.get(key, {})
+        for name in _LINKED:
+            if name not in given:
+                kept.pop(name, None)
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the links and the switch."""
-        for name in ("spec", "num_classes"):
+        for name in _LINKED:
             if self.subclass_mode_model:
                 parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
             elif name in signature(self._model_class).parameters:

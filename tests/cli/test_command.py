@@ -90,6 +90,85 @@ def test_a_fit_goes_on(run, tmp_path):
         assert torch.equal(value, resumed["state_dict"][name]), name
 
 
+def part(name, **arguments):
+    return {"class_path": f"lossy_lightning.{name}", "init_args": arguments}
+
+
+HIDDEN = {"dim": 4, "hidden": [8], "channels": 1}
+WITHOUT_CLASSES = {
+    "rate-distortion": part(
+        "tasks.RateDistortionTask",
+        codec=part(
+            "codecs.Hyperprior",
+            encoder=part("nn.GDNEncoder", **HIDDEN),
+            decoder=part("nn.GDNDecoder", **HIDDEN),
+            dim=4,
+            hyper_dim=4,
+            channels=1,
+        ),
+    ),
+    "vqvae": part(
+        "tasks.VQVAETask",
+        codec=part(
+            "codecs.VQVAE",
+            encoder=part("nn.ConvEncoder", **HIDDEN),
+            quantizer={
+                "class_path": "vector_quantize_pytorch.VectorQuantize",
+                "init_args": {"dim": 4, "codebook_size": 16},
+            },
+            decoder=part("nn.ConvDecoder", **HIDDEN),
+        ),
+    ),
+    "foreign": {"class_path": "foreign.Mean", "init_args": {"weight": 0.5}},
+}
+PCM = part("data.Digits", codec=part("codecs.PCM"))
+
+
+class Mean(BoringModel):
+    """A foreign model that keeps its hyperparameters."""
+
+    def __init__(self, weight: float = 1.0) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+
+    def forward(self, batch):
+        signal = batch[0] if isinstance(batch, (list, tuple)) else batch
+        return super().forward(signal.flatten(1)[:, :32].float() / 255)
+
+
+@pytest.mark.parametrize("model", WITHOUT_CLASSES.values(), ids=WITHOUT_CLASSES)
+def test_a_checkpoint_of_a_model_without_classes_is_taken(run, tmp_path, monkeypatch, model):
+    monkeypatch.setitem(sys.modules, "foreign", sys.modules[__name__])
+    monkeypatch.setattr(Mean, "__module__", "foreign")
+    run("fit", model=model, data=PCM)
+    given = ["--ckpt_path", str(checkpoint(tmp_path))]
+    for subcommand in ("test", "validate", "predict"):
+        run(subcommand, *given, model=model, data=PCM)
+    run("fit", *given, model=model, data=PCM, max_epochs=2)
+    assert list((tmp_path / "lightning_logs" / "version_4" / "checkpoints").glob("epoch=1-step=6.ckpt"))
+
+
+def test_a_checkpoint_of_other_networks_is_refused(run, tmp_path):
+    run("fit", model=WITHOUT_CLASSES["rate-distortion"], data=PCM, limit_train_batches=1)
+    given = ["--ckpt_path", str(checkpoint(tmp_path))]
+    factorized = part(
+        "tasks.RateDistortionTask",
+        codec=part(
+            "codecs.Factorized",
+            encoder=part("nn.GDNEncoder", **HIDDEN),
+            decoder=part("nn.GDNDecoder", **HIDDEN),
+            dim=4,
+            channels=1,
+        ),
+    )
+    for model, told in (
+        (factorized, "whose model.codec is Hyperprior, but the configuration's is Factorized; give the configuration"),
+        (TASK, "whose model is RateDistortionTask, but the configuration's is ClassificationTask; give"),
+    ):
+        with pytest.raises(SystemExit, match=rf"^lossy-lightning: ckpt_path is .*, {told}.*[^\n]$"):
+            run("fit", *given, model=model, data=PCM)
+
+
 def steadily(figures):
     """A validation accuracy that takes given values, one an epoch."""
 
