@@ -45,7 +45,7 @@ class Relabeled(TrainableCodec):
         labels: The rule; it is asked once, in `fit`.
 
     Raises:
-        ValueError: When a spec is asked for, if the codec's channels are not indices of codebooks of one size.
+        ValueError: If the codec has no codebooks; when a spec is asked for, if they are not of one size.
 
     Example:
         >>> from lossy_lightning.codecs import VQ
@@ -64,6 +64,8 @@ class Relabeled(TrainableCodec):
                 f"Relabeled takes a codec and a rule, such as VQ((4, 4), 16) and SimilarityLabels(); got {codec=}, "
                 f"{labels=}"
             )
+        if type(codec).codebooks is Codec.codebooks:  # others may have codebooks only once they are fitted
+            raise _no_books(codec)
         self.codec = codec
         self.labels = labels
         self.sample_rate = codec.sample_rate
@@ -271,8 +273,12 @@ def _books(codec: Codec) -> Tensor:
     """
     books = codec.codebooks()
     if books is None:
-        raise InputError(f"labels are given to indices of codebooks of one size, which {codec} has not")
+        raise _no_books(codec)
     return books
+
+
+def _no_books(codec: Codec) -> InputError:
+    return InputError(f"labels are given to indices of codebooks of one size, which {codec} has not")
 
 
 def _axes(codec: Codec) -> int:

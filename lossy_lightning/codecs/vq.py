@@ -111,8 +111,10 @@ class VQ(TrainableCodec):
 
         Raises:
             RuntimeError: If the codebook is not fitted.
+            ValueError: If the code is none of this codec, or the shape larger than its signal.
         """
         self._check_fitted()
+        self._spec((None,) * len(self.block)).check(code)
         indices = code.movedim(-len(self.block) - 1, -1).long()
         signal = from_blocks(self._words(indices), self.block).to(self._dtype)
         return signal if shape is None else crop(signal, shape[1:])

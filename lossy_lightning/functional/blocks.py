@@ -84,8 +84,15 @@ def from_blocks(blocks: Tensor, block: tuple[int, ...]) -> Tensor:
 
 
 def crop(signal: Tensor, size: Sequence[int]) -> Tensor:
-    """The first ``size`` samples along each of the last axes: ``(..., *larger)`` to ``(..., *size)``."""
+    """The first ``size`` samples along each of the last axes: ``(..., *larger)`` to ``(..., *size)``.
+
+    Raises:
+        ValueError: If there are fewer samples.
+    """
     for axis, length in enumerate(size, start=signal.ndim - len(size)):
+        if not 0 <= length <= signal.shape[axis]:
+            sizes = tuple(signal.shape[signal.ndim - len(size) :])
+            raise ValueError(f"a signal of sizes {sizes} is cropped to at most these; got {tuple(size)}")
         signal = signal.narrow(axis, 0, length)
     return signal
 

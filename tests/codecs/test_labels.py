@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from vector_quantize_pytorch import LFQ, ResidualVQ
 
-from lossy_lightning.codecs import JPEG, PCM, VQ, VQVAE, Labels, LearnedLabels, Relabeled, SimilarityLabels
+from lossy_lightning.codecs import JPEG, PCM, VQ, VQVAE, Decoded, Labels, LearnedLabels, Relabeled, SimilarityLabels
 from lossy_lightning.codecs._assigning import assign_labels
 from lossy_lightning.data import Digits
 from lossy_lightning.functional import to_bits, to_gray
@@ -119,7 +119,13 @@ def test_labels_that_are_no_permutation_are_refused(labels):
 
 
 @pytest.mark.parametrize("inner", [PCM(), JPEG(quality=50)], ids=["pcm", "jpeg"])
-def test_codes_that_are_no_indices_are_refused(inner):
+def test_a_codec_without_codebooks_is_refused_at_once(inner):
+    with pytest.raises(ValueError, match=r"labels are given to indices of codebooks of one size, which .* has not"):
+        Relabeled(inner, SimilarityLabels())
+
+
+def test_codes_that_are_no_indices_are_refused():
+    inner = Decoded(PCM())
     with pytest.raises(ValueError, match="takes a codec of indices of codebooks of one size"):
         Relabeled(inner, SimilarityLabels()).spec((1, 16, 16))
     with pytest.raises(ValueError, match=r"labels are given to indices of codebooks of one size, which .* has not"):

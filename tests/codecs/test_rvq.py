@@ -56,6 +56,15 @@ def test_sums_of_whole_samples_are_clipped():
     assert not codec.decode(codec.encode(dark)).any()
 
 
+@pytest.mark.parametrize("codec", [VQ((4, 4), 8), RVQ((4, 4), 8, num_stages=2)])
+@pytest.mark.parametrize("index", [8, -1])
+def test_indices_of_no_word_are_refused(codec, index):
+    code = codec.fit([values()]).encode(values()).short()
+    code[0, 0, 0, 0] = index
+    with pytest.raises(ValueError, match=r"channel 0 of field .* ranges from 0 to 7; got"):
+        codec.decode(code)
+
+
 def test_stages_are_at_least_one():
     with pytest.raises(ValueError, match="num_stages"):
         RVQ((4, 4), 16, num_stages=0)

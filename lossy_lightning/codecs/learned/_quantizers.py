@@ -113,7 +113,7 @@ def quantize(quantizer: nn.Module, features: Tensor) -> Latents:
     if not quantizer.training and not is_initialized(quantizer):
         quantizer = deepcopy(quantizer)  # Lightning's sanity check brings a batch of validation first
     values, indices, *losses = quantizer(features.flatten(2).transpose(1, 2))
-    indices = indices.view(*indices.shape[:2], -1).transpose(1, 2).unflatten(2, grid).long()
+    indices = _channel_first(indices, grid)
     values = values.transpose(1, 2).unflatten(2, grid)
     if isinstance(quantizer, LFQ):
         # `x + (word - x)` is the word only up to rounding, and a binary layer's gradient ends at exactly 1.
@@ -142,8 +142,7 @@ def nearest_indices(quantizer: nn.Module, features: Tensor) -> Tensor:
             stages.append(nearest_codewords(F.normalize(flat, dim=-1) if layer.use_cosine_sim else flat, book))
             flat = flat - book[stages[-1]]
         indices = torch.stack(stages, -1)
-    channel_first: Tensor = indices.view(*indices.shape[:2], -1).transpose(1, 2).unflatten(2, grid).long()
-    return channel_first
+    return _channel_first(indices, grid)
 
 
 def words(quantizer: nn.Module, indices: Tensor) -> Tensor:
@@ -156,6 +155,13 @@ def words(quantizer: nn.Module, indices: Tensor) -> Tensor:
     ]
     values: Tensor = torch.stack(rows).sum(0) if isinstance(quantizer, ResidualVQ) else torch.cat(rows, -1)
     return values.movedim(-1, 1)
+
+
+def _channel_first(indices: Any, grid: torch.Size) -> Tensor:
+    """Indices ``(N, cells)``, or one more axis of several, to ``(N, indices, *grid)`` int64."""
+    several = indices.unsqueeze(-1) if indices.ndim == 2 else indices
+    channel_first: Tensor = several.transpose(1, 2).unflatten(2, grid).long()
+    return channel_first
 
 
 class _Exact(torch.autograd.Function):

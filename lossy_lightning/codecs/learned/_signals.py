@@ -1,5 +1,6 @@
 """Samples of signals as networks take them, and how encoders divide them into cells."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -39,3 +40,44 @@ def stride_of(encoder: nn.Module, codec: str) -> tuple[int, ...]:
             f"{stride!r} from {type(encoder).__name__}"
         )
     return tuple(stride)
+
+
+def grid_of(sizes: Sequence[int | None], pitch: Sequence[int]) -> tuple[int | None, ...]:
+    """Positions along each axis of the grid of a signal, whose sizes are padded to multiples of the pitch.
+
+    Raises:
+        ValueError: If the signal has no samples.
+    """
+    if any(size is not None and size < 1 for size in sizes):
+        raise InputError(f"a signal has one or more samples along each axis; got sizes {tuple(sizes)}")
+    return tuple(None if size is None else -(-size // width) for size, width in zip(sizes, pitch, strict=True))
+
+
+def output_of(
+    network: Callable[[Tensor], Tensor], name: str, x: Tensor, channels: int | None, sizes: Sequence[int]
+) -> Tensor:
+    """Output of a codec's encoder or decoder, which neither knows what the other and the codec were made for.
+
+    Args:
+        network: What is called.
+        name: Of the network, for messages.
+        x: Its input.
+        channels: Of the output; None: any.
+        sizes: Of the output's other axes.
+
+    Raises:
+        ValueError: If it does not take the input, or makes something of another shape.
+    """
+    came = f"{tuple(x.shape[1:])} of each example"
+    mend = "make encoder, decoder and codec for the same channels, latents and stride"
+    try:
+        output = network(x)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:  # so torch says that sizes do not go together
+        (reason, *_) = str(error).splitlines() or [""]
+        raise InputError(f"the {name} does not take {came}: {reason}; {mend}") from error
+    expected = (len(x), *(output.shape[1:2] if channels is None else [channels]), *sizes)
+    if output.shape != expected:
+        raise InputError(f"the {name} makes {tuple(output.shape[1:])} of {came}, not {expected[1:]}; {mend}")
+    return output

@@ -2,7 +2,8 @@
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from lossy_lightning.codecs.learned._checkpoints import codec_of
 from lossy_lightning.codecs.learned._container import MAX_SAMPLES, Container, from_bytes, to_bytes
 from lossy_lightning.codecs.learned._doubles import in_double, in_single
 from lossy_lightning.codecs.learned._range_coding import RangeReader, RangeWriter
-from lossy_lightning.codecs.learned._signals import from_unit, stride_of, to_unit
+from lossy_lightning.codecs.learned._signals import from_unit, grid_of, output_of, stride_of, to_unit
 from lossy_lightning.core import CodeSpec, FileCodec, FileInfo, InputError
 from lossy_lightning.core.arguments import check_integers, check_module
 from lossy_lightning.functional import crop, pad_to_multiple, undisturbed
@@ -80,6 +81,8 @@ class NonlinearTransform(FileCodec, nn.Module):
         check_integers(1, dim=dim, channels=channels)
         if sample_rate is not None:
             check_integers(1, sample_rate=sample_rate)
+        if not isinstance(exact, bool):
+            raise InputError(f"exact is true or false; got {exact!r}")
         self.encoder = encoder
         self.decoder = decoder
         self.dim = dim
@@ -116,17 +119,21 @@ class NonlinearTransform(FileCodec, nn.Module):
         """Reconstruction and bits of signals ``(N, channels, *size)``, with gradients.
 
         In training, noise of the width of a step stands for rounding.
+
+        Raises:
+            ValueError: If encoder, decoder and codec were made for other signals or latents than each other.
         """
-        latents = self.encoder(pad_to_multiple(to_unit(signal), self.pitch))
+        latents = self._analysis(self.encoder, to_unit(signal))
         values = self._noisy(latents)
         bits = self._bits(latents, values)
-        return Compressed(crop(self.decoder(values), tuple(signal.shape[2:])), bits)
+        return Compressed(crop(self._synthesis(self.decoder, values), tuple(signal.shape[2:])), bits)
 
     def encode(self, signal: Tensor) -> Tensor:
         """Rounded latents of a signal ``(..., channels, *size)``: ``(..., C, *grid)``.
 
         Raises:
-            ValueError: If the signal is not of the codec's axes, channels and dtype.
+            ValueError: If the signal is not of the codec's axes, channels and dtype, or has no samples; if the encoder
+                was made for other signals or latents.
         """
         axes = len(self.stride) + 1
         if signal.ndim < axes or signal.dtype != self.dtype or signal.shape[-axes] != self.channels:
@@ -137,17 +144,25 @@ class NonlinearTransform(FileCodec, nn.Module):
         spec, batch = self.spec(tuple(signal.shape[-axes:])), signal.shape[:-axes]
         with undisturbed(self):
             unit = to_unit(signal.reshape(-1, *signal.shape[-axes:]), torch.float64 if self.exact else torch.float32)
-            levels = self._levels(self._run(self.encoder, pad_to_multiple(unit, self.pitch)))
+            levels = self._levels(self._analysis(partial(self._run, self.encoder), unit))
         code = spec.join({name: part.to(spec.dtype) for name, part in levels.items()})
         return code.view(*batch, *code.shape[1:])
 
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
-        """Signal of a code ``(..., C, *grid)``, rounded to whole samples and cropped to ``shape``."""
+        """Signal of a code ``(..., C, *grid)``, rounded to whole samples and cropped to ``shape``.
+
+        Raises:
+            ValueError: If the code is none of this codec, or the shape larger than its signal; if the decoder was made
+                for other signals or latents.
+        """
         axes = len(self.stride) + 1
+        spec = self._spec((None,) * len(self.stride))
+        spec.check(code)
         batch = code.shape[:-axes]
-        levels = self._spec((None,) * len(self.stride)).split(code.reshape(-1, *code.shape[-axes:]))
+        levels = spec.split(code.reshape(-1, *code.shape[-axes:]))
         with undisturbed(self):
-            signal = from_unit(self._run(self.decoder, self._latents(levels)), self.dtype)
+            values = self._synthesis(partial(self._run, self.decoder), self._latents(levels))
+            signal = from_unit(values, self.dtype)
         signal = signal.view(*batch, *signal.shape[1:])
         return signal if shape is None else crop(signal, shape[-len(self.stride) :])
 
@@ -155,15 +170,14 @@ class NonlinearTransform(FileCodec, nn.Module):
         """Latents from -127 to 127, and what else the files hold.
 
         Raises:
-            ValueError: If the shape has not the codec's channels, and one size an axis of the stride.
+            ValueError: If the shape has not the codec's channels, and one size of at least 1 an axis of the stride.
         """
         if len(shape) != len(self.stride) + 1 or shape[0] != self.channels:
             raise InputError(
                 f"this {type(self).__name__} takes signals ({self.channels}, *size) with {len(self.stride)} sizes; got "
                 f"shape {tuple(shape)}"
             )
-        sizes = zip(shape[1:], self.pitch, strict=True)
-        return self._spec(tuple(None if size is None else -(-size // pitch) for size, pitch in sizes))
+        return self._spec(grid_of(shape[1:], self.pitch))
 
     def steps(self) -> dict[str, Tensor]:
         """Ones: latents are whole numbers in the networks' own units."""
@@ -258,6 +272,17 @@ class NonlinearTransform(FileCodec, nn.Module):
 
     @abstractmethod
     def _take(self, reader: RangeReader, spec: CodeSpec) -> dict[str, Tensor]: ...
+
+    def _analysis(self, encoder: Callable[[Tensor], Tensor], unit: Tensor) -> Tensor:
+        """Latents ``(N, dim, *grid)`` of signals in [-1, 1]."""
+        padded = pad_to_multiple(unit, self.pitch)
+        sizes = [size // width for size, width in zip(padded.shape[2:], self.stride, strict=True)]
+        return output_of(encoder, "encoder", padded, self.dim, sizes)
+
+    def _synthesis(self, decoder: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
+        """Padded signals in [-1, 1] of latents."""
+        sizes = [size * width for size, width in zip(values.shape[2:], self.stride, strict=True)]
+        return output_of(decoder, "decoder", values, self.channels, sizes)
 
     def _run(self, module: nn.Module, x: Tensor) -> Tensor:
         return in_double(module, x) if self.exact else in_single(module, x)

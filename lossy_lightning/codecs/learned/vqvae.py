@@ -1,5 +1,7 @@
 """Learned codes: an encoder network, a quantizer, and a decoder network."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -18,7 +20,7 @@ from lossy_lightning.codecs.learned._quantizers import (
     quantize,
     words,
 )
-from lossy_lightning.codecs.learned._signals import from_unit, stride_of, to_unit
+from lossy_lightning.codecs.learned._signals import from_unit, grid_of, output_of, stride_of, to_unit
 from lossy_lightning.core import Codec, CodeSpec, Field, InputError
 from lossy_lightning.core.arguments import check_integers
 from lossy_lightning.functional import crop, pad_to_multiple, undisturbed
@@ -77,6 +79,7 @@ class VQVAE(Codec, nn.Module):
         self.decoder = decoder
         self.sample_rate = sample_rate
         self.stride = stride
+        self._dim = dim_of(quantizer)
 
     @classmethod
     def from_checkpoint(cls, path: str | Path) -> "VQVAE":
@@ -95,7 +98,7 @@ class VQVAE(Codec, nn.Module):
     @property
     def dim(self) -> int:
         """Number of features of a cell."""
-        return dim_of(self.quantizer)
+        return self._dim
 
     @property
     def levels(self) -> tuple[int, ...]:
@@ -103,38 +106,53 @@ class VQVAE(Codec, nn.Module):
         return tuple(levels_of(self.quantizer))
 
     def forward(self, signal: Tensor) -> Latents:
-        """Quantized features of a signal ``(N, channels, *size)``, with gradients; what training goes through."""
-        latents: Latents = quantize(self.quantizer, self.encoder(self._padded(to_unit(signal))))
+        """Quantized features of a signal ``(N, channels, *size)``, with gradients; what training goes through.
+
+        Raises:
+            ValueError: If the encoder was made for other signals, or for other features than the quantizer.
+        """
+        latents: Latents = quantize(self.quantizer, self._features(self.encoder, to_unit(signal)))
         return latents
 
     def reconstruct(self, values: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """Signal in [-1, 1] of quantized features, cropped to ``shape``, with gradients."""
-        return crop(self.decoder(values), shape[-len(self.stride) :])
+        """Signal in [-1, 1] of quantized features, cropped to ``shape``, with gradients.
+
+        Raises:
+            ValueError: If the decoder was made for other features or signals, or the shape is larger than its signal.
+        """
+        return crop(self._signal(self.decoder, values, shape), shape[-len(self.stride) :])
 
     def encode(self, signal: Tensor) -> Tensor:
         """Indices of a signal ``(..., channels, *size)``: ``(..., indices, *grid)``.
 
         Raises:
-            ValueError: If the signal is not of the codec's axes and dtype.
+            ValueError: If the signal is not of the codec's axes and dtype, or has no samples; if the encoder was made
+                for other signals, or for other features than the quantizer.
             RuntimeError: If the codebooks await the first batch of training.
         """
         if not is_initialized(self.quantizer):
             raise RuntimeError("this VQVAE has no codebooks yet; train it, or take it from a checkpoint")
         self._check(signal)
         axes = len(self.stride) + 1
-        batch = signal.shape[:-axes]
+        spec, batch = self.spec(tuple(signal.shape[-axes:])), signal.shape[:-axes]
         with undisturbed(self):
-            unit = self._padded(to_unit(signal.reshape(-1, *signal.shape[-axes:]), torch.float64))
-            indices = nearest_indices(self.quantizer, in_double(self.encoder, unit))
-        return indices.to(self.spec(tuple(signal.shape[-axes:])).dtype).view(*batch, *indices.shape[1:])
+            unit = to_unit(signal.reshape(-1, *signal.shape[-axes:]), torch.float64)
+            indices = nearest_indices(self.quantizer, self._features(partial(in_double, self.encoder), unit))
+        return indices.to(spec.dtype).view(*batch, *indices.shape[1:])
 
     def decode(self, code: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
-        """Signal of a code ``(..., indices, *grid)``, rounded to whole samples and cropped to ``shape``."""
+        """Signal of a code ``(..., indices, *grid)``, rounded to whole samples and cropped to ``shape``.
+
+        Raises:
+            ValueError: If the code is none of this codec, or the shape larger than its signal; if the decoder was made
+                for other features or signals.
+        """
         axes = len(self.stride) + 1
+        self._spec((None,) * len(self.stride)).check(code)
         batch = code.shape[:-axes]
         with undisturbed(self):
             values = words(self.quantizer, code.reshape(-1, *code.shape[-axes:]).long())
-            signal = from_unit(in_double(self.decoder, values), self.dtype)
+            signal = from_unit(self._signal(partial(in_double, self.decoder), values, shape), self.dtype)
         signal = signal.view(*batch, *signal.shape[1:])
         return signal if shape is None else crop(signal, shape[-len(self.stride) :])
 
@@ -142,14 +160,15 @@ class VQVAE(Codec, nn.Module):
         """One channel an index, on the grid of cells.
 
         Raises:
-            ValueError: If the shape has not one axis an axis of the stride, after the channels.
+            ValueError: If the shape has not one size of at least 1 an axis of the stride, after the channels.
         """
         if len(shape) != len(self.stride) + 1:
             raise InputError(
                 f"this VQVAE takes signals (channels, *size) with {len(self.stride)} sizes; got shape {tuple(shape)}"
             )
-        sizes = zip(shape[1:], self.stride, strict=True)
-        grid = tuple(None if size is None else -(-size // width) for size, width in sizes)
+        return self._spec(grid_of(shape[1:], self.stride))
+
+    def _spec(self, grid: tuple[int | None, ...]) -> CodeSpec:
         high = tuple(levels - 1 for levels in self.levels)
         return CodeSpec([Field("code", (0,) * len(high), high, ordinal=False)], grid)
 
@@ -169,5 +188,14 @@ class VQVAE(Codec, nn.Module):
                 f"shape {tuple(signal.shape)} of {signal.dtype}"
             )
 
-    def _padded(self, signal: Tensor) -> Tensor:
-        return pad_to_multiple(signal, self.stride)
+    def _features(self, encoder: Callable[[Tensor], Tensor], unit: Tensor) -> Tensor:
+        """``(N, dim, *grid)``, of signals in [-1, 1]."""
+        padded = pad_to_multiple(unit, self.stride)
+        sizes = [size // width for size, width in zip(padded.shape[2:], self.stride, strict=True)]
+        return output_of(encoder, "encoder", padded, self.dim, sizes)
+
+    def _signal(self, decoder: Callable[[Tensor], Tensor], values: Tensor, shape: tuple[int, ...] | None) -> Tensor:
+        """Padded signals in [-1, 1] of quantized features; the shape tells the channels, which the codec does not."""
+        sizes = [size * width for size, width in zip(values.shape[2:], self.stride, strict=True)]
+        channels = shape[-1 - len(sizes)] if shape and len(shape) > len(sizes) else None
+        return output_of(decoder, "decoder", values, channels, sizes)

@@ -15,7 +15,7 @@ from lossy_lightning.codecs import Factorized, Hyperprior
 from lossy_lightning.codecs.learned._densities import SCALES, FactorizedDensity, normal_steps, normal_table
 from lossy_lightning.codecs.learned._integer_network import IntegerNetwork
 from lossy_lightning.codecs.learned._range_coding import RangeReader, RangeWriter, least_bits, whole_table
-from lossy_lightning.core import CodeSpec, Field
+from lossy_lightning.core import CodeSpec, Field, InputError
 from lossy_lightning.nn import GDNDecoder, GDNEncoder, WaveletDecoder, WaveletEncoder
 from lossy_lightning.testing import check_codec
 
@@ -326,7 +326,76 @@ def test_the_file_of_another_codec_is_refused():
         other.read(FILE)
 
 
+# Networks and codecs that were made for others.
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "encoder", "decoder", "dim", "message"),
+    [
+        (
+            Factorized,
+            GDNEncoder(12, [16]),
+            GDNDecoder(12, [16, 16]),
+            12,
+            r"decoder makes \(3, 80, 104\).*not \(3, 40, 52\)",
+        ),
+        (
+            Factorized,
+            GDNEncoder(12, [16]),
+            GDNDecoder(12, [16], 1),
+            12,
+            r"decoder makes \(1, 40, 52\).*not \(3, 40, 52\)",
+        ),
+        (Factorized, GDNEncoder(12, [16]), GDNDecoder(12, [16]), 7, r"encoder makes \(12, 10, 13\).*not \(7, 10, 13\)"),
+        (
+            Hyperprior,
+            GDNEncoder(12, [16]),
+            GDNDecoder(13, [16]),
+            13,
+            r"encoder makes \(12, 12, 16\).*not \(13, 12, 16\)",
+        ),
+        (Factorized, GDNEncoder(12, [16]), GDNDecoder(5, [16]), 12, r"decoder does not take \(12, 10, 13\).*: Given"),
+        (
+            Factorized,
+            GDNEncoder(12, [16], 1),
+            GDNDecoder(12, [16]),
+            12,
+            r"encoder does not take \(3, 40, 52\).*: Given",
+        ),
+    ],
+)
+def test_networks_that_do_not_go_together_are_told(kind, encoder, decoder, dim, message, exact):
+    codec, signal = kind(encoder, decoder, dim=dim, exact=exact), images(2, (38, 50))
+    with pytest.raises(InputError, match=message):
+        codec(signal)
+    with pytest.raises(InputError, match=f"{message}.*; make encoder, decoder and codec for the same channels"):
+        codec.round_trip(signal)
+
+
+def test_what_is_no_code_is_not_decoded():
+    codec = factorized()
+    code = codec.encode(images(2))
+    with pytest.raises(ValueError, match="ranges from -127 to 127; got -10"):
+        codec.decode(code.short() - 10000)
+    with pytest.raises(ValueError, match="a code is of an integer dtype; got"):
+        codec.decode(code.float())
+    with pytest.raises(ValueError, match=r"sizes \(40, 36\) is cropped to at most these; got \(40, 370\)"):
+        codec.decode(code, (3, 40, 370))
+
+
+@pytest.mark.parametrize("shape", [(3, 0, 7), (3, -5, 7)])
+def test_signals_have_samples(shape):
+    with pytest.raises(ValueError, match="has one or more samples along each axis; got sizes"):
+        factorized().spec(shape)
+    if min(shape) == 0:
+        with pytest.raises(ValueError, match="has one or more samples along each axis; got sizes"):
+            factorized().encode(torch.zeros(2, *shape, dtype=torch.uint8))
+
+
 def test_mistakes():
+    with pytest.raises(ValueError, match="exact is true or false; got 'no'"):
+        Factorized(GDNEncoder(6), GDNDecoder(6), dim=6, exact="no")
     with pytest.raises(ValueError, match=r"the encoder of a Factorized tells the samples of a cell"):
         Factorized(nn.Identity(), GDNDecoder(6), dim=6)
     with pytest.raises(ValueError, match="hyper_dim is a whole number"):

@@ -11,7 +11,7 @@ from vector_quantize_pytorch import FSQ, LFQ, ResidualVQ, SimVQ, VectorQuantize
 from lossy_lightning.codecs import VQVAE
 from lossy_lightning.codecs.learned._quantizers import nearest_indices, quantize, words
 from lossy_lightning.codecs.learned._signals import from_unit, to_unit
-from lossy_lightning.core import CodeSpec, Field
+from lossy_lightning.core import CodeSpec, Field, InputError
 from lossy_lightning.nn import Bits, BlockDecoder, BlockEncoder, ConvDecoder, ConvEncoder
 from lossy_lightning.testing import check_codec
 
@@ -271,6 +271,48 @@ def test_other_signals_are_refused(signal):
         block_codec().encode(signal)
     with pytest.raises(ValueError, match="with 2 sizes; got shape"):
         block_codec().spec((1, 8))
+
+
+@every_quantizer
+def test_a_batch_of_no_signals_has_no_codes(name):
+    codec, none = block_codec(name), images(0, (9, 12))
+    assert codec.encode(none).shape == (0, len(LEVELS.get(name, (16,))), 3, 3)
+    assert codec.round_trip(none).shape == none.shape
+
+
+def test_networks_that_do_not_go_together_are_told():
+    codec = block_codec()
+    with pytest.raises(InputError, match=r"encoder does not take \(3, 8, 8\) of each example: Given groups=1"):
+        codec.encode(torch.zeros(2, 3, 8, 8, dtype=torch.uint8))
+    with pytest.raises(InputError, match=r"encoder does not take \(3, 8, 8\)"):
+        codec(torch.zeros(2, 3, 8, 8, dtype=torch.uint8))
+    codec = VQVAE(BlockEncoder((4, 4), 5), LFQ(dim=4), BlockDecoder((4, 4), 4))
+    with pytest.raises(InputError, match=r"encoder makes \(5, 7, 7\) of .*, not \(4, 7, 7\)"):
+        codec(images())
+    codec = VQVAE(BlockEncoder((4, 4), 4), LFQ(dim=4), BlockDecoder((8, 8), 4))
+    with pytest.raises(InputError, match=r"decoder makes \(1, 56, 56\) of .*, not \(1, 28, 28\)"):
+        codec.decode(codec.encode(images()))
+    codec = VQVAE(BlockEncoder((4, 4), 4, channels=3), LFQ(dim=4), BlockDecoder((4, 4), 4))
+    with pytest.raises(InputError, match=r"decoder makes \(1, 28, 28\) of .*, not \(3, 28, 28\)"):
+        codec.round_trip(images().expand(-1, 3, -1, -1))
+
+
+def test_what_is_no_code_is_not_decoded():
+    codec = block_codec()
+    code = codec.encode(images())
+    with pytest.raises(ValueError, match="ranges from 0 to 15; got 16 to 16"):
+        codec.decode(torch.full_like(code, 16))
+    with pytest.raises(ValueError, match=r"sizes \(28, 28\) is cropped to at most these; got \(28, 370\)"):
+        codec.decode(code, (1, 28, 370))
+
+
+@pytest.mark.parametrize("shape", [(1, 0, 7), (1, -5, 7)])
+def test_signals_have_samples(shape):
+    with pytest.raises(ValueError, match="has one or more samples along each axis; got sizes"):
+        block_codec().spec(shape)
+    if min(shape) == 0:
+        with pytest.raises(ValueError, match="has one or more samples along each axis; got sizes"):
+            block_codec().encode(torch.zeros(2, *shape, dtype=torch.uint8))
 
 
 def test_a_missing_checkpoint_is_told(tmp_path):
