@@ -2,7 +2,7 @@
 
 import re
 from argparse import ArgumentError, HelpFormatter
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NoReturn
 
 from lightning.pytorch.cli import LightningArgumentParser
@@ -21,6 +21,13 @@ class Parser(LightningArgumentParser):
         """Name those beside them, which are no subcommands of Lightning's."""
         kwargs |= {"metavar": "COMMAND"}
         return super().add_subcommands(required, dest, **kwargs)
+
+    def add_function_arguments(
+        self, function: Callable[..., Any], *args: Any, linked_targets: Collection[str] = (), **kwargs: Any
+    ) -> list[str]:
+        """As the parser's own, which refuses the links that it hands on if a function takes a class's place."""
+        added: list[str] = super().add_function_arguments(function, *args, **kwargs)
+        return added
 
     def format_help(self, formatter: HelpFormatter | None = None) -> str:
         """The options, and what a reader needs beside them: the commands, or the classes that there are to make."""

@@ -1,5 +1,6 @@
 """Learned codecs out of the checkpoints of the tasks that trained them."""
 
+from argparse import ArgumentError
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,16 +28,23 @@ def codec_of(path: str | Path, kind: type[_Kind], trainers: str) -> _Kind:
     if not Path(path).is_file():
         raise InputError(f"there is no checkpoint {path}; train the codec first, or set another path")
     checkpoint = _loaded(path, trainers)
-    made = checkpoint.get("hyper_parameters", {}).get("codec")
+    hyper = checkpoint.get("hyper_parameters")
+    made = hyper.get("codec") if isinstance(hyper, dict) else None
     if not isinstance(made, dict):
         raise InputError(
             f"the checkpoint {path} does not say how its codec is made, as that of {trainers} on the command line "
             "does; for one made in Python, load_from_checkpoint(path, codec=…) and take task.codec"
         )
-    codec = _made(made, kind)
-    state = checkpoint["state_dict"]
-    prefix = next(prefix for prefix in _PREFIXES if any(name.startswith(prefix) for name in state))
-    codec.load_state_dict({n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)})
+    codec = _made(path, made, kind)
+    state = checkpoint.get("state_dict") or {}
+    prefix = next((prefix for prefix in _PREFIXES if any(name.startswith(prefix) for name in state)), _PREFIXES[0])
+    try:
+        codec.load_state_dict({n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)})
+    except RuntimeError as error:
+        raise InputError(
+            f"the checkpoint {path} does not hold the weights of its {type(codec).__name__}; train the codec again, "
+            "or set another path"
+        ) from error
     return codec
 
 
@@ -54,11 +62,19 @@ def _loaded(path: str | Path, trainers: str) -> dict[str, Any]:
     return checkpoint
 
 
-def _made(made: dict[str, Any], kind: type[_Kind]) -> _Kind:
+def _made(path: str | Path, made: dict[str, Any], kind: type[_Kind]) -> _Kind:
     """Make a codec from what the command line was told."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(Codec, "codec", fail_untyped=False)  # the quantizers' arguments have no types
-    codec = parser.instantiate(parser.parse_object({"codec": made})).codec
+    try:
+        codec = parser.instantiate(parser.parse_object({"codec": made})).codec
+    except (ArgumentError, ValueError, TypeError) as error:
+        raise InputError(
+            f"the checkpoint {path} names {made.get('class_path')} as its codec, which is none or refuses its "
+            "arguments; train the codec again, or set another path"
+        ) from error
     if not isinstance(codec, kind):
-        raise InputError(f"the checkpoint's codec is no {kind.__name__} but {codec}")
+        name = type(codec).__name__
+        instead = f"take {name}.from_checkpoint" if hasattr(type(codec), "from_checkpoint") else "set another path"
+        raise InputError(f"the codec of the checkpoint {path} is no {kind.__name__} but {name}; {instead}")
     return codec

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
+from jsonargparse import capture_parser
 
-from lossy_lightning.cli import main
-from lossy_lightning.codecs import Factorized
+from lossy_lightning.cli import LossyCLI, main
+from lossy_lightning.codecs import VQVAE, Factorized, Hyperprior
 from lossy_lightning.data import CodedFolder
 from lossy_lightning.inspection import describe, open_file
 from lossy_lightning.nn import WaveletDecoder, WaveletEncoder
@@ -52,6 +54,52 @@ def test_a_folder_of_files_is_read_to_codes(written):
     code, target, *_ = next(iter(data.test_dataloader()))
     assert torch.equal(code, codes[2:])
     assert target.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"state_dict": {}}, "does not hold the weights of its Factorized; train"),
+        ({"state_dict": None}, "does not hold the weights of its Factorized; train"),
+        ({"state_dict": {"codec.other": torch.zeros(1)}}, "does not hold the weights of its Factorized; train"),
+        ({"hyper_parameters": None}, "does not say how its codec is made"),
+        (
+            {"hyper_parameters": {"codec": {"class_path": "torch.nn.Linear"}}},
+            "names torch.nn.Linear as its codec, which",
+        ),
+        ({"hyper_parameters": {"codec": {"class_path": "nowhere.Codec"}}}, "names nowhere.Codec as its codec, which"),
+        ({"hyper_parameters": {"codec": {}}}, "names None as its codec, which"),
+        (
+            {"hyper_parameters": {"codec": MADE | {"init_args": MADE["init_args"] | {"dim": 0}}}},
+            "names lossy_lightning.codecs.Factorized as its codec, which is none or refuses its arguments; train",
+        ),
+    ],
+)
+def test_a_checkpoint_that_holds_no_such_codec_is_told(written, tmp_path, changes, told):
+    content = torch.load(written[0] / "codec.ckpt", weights_only=True) | changes
+    present = {name: value for name, value in content.items() if value is not None}
+    for held in (content, present):
+        torch.save(held, tmp_path / "a.ckpt")
+        with pytest.raises(ValueError, match=rf"^the checkpoint .*a.ckpt {told}.*[^\n]$"):
+            Factorized.from_checkpoint(tmp_path / "a.ckpt")
+
+
+@pytest.mark.parametrize("kind", [Hyperprior, VQVAE])
+def test_a_checkpoint_of_another_codec_names_its_class(written, kind):
+    told = f"is no {kind.__name__} but Factorized; take Factorized.from_checkpoint"
+    with pytest.raises(ValueError, match=rf"^the codec of the checkpoint .*codec.ckpt {told}$"):
+        kind.from_checkpoint(written[0] / "codec.ckpt")
+
+
+def test_the_command_line_puts_a_checkpoint_in_the_place_of_a_codec(written, tmp_path):
+    path = written[0] / "codec.ckpt"
+    config = {"model": {"class_path": "lossy_lightning.tasks.RateDistortionTask", "init_args": {"codec": MADE}}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    parser = capture_parser(LossyCLI)
+    name = "lossy_lightning.codecs.Factorized.from_checkpoint"
+    given = ["--model.init_args.codec", name, "--model.init_args.codec.init_args.path", str(path)]
+    model = parser.parse_args(["fit", "--config", str(tmp_path / "config.yaml"), *given]).fit.model
+    assert model.init_args.codec.as_dict() == {"class_path": name, "init_args": {"path": str(path)}}
 
 
 def test_a_file_that_tells_more_values_than_it_holds_is_bad(written, tmp_path):
