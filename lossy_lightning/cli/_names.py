@@ -28,6 +28,8 @@ ROOMS = {
 """Rooms whose classes stand in configurations, and what these are."""
 
 
+_MAX_LISTED = 30  # all codecs, but not all modules
+
 _MADE_OF_OTHERS = (Dataset, Enum, tuple)  # stand in a configuration only as arguments of others
 
 NO_CLASS = "Expected a dot import path string: "
@@ -63,8 +65,16 @@ def listed_classes() -> str:
 def classes_of(room: str) -> list[str]:
     """Names of the classes of a room that a configuration can make."""
     ours = {name: made for name, made in known_classes().items() if made.__module__.split(".")[1] == room}
-    # Abstract classes name ABC as a base.
-    return [name for name, made in ours.items() if ABC not in made.__bases__ and not issubclass(made, _MADE_OF_OTHERS)]
+    # Abstract classes name ABC as a base, or lack a method.
+    left_out = {name for name, made in ours.items() if ABC in made.__bases__ or inspect.isabstract(made)}
+    return [name for name, made in ours.items() if name not in left_out and not issubclass(made, _MADE_OF_OTHERS)]
+
+
+def fitting(asked: Any) -> str:
+    """``; give Factorized or Hyperprior``, the classes of the package that fit where one is asked for, or nothing."""
+    known = known_classes()
+    names = [name for room in ROOMS for name in classes_of(room) if issubclass(known[name], asked)]
+    return f"; give {' or '.join(names)}" if 0 < len(names) <= _MAX_LISTED else ""
 
 
 def show_classes(arguments: Sequence[str]) -> None:
@@ -111,7 +121,7 @@ def _place(ours: type, asked: Any) -> str:
     ]
     if wholes:
         return f"; it is a part of {' or '.join(wholes)}, so give that, with it as an argument"
-    return f"; it is one of the {ROOMS[ours.__module__.split('.')[1]]}"
+    return f"; it is one of the {ROOMS[ours.__module__.split('.')[1]]}{fitting(asked)}"
 
 
 def _parts(made: type) -> list[type]:
@@ -130,8 +140,9 @@ def short_names() -> Iterator[None]:
     original = _typehints.resolve_class_path_by_name
 
     def resolve(asked: Any, name: str) -> str:
-        ours = known_classes().get(name)
-        if ours is not None and issubclass(ours, asked):
+        first, _, method = name.partition(".")
+        ours = known_classes().get(first)
+        if ours is not None and (method or issubclass(ours, asked)):
             return f"{'.'.join(ours.__module__.split('.')[:2])}.{name}"
         path: str = original(asked, name)
         if "." not in path and ours is not None:

@@ -51,6 +51,7 @@ class Parser(LightningArgumentParser):
         error = ArgumentError(None, message)
         error.__cause__ = ex
         error.options = asked._options()  # type: ignore[attr-defined]
+        error.types = {each.dest: getattr(each, "_typehint", None) for each in asked._actions}  # type: ignore[attr-defined]
         if not self.exit_on_error:
             raise error
         raise InputError(explain(error, asked._program())) from error
@@ -72,11 +73,12 @@ def explain(error: BaseException, program: str) -> str:
         program: The command and subcommand whose help is meant.
     """
     options: list[str] = []
+    types: dict[str, Any] = {}
     keys: list[str] = []
     helps: list[str] = []
     page = text = made = ""
     for each in _causes(error):
-        options = getattr(each, "options", options)
+        options, types = getattr(each, "options", options), getattr(each, "types", types)
         if isinstance(each, ArgumentError):
             if made:  # an argument of this class is wrong, not the class
                 helps.append(f"--{'.'.join(keys)}{{}} {short_name(made)}")
@@ -92,6 +94,12 @@ def explain(error: BaseException, program: str) -> str:
             made = name[1]
         elif isinstance(each, MarkedYAMLError):
             break
+    held = types.get(keys[-1]) if keys else None
+    found = re.match(
+        r"Expected a <class '(?:[\w.]+\.)?(?:Sequence|list|tuple|dict)'>(\. Got value: .*)", text, re.DOTALL
+    )
+    if held and found:  # the parser leaves out of what
+        text = f"Expected a {held}{found[1]}"
     help_options = [option.format("") for option in helps[:-1]] + [helps[-1].format(".help") if helps else "--help"]
     return f"{reason('.'.join(keys), text, page, options)} (help: {program} {' '.join(help_options)})"
 

@@ -3,8 +3,10 @@
 import re
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from lossy_lightning.cli._names import NO_CLASS, nearest
+from lossy_lightning import core
+from lossy_lightning.cli._names import NO_CLASS, fitting, known_classes, nearest
 from lossy_lightning.cli.commands import NAMES
 
 _MAX_LISTED = 12
@@ -73,6 +75,12 @@ def _name(where: str, match: re.Match[str], page: str, options: Sequence[str]) -
     return f"{where} is {match[1]!r}, which names no class that fits{told}"
 
 
+def _abstract(where: str, match: re.Match[str], page: str, options: Sequence[str]) -> str:
+    name = match[1].rpartition(".")[2]
+    made: Any = known_classes().get(name) or getattr(core, name, ())
+    return f"{where} is {name}, which is abstract{fitting(made)}"
+
+
 def _value(where: str, match: re.Match[str], page: str, options: Sequence[str]) -> str:
     value = match["value"]
     types = re.search(r"Subtypes: \[(.*?)\]\nErrors", page, re.DOTALL)
@@ -80,11 +88,11 @@ def _value(where: str, match: re.Match[str], page: str, options: Sequence[str]) 
 
 
 def _plain(types: str) -> str:
-    """Types as their own names: ``<class 'int'>, typing.Literal['a']`` to ``int, 'a'``."""
+    """Types as their own names: ``<class 'int'>, typing.Literal['a']`` to ``int, 'a'``, and sequences as lists."""
     types = re.sub(r"<class '(?:[\w.]*\.)?(\w+)'>", r"\1", types)
     types = re.sub(r"typing\.Literal\[([^\]]*)\]", r"\1", types)
     types = re.sub(r"\b(?:[a-z_]\w*\.)+(\w+)", r"\1", types)
-    return types.replace("NoneType", "null")
+    return types.replace("NoneType", "null").replace("Sequence[", "list[")
 
 
 def _function(where: str, match: re.Match[str], page: str, options: Sequence[str]) -> str:
@@ -119,6 +127,7 @@ _REASONS: list[tuple[str, Callable[[str, re.Match[str], str, Sequence[str]], str
     (r"Expected a member of <enum '\w+'>: \{(.+?)\}\. Got value: (.+)", _member),
     (r"Not a valid subclass of \w+\. Got value: (.+?)\n", _callable),
     (r"Expected '([^']+)' to be a function that returns", _function),
+    (r"Expected an instantiatable class, but (\S+) is abstract", _abstract),
     (r"Expected an import path or a subclass spec, but got (.+)", _callable),
     (r"Expected a (?P<type>.+?)\. Got value: (?P<value>.*)", _value),
 ]

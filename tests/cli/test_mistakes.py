@@ -38,6 +38,9 @@ def digits(**arguments):
     return {"data": init_args("Digits", **{"codec": "PCM"} | arguments)}
 
 
+GDN = init_args("GDNEncoder", dim=4, hidden="abc")
+
+
 def backbone(shape, num_classes):
     """A function that does not say what it returns."""
 
@@ -79,6 +82,27 @@ def backbone(shape, num_classes):
         (
             digits(codec="Bits"),
             "data.codec is 'Bits', which names no class that fits; it is one of",
+        ),
+        (
+            {"model": init_args("RateDistortionTask", codec="VQ")},
+            "model.codec is 'VQ', which names no class that fits; it is one of the codecs; give Factorized or",
+        ),
+        (
+            {"model": init_args("RateDistortionTask", codec="NonlinearTransform")},
+            "model.codec is NonlinearTransform, which is abstract; give Factorized or Hyperprior (help",
+        ),
+        (digits(codec="lossy_lightning.core.Codec"), "data.codec is Codec, which is abstract; give "),
+        (
+            digits(codec=init_args("VQ", block="abc", levels=8)),
+            "data.codec.block is 'abc'; it takes tuple[int, ...] (help",
+        ),
+        (
+            {"model": init_args("RateDistortionTask", codec=init_args("Factorized", encoder=GDN))},
+            "model.codec.encoder.hidden is 'abc'; it takes list[int] (help",
+        ),
+        (
+            digits(codec="Factorized.from_checkpoint"),
+            "data.codec needs path, which nothing sets (help",
         ),
         ({"data": ["Digits"]}, "data is ['Digits']; it takes a class or a function, by name, or its class_path and"),
         (

@@ -131,7 +131,7 @@ def test_tensors_are_hashed_once_for_many_files(written, monkeypatch):
 def test_the_command_line_tells_and_draws_files(written, capsys):
     folder, codes = written
     file = str(folder / "photos" / "train" / "class0" / "0.llnc")
-    codec = ["--codec", "lossy_lightning.codecs.Factorized.from_checkpoint", "--codec.path", str(folder / "codec.ckpt")]
+    codec = ["--codec", "Factorized.from_checkpoint", "--codec.path", str(folder / "codec.ckpt")]
     main(["info", file, "--json", *codec])
     (told,) = json.loads(capsys.readouterr().out)
     assert told["signal"] == [3, 32, 40]
