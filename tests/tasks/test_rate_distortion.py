@@ -121,6 +121,7 @@ def test_the_command_line_trains_a_codec_that_its_checkpoint_gives_back(tmp_path
     monkeypatch.chdir(tmp_path)
     coder = {"dim": 4, "hidden": [8], "channels": 1}
     config = {
+        "seed_everything": 0,
         "model": {
             "class_path": "RateDistortionTask",
             "init_args": {
