@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from lossy_lightning.codecs import Factorized
-from lossy_lightning.codecs.learned._range_coding import RangeReader, RangeWriter
+from lossy_lightning.codecs.learned._range_coding import RangeReader, RangeWriter, least_bits
 from lossy_lightning.codecs.learned.nonlinear import MOST, bits_of, channel_numbers, rounded
 from lossy_lightning.core import CodeSpec, Field
 from lossy_lightning.nn import GDNDecoder, GDNEncoder
@@ -93,6 +93,9 @@ class Adaptive(Factorized):
     def _bits(self, latents: Tensor, values: Tensor) -> Tensor:
         told = self.density(values)
         return bits_of(told[:, : -self.count]) + bits_of(told[:, -self.count :, :1, :1])
+
+    def _least_bits(self) -> float:
+        return float(least_bits(self.tables[: -self.count]).sum())
 
     def _put(self, writer: RangeWriter, levels: dict[str, Tensor]) -> None:
         for name, numbers in self._channels(tuple(levels["latents"].shape[1:])).items():
