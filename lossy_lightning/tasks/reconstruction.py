@@ -117,10 +117,9 @@ def log_figures(task: LightningModule, split: str, measure: Metric) -> None:
 
 
 def show(task: LightningModule, signal: Tensor, reconstruction: Tensor) -> None:
-    """Show the first images above their reconstructions, both in [-1, 1]."""
-    if signal.ndim != 4 or signal.shape[1] not in (1, 3) or not task.trainer.is_global_zero:
-        return
-    if task.trainer.sanity_checking:
+    """Show the first images above their reconstructions, both in [-1, 1]; none of the check before training."""
+    is_image = signal.ndim == 4 and signal.shape[1] in (1, 3)
+    if not is_image or task.trainer.sanity_checking or not task.trainer.is_global_zero:
         return
     rows = [torch.cat([*images[:_PICTURES].float()], dim=2) for images in (signal, reconstruction)]
     image = (torch.cat(rows, dim=1).clamp(-1, 1) + 1) / 2

@@ -95,17 +95,16 @@ def part(name, **arguments):
 
 
 HIDDEN = {"dim": 4, "hidden": [8], "channels": 1}
+CODER = {
+    "encoder": part("nn.GDNEncoder", **HIDDEN),
+    "decoder": part("nn.GDNDecoder", **HIDDEN),
+    "dim": 4,
+    "channels": 1,
+}
 WITHOUT_CLASSES = {
     "rate-distortion": part(
         "tasks.RateDistortionTask",
-        codec=part(
-            "codecs.Hyperprior",
-            encoder=part("nn.GDNEncoder", **HIDDEN),
-            decoder=part("nn.GDNDecoder", **HIDDEN),
-            dim=4,
-            hyper_dim=4,
-            channels=1,
-        ),
+        codec=part("codecs.Hyperprior", hyper_dim=4, **CODER),
     ),
     "vqvae": part(
         "tasks.VQVAETask",
@@ -151,16 +150,7 @@ def test_a_checkpoint_of_a_model_without_classes_is_taken(run, tmp_path, monkeyp
 def test_a_checkpoint_of_other_networks_is_refused(run, tmp_path):
     run("fit", model=WITHOUT_CLASSES["rate-distortion"], data=PCM, limit_train_batches=1)
     given = ["--ckpt_path", str(checkpoint(tmp_path))]
-    factorized = part(
-        "tasks.RateDistortionTask",
-        codec=part(
-            "codecs.Factorized",
-            encoder=part("nn.GDNEncoder", **HIDDEN),
-            decoder=part("nn.GDNDecoder", **HIDDEN),
-            dim=4,
-            channels=1,
-        ),
-    )
+    factorized = part("tasks.RateDistortionTask", codec=part("codecs.Factorized", **CODER))
     for model, told in (
         (factorized, "whose model.codec is Hyperprior, but the configuration's is Factorized; give the configuration"),
         (TASK, "whose model is RateDistortionTask, but the configuration's is ClassificationTask; give"),
